@@ -1,0 +1,1 @@
+"""The Dagster assets: thin shells around the functions of `pipelines`."""

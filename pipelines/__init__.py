@@ -1,0 +1,1 @@
+"""Call analytics for Chorus AI voice agents: from the calls API to Parquet, DuckDB and Dagster."""
