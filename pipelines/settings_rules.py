@@ -45,6 +45,14 @@ def api_base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def not_blank(key: SecretStr) -> SecretStr:
+    """Accept any text that is more than white space, as it is."""
+    if not key.get_secret_value().strip():
+        message = "is blank"
+        raise ValueError(message)
+    return key
+
+
 def webhook_url(url: SecretStr) -> SecretStr:
     """Accept an http or https address; it is a secret, since many services let in whoever knows it."""
     address = url.get_secret_value().strip()
@@ -56,6 +64,9 @@ def webhook_url(url: SecretStr) -> SecretStr:
 
 def local_folder(lake: str) -> str:
     """Accept a folder's path, with `~` for the home folder."""
+    if not lake:
+        message = "is blank"
+        raise ValueError(message)
     scheme = _SCHEME.match(lake)
     if scheme and scheme[1].lower() == "s3":
         message = "is in an object store, which this version does not support"
