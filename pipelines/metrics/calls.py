@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from pipelines.dictionary import TABLES
+from pipelines.metrics.finish import finish
 from pipelines.metrics.measures import (
     CONNECTED,
     COST,
@@ -15,7 +17,8 @@ from pipelines.metrics.measures import (
     totals,
 )
 
-DIMENSIONS = ("organization_id", "agent_id", "phone_number_id", "direction", "provider")
+MART = "call_metrics_daily"
+DIMENSIONS = TABLES[MART].key
 
 CALL_COLUMNS = (
     *DIMENSIONS,
@@ -54,7 +57,8 @@ def call_metrics_daily(calls: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The rows of table `call_metrics_daily`, sorted by its key, nulls first.
     """
-    return totals(counted_calls(calls), DIMENSIONS, counts=_counts() | _histogram(), sums=_sums())
+    sums = totals(counted_calls(calls), DIMENSIONS, counts=_counts() | _histogram(), sums=_sums())
+    return finish(sums, MART)
 
 
 def _counts() -> dict[str, pl.Expr]:

@@ -31,7 +31,7 @@ def connected_duration() -> pl.Expr:
 
 
 def rated_sums() -> dict[str, pl.Expr]:
-    """Return numerator and denominator of cost per minute: rows with a cost and a duration above zero, and no others."""
+    """Return numerator and denominator of cost per minute, over rows with a cost and a duration above zero."""
     rated = COST.is_not_null() & (DURATION > 0)
     return {"cost_rated": only_where(rated, COST), "seconds_rated": only_where(rated, DURATION)}
 
@@ -48,7 +48,7 @@ def totals(
         sums: Name of a sum and its addends; null addends are left out.
 
     Returns:
-        One row per group, sorted by `by` with nulls first; counts as Int64 and 0 where no row counts, sums in their
+        One row per group, in no order; counts as Int64 and 0 where no row counts, sums in their
         addends' type and null where there is no addend.
     """
     groups = rows.select(*by, **counts, **sums).group_by(by)
@@ -60,4 +60,4 @@ def totals(
         *(pl.col(name).count().alias(count) for name, count in addends.items()),
     )
     known = (only_where(pl.col(count) > 0, pl.col(name)).alias(name) for name, count in addends.items())
-    return grouped.select(*by, *counts, *known).sort(by)
+    return grouped.select(*by, *counts, *known)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 
+from pipelines.dictionary import TABLES
+from pipelines.metrics.finish import finish
 from pipelines.metrics.measures import COST, DURATION, rated_sums, totals
 
-DIMENSIONS = ("organization_id", "agent_id", "phone_number_id", "direction", "transfer_type")
+MART = "transfer_metrics_daily"
+DIMENSIONS = TABLES[MART].key
 
 LEG_COLUMNS = (*DIMENSIONS, "deleted_at", "transfer_outcome", "duration_seconds", "cost", "seconds_to_transfer")
 """The columns of `transfer_legs` that `transfer_metrics_daily` reads."""
@@ -37,4 +40,4 @@ def transfer_metrics_daily(legs: pl.DataFrame) -> pl.DataFrame:
         **rated_sums(),
         "seconds_to_transfer": pl.col("seconds_to_transfer"),
     }
-    return totals(legs.filter(pl.col("deleted_at").is_null()), DIMENSIONS, counts=counts, sums=sums)
+    return finish(totals(legs.filter(pl.col("deleted_at").is_null()), DIMENSIONS, counts=counts, sums=sums), MART)

@@ -6,8 +6,12 @@ from datetime import UTC, date, datetime, time
 
 import polars as pl
 
+from pipelines.dictionary import TABLES
 from pipelines.metrics.concurrency import peak_concurrency
+from pipelines.metrics.finish import finish
 from pipelines.metrics.measures import CONNECTED, COST, connected_duration, counted_calls, rated_sums, totals
+
+MART = "call_volume_hourly"
 
 HOURLY_CALL_COLUMNS = (
     "agent_id",
@@ -43,17 +47,18 @@ def call_volume_hourly(calls: pl.DataFrame, *, day: date, timezone: str) -> pl.D
     counted = counted_calls(calls).with_columns(
         hour_utc=pl.coalesce("created_at", "started_at").dt.hour().cast(pl.Int64)
     )
-    hourly = totals(counted, ("hour_utc", "agent_id", "direction"), counts=_counts(), sums=_sums())
+    hourly = totals(counted, TABLES[MART].key, counts=_counts(), sums=_sums())
     hour = pl.lit(datetime.combine(day, time(), UTC)).dt.cast_time_unit("us") + pl.duration(hours="hour_utc")
     hourly = hourly.with_columns(hour=hour)
     peaks = peak_concurrency(counted, hourly, by=("agent_id", "direction"))
     local = pl.col("hour").dt.convert_time_zone(timezone)
-    return hourly.with_columns(
+    hourly = hourly.with_columns(
         peaks,
         local_date=local.dt.date(),
         local_hour=local.dt.hour().cast(pl.Int64),
         local_weekday=local.dt.weekday().cast(pl.Int64),
-    ).drop("hour")
+    )
+    return finish(hourly, MART)
 
 
 def _counts() -> dict[str, pl.Expr]:
