@@ -18,6 +18,7 @@ help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: $(SYNCED) ## Make .venv with exactly the locked packages
+	@echo "Ready: $(BIN)/chorus-calls --help"
 
 demo: $(SYNCED) ## Run everything once on simulated calls, without an account
 	@$(BIN)/chorus-calls demo
