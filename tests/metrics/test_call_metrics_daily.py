@@ -15,7 +15,9 @@ def metrics(*rows: dict[str, object]) -> pl.DataFrame:
 def test_a_day_worked_out_by_hand():
     day = metrics(
         call("a", duration_seconds=60.0, cost=0.10, turn_count=4, message_count=3, user_word_count=10),
-        call("b", duration_seconds=600.0, cost=0.60, is_transferred=True, seconds_to_transfer=45.0, agent_word_count=30),
+        call(
+            "b", duration_seconds=600.0, cost=0.60, is_transferred=True, seconds_to_transfer=45.0, agent_word_count=30
+        ),
         call("c", duration_seconds=5.0, cost=None, outcome="failed", summary="Hung up.", extractions='{"a": null}'),
         call("d", duration_seconds=0.0, cost=0.02, outcome="no_answer", summary=" \t\x1f", extractions="{ }"),
         call("e", duration_seconds=None, cost=0.03, outcome="in_progress"),
@@ -117,7 +119,9 @@ def test_a_sum_of_nothing_is_null_and_a_sum_of_zeros_is_zero():
 
 
 def test_a_ratio_without_denominator_is_null():
-    row = metrics(call(duration_seconds=0.0, outcome="unknown", user_word_count=0, agent_word_count=0)).row(0, named=True)
+    row = metrics(call(duration_seconds=0.0, outcome="unknown", user_word_count=0, agent_word_count=0)).row(
+        0, named=True
+    )
     empty = ["cost_per_minute", "average_duration_seconds", "completion_rate", "transfer_rate", "containment_rate"]
     empty += ["short_call_rate", "agent_word_share"]
     assert {name: row[name] for name in empty} == dict.fromkeys(empty)

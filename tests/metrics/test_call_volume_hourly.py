@@ -102,7 +102,9 @@ def test_columns_types_and_order_are_the_dictionarys():
 
 
 def test_the_hour_is_that_of_the_start_where_creation_is_not_known():
-    hours = volume(call("a", created_at=None, started_at=at("07:15")), call("b", created_at=at("09:00"), started_at=None))
+    hours = volume(
+        call("a", created_at=None, started_at=at("07:15")), call("b", created_at=at("09:00"), started_at=None)
+    )
     assert hours["hour_utc"].to_list() == [7, 9]
 
 
