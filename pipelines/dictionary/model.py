@@ -76,8 +76,8 @@ CALL_DATE = Column(
     name="call_date",
     type=ColumnType.DATE,
     description=(
-        "UTC day the row belongs to: the day of the call's createdAt, or of its startedAt where createdAt is unusable. "
-        "It stands in the path of the file, not in the file."
+        "Day of the call in UTC: the date of its createdAt, or of its startedAt where createdAt is unusable. Comes from "
+        "the path of the file."
     ),
     nullable=False,
     low_cardinality=True,

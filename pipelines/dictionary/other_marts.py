@@ -84,7 +84,7 @@ CALL_VOLUME_HOURLY = Table(
     columns=(
         position(
             "hour_utc",
-            "Hour of the day in UTC, 0 to 23, in which the calls were created (or started, where createdAt is unusable).",
+            "Hour of the day in UTC, 0 to 23, in which the calls were created, or started where createdAt is unusable.",
         ),
         AGENT_ID,
         DIRECTION,

@@ -88,7 +88,7 @@ _ALL = (
         "duration_seconds",
         ("duration_calls",),
         _CALLS,
-        "Average length of a connected call.",
+        "Average length of the connected calls that have a duration.",
         unit=SECONDS,
     ),
     Ratio("connect_rate", "connected_calls", ("calls",), _CALLS, "Share of calls that reached a person."),

@@ -11,10 +11,12 @@ RAW = Table(
     description=(
         "What the API sent, as received. raw/calls holds every version of every call, by the date of the call; "
         "raw/rejected holds items that could not be placed, by the date of their arrival. A version is added only "
-        "where the call differs from the newest one landed."
+        "where the call differs from the newest one landed. CHORUS_PII shapes the tables only: raw keeps everything as "
+        "received."
     ),
     grain="one row per landed version of a call, or per rejected item",
-    key=("call_id", "landed_at"),
+    key=(),
+    order=("call_id", "landed_at"),
     columns=(
         text(
             "call_id",
@@ -23,7 +25,7 @@ RAW = Table(
         ),
         instant("landed_at", "When the version was landed; later than any version landed before it.", nullable=False),
         word("sync_id", "Sync that landed the version.", nullable=False),
-        text("payload_hash", "Hash of the payload without the addresses of recordings.", nullable=True),
+        text("payload_hash", "Hash of the payload without the addresses of recordings."),
         Column(
             "deleted",
             ColumnType.FLAG,

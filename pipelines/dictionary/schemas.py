@@ -9,7 +9,7 @@ from types import MappingProxyType
 import polars as pl
 import pyarrow as pa
 
-from pipelines.dictionary import TABLES, Column, ColumnType, Table
+from pipelines.dictionary import RAW, TABLES, Column, ColumnType, Table
 
 _ARROW: Mapping[ColumnType, pa.DataType] = MappingProxyType(
     {
@@ -43,7 +43,7 @@ def arrow_schema(table: str | Table) -> pa.Schema:
     Every field is nullable: that keys are not null is for the checks to find and to say, not for the writer to fail on.
 
     Args:
-        table: Name of a published table, or a table itself (such as `RAW`).
+        table: Name of a published table, or a table itself.
 
     Returns:
         Fields in the dictionary's order; each carries those of `description`, `unit`, `formula` and `personal` that it
@@ -59,10 +59,15 @@ def polars_schema(table: str | Table) -> pl.Schema:
     """Schema of a table's frames: the same names in the same order as `arrow_schema`.
 
     Args:
-        table: Name of a published table, or a table itself (such as `RAW`).
+        table: Name of a published table, or a table itself.
     """
     definition = TABLES[table] if isinstance(table, str) else table
     return pl.Schema({column.name: _POLARS[column.type] for column in definition.columns})
+
+
+def raw_schema() -> pa.Schema:
+    """Schema of the files in raw/calls and raw/rejected."""
+    return arrow_schema(RAW)
 
 
 def _metadata(column: Column) -> dict[str, str]:
