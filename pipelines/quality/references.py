@@ -18,7 +18,8 @@ def find_lost_legs(tables: DayTables) -> Problems:
     found = pl.col("parent_found")
     nested = (pl.col("source") == "nested") & found & here
     child = (pl.col("source") == "child_call") & (found | ~here)
-    return {"transfer_legs rows whose call is not as they say": _count(legs, ~(nested | child).fill_null(value=False))}
+    right = (found.is_not_null() & (nested | child)).fill_null(value=False)
+    return {"transfer_legs rows whose call is not as they say": _count(legs, ~right)}
 
 
 def find_lost_turns(tables: DayTables) -> Problems:
