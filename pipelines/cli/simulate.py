@@ -35,7 +35,9 @@ def _read_dialogues(context: click.Context, parameter: click.Parameter, value: P
 
 
 @click.command("simulate", epilog=_EPILOG)
-@click.option("--calls", type=click.IntRange(0), default=2_000, show_default=True, help="Calls that exist at the start.")
+@click.option(
+    "--calls", type=click.IntRange(0), default=2_000, show_default=True, help="Calls that exist at the start."
+)
 @click.option("--days", type=click.IntRange(1, 3_650), default=30, show_default=True, help="Days they are spread over.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Which world: the same seed, the same calls.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=8_750, show_default=True, help="Port; 0: a free one.")
@@ -80,7 +82,9 @@ def command(
         msg = f"Port {port} cannot be used ({wrong.strerror}). Choose another with --port, or --port 0 for a free one."
         raise click.ClickException(msg) from wrong
     try:
-        click.echo(f"Simulated Chorus API at {api.url}/calls, with {calls} calls. Ctrl-C stops it. In another terminal:")
+        click.echo(
+            f"Simulated Chorus API at {api.url}/calls, with {calls} calls. Ctrl-C stops it. In another terminal:"
+        )
         click.echo(f"  export CHORUS_API_URL={api.url}")
         click.echo(f"  export CHORUS_API_KEY={key}")
         threading.Event().wait()

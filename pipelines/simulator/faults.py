@@ -5,6 +5,7 @@ A fault stands between a request and its answer: it sees the request, may ask fo
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
@@ -61,7 +62,7 @@ class RateLimit(Fault):
     name: ClassVar[str] = "rate_limit"
     wait: int = 1
 
-    def answer(self, request: Request, respond: Respond) -> Response:
+    def answer(self, _request: Request, _respond: Respond) -> Response:
         """See Fault."""
         return error(429, "Too many requests").with_headers(Retry_After=str(self.wait))
 
@@ -72,7 +73,7 @@ class ServerError(Fault):
 
     name: ClassVar[str] = "server_error"
 
-    def answer(self, request: Request, respond: Respond) -> Response:
+    def answer(self, _request: Request, _respond: Respond) -> Response:
         """See Fault."""
         return error(500, "Internal server error")
 
@@ -83,7 +84,7 @@ class Unauthorized(Fault):
 
     name: ClassVar[str] = "unauthorized"
 
-    def answer(self, request: Request, respond: Respond) -> Response:
+    def answer(self, _request: Request, _respond: Respond) -> Response:
         """See Fault."""
         return error(401, "Unauthorized")
 
@@ -117,20 +118,21 @@ class Html(Fault):
 
     name: ClassVar[str] = "html"
 
-    def answer(self, request: Request, respond: Respond) -> Response:
+    def answer(self, _request: Request, _respond: Respond) -> Response:
         """See Fault."""
         return Response(200, HTML, {"Content-Type": "text/html; charset=utf-8"})
 
 
 @dataclass
 class EmptyPage(Fault):
-    """A page without calls, though there are more."""
+    """A page without calls, though there are some, and the total says so."""
 
     name: ClassVar[str] = "empty_page"
 
     def answer(self, request: Request, respond: Respond) -> Response:
         """See Fault."""
-        return page([], total=0, limit=request.limit, offset=request.offset)
+        nothing = json.loads(respond(replace(request, limit=0)).body)
+        return page([], total=nothing["pagination"]["total"], limit=request.limit, offset=request.offset)
 
 
 @dataclass

@@ -103,7 +103,9 @@ class SimulatedApi:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def answer(self, target: str, headers: Mapping[str, str]) -> Response:
@@ -135,7 +137,7 @@ class SimulatedApi:
     def _through_faults(self, request: Request) -> Response:
         respond: Respond = self._page
         for fault in reversed(list(self.faults)):
-            respond = partial(fault, respond=respond)
+            respond = _behind(fault, respond)
         return respond(request)
 
     def _page(self, request: Request) -> Response:
@@ -147,6 +149,10 @@ class SimulatedApi:
         return format_datetime(self._clock().astimezone(UTC), usegmt=True)
 
 
+def _behind(fault: Middleware, respond: Respond) -> Respond:
+    return lambda request: fault(request, respond)
+
+
 class _Server(ThreadingHTTPServer):
     """Knows its open connections, so that stopping does not wait for idle clients."""
 
@@ -156,14 +162,14 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], handler: Callable[..., BaseHTTPRequestHandler]) -> None:
         self.connections: set[socket.socket] = set()
-        super().__init__(address, handler)  # type: ignore[arg-type]  # a partial builds the handler
+        super().__init__(address, handler)
 
     def hang_up(self) -> None:
         """End every connection; their threads then end by themselves."""
         for connection in list(self.connections):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:  # noqa: PERF203 - the client was faster
+            except OSError:
                 _log.debug("A client had already left.")
 
 
@@ -197,11 +203,11 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             _log.debug("A client left before its answer.")
 
-    def do_GET(self) -> None:  # noqa: N802 - the name http.server looks for
+    def do_GET(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         self._send(self.api.answer(self.path, headers))
 
-    def do_POST(self) -> None:  # noqa: N802 - the name http.server looks for
+    def do_POST(self) -> None:
         self.close_connection = True  # its body is not read
         self._send(error(405, "Method not allowed").with_headers(Allow="GET"))
 
