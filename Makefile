@@ -1,0 +1,83 @@
+# Everything a person does with a checkout. Each target brings what it needs: a fresh clone and Python are enough.
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+SYNCED := $(VENV)/.synced
+# Splits the tests over the processors; `make test PYTEST_ARGS="-k outcome"` runs some of them.
+PYTEST_ARGS ?=
+COMPILE := $(UV) pip compile --quiet --python $(BIN)/python --universal --python-version 3.11 --generate-hashes --no-build \
+	--no-emit-index-url --no-emit-find-links --annotation-style line --custom-compile-command "make lock"
+COMPILE_PRODUCT := $(COMPILE) pyproject.toml
+COMPILE_DEV := $(COMPILE) pyproject.toml --group dev --constraints requirements.lock
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-service dev lint lint-locks bench lock wheel clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+setup: $(SYNCED) ## Make .venv with exactly the locked packages
+
+demo: $(SYNCED) ## Run everything once on simulated calls, without an account
+	@$(BIN)/chorus-calls demo
+
+test: $(SYNCED) ## Run the tests, except those that start real services
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not service" $(PYTEST_ARGS)
+
+# pytest ends with 5 where no test is marked.
+test-service: $(SYNCED) ## Run the tests that start real services
+	@$(BIN)/python -m pytest -m service $(PYTEST_ARGS) || [ $$? -eq 5 ]
+
+dev: $(SYNCED) ## Open Dagster's UI on this machine
+	@$(BIN)/python -m pipelines.dev
+
+lint: $(SYNCED) lint-locks ## Check style, types and locks
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+# Compiled onto the present locks, so that a newer release of a package changes nothing: only pyproject.toml can.
+lint-locks: $(SYNCED)
+	@cp requirements.lock requirements-dev.lock $(VENV)/
+	@$(COMPILE_PRODUCT) -o $(VENV)/requirements.lock
+	@$(COMPILE_DEV) -o $(VENV)/requirements-dev.lock
+	@cmp requirements.lock $(VENV)/requirements.lock && cmp requirements-dev.lock $(VENV)/requirements-dev.lock \
+		|| { echo "The locks do not match pyproject.toml. Run 'make lock' and commit them." >&2; exit 1; }
+
+bench: $(SYNCED) ## Measure speed and memory
+	@$(BIN)/python benchmarks/bench.py
+
+# Needs no complete .venv, so that locks which cannot be installed can be made again.
+lock: $(UV) ## Write the locks again after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions
+	@$(COMPILE_PRODUCT) $(UPGRADE) -o requirements.lock
+	@$(COMPILE_DEV) $(UPGRADE) -o requirements-dev.lock
+
+wheel: $(SYNCED) ## Build the wheel into dist/
+	@$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
+
+clean: ## Remove .venv, caches and dist; data stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@for name in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
+		if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; then \
+			echo "Making $(VENV) with $$("$$name" --version)"; \
+			"$$name" -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }; \
+			exit 0; \
+		fi; \
+	done; \
+	echo "No Python 3.11, 3.12, 3.13 or 3.14 was found. Install one, or name it: make setup PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+# pip knows no lock of several packages with one of them wanted: it gets the lines of uv alone.
+$(UV): | $(BIN)/python
+	@awk '/^[^ #]/ {wanted = /^uv==/} wanted' requirements-dev.lock > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.txt
+
+# Byte-compiled here, once: the first run of a command would take many times longer otherwise.
+$(SYNCED): requirements-dev.lock pyproject.toml | $(UV)
+	@$(UV) pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements-dev.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,118 @@
+"""How commands speak: results on stdout, progress on stderr, for people at a terminal and for machines in a pipe.
+
+rich is imported where it draws, so that a command that prints JSON, or fails, does not wait for it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+import click
+
+_SECONDS_BETWEEN_LINES: Final = 10.0
+# A pipe has no width: a table that is cut at 80 columns would lose what the next program looks for.
+_NO_WIDTH: Final = 100_000
+# Calls carry text of strangers. Control characters in it could rewrite what the terminal shows.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class Step(Protocol):
+    """Counts what has been done: `step(n)` says that n more are; `total` says how many there will be, once known."""
+
+    def __call__(self, done: int = 1, *, total: int | None = None) -> None:
+        """Count `done` more."""
+
+
+def say(line: str) -> None:
+    """Print one line of news on stderr."""
+    click.echo(printable(line), err=True)
+
+
+def printable(text: str) -> str:
+    """Show control characters other than tab and line feed as the replacement character."""
+    return _CONTROL.sub("\ufffd", text)
+
+
+@contextmanager
+def progress(title: str, total: int | None = None) -> Iterator[Step]:
+    """Show how far a long step is: a bar on a terminal, a plain line every ten seconds elsewhere.
+
+    Args:
+        title: What is being done, such as "Fetching calls".
+        total: How many there will be, where that is known at the start.
+
+    Yields:
+        The function to call with the number of items just done.
+    """
+    with _bar(title, total) if sys.stderr.isatty() else _lines(title, total) as step:
+        yield step
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows on stdout as an aligned table, numbers to the right, null as nothing.
+
+    Args:
+        columns: The headings.
+        rows: Values in the order of the columns.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    listed = [list(row) for row in rows]
+    terminal = sys.stdout.isatty()
+    table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False, header_style="bold")
+    for position, name in enumerate(columns):
+        values = [row[position] for row in listed if row[position] is not None]
+        number = bool(values) and all(isinstance(value, int | float) for value in values)
+        table.add_column(Text(printable(name)), justify="right" if number else "left", overflow="fold")
+    for row in listed:
+        table.add_row(*(Text("" if value is None else printable(str(value))) for value in row))
+    Console(file=sys.stdout, width=None if terminal else _NO_WIDTH, soft_wrap=not terminal).print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print a value on stdout as JSON; dates, times and paths become text."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+@contextmanager
+def _bar(title: str, total: int | None) -> Iterator[Step]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=total)
+
+        def step(done: int = 1, *, total: int | None = None) -> None:
+            bar.update(task, advance=done, total=total)
+
+        yield step
+
+
+@contextmanager
+def _lines(title: str, total: int | None) -> Iterator[Step]:
+    begun = last_line = time.monotonic()
+    count, expected = 0, total
+
+    def line() -> str:
+        return f"{title}: {count:,}" if expected is None else f"{title}: {count:,} of {expected:,}"
+
+    def step(done: int = 1, *, total: int | None = None) -> None:
+        nonlocal count, expected, last_line
+        count += done
+        expected = expected if total is None else total
+        if time.monotonic() - last_line >= _SECONDS_BETWEEN_LINES:
+            last_line = time.monotonic()
+            say(line())
+
+    yield step
+    say(f"{line()} ({time.monotonic() - begun:.1f} s)")

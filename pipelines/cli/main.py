@@ -1,0 +1,114 @@
+"""The `chorus-calls` program: finds the command, runs it, and turns failures into words and exit codes.
+
+Commands are imported when they are called. Dagster, polars and DuckDB take seconds to import, and `--help` or a
+mistyped option should not cost seconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import click
+
+from pipelines import __version__
+from pipelines.errors import ChorusCallsError
+
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "sync": "Fetch new and changed calls, then build the days that changed.",
+        "build": "Build, check and publish the days that are stale.",
+        "catalog": "Make the DuckDB catalog again, or one to hand out.",
+        "status": "Show what is landed, built, stale and rejected.",
+        "query": "Run SQL on the catalog.",
+        "simulate": "Serve a simulated Chorus API on this machine.",
+        "demo": "Run everything once on simulated calls; needs no account.",
+    }
+)
+_INTERRUPTED: Final = 130
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports `pipelines.cli.<name>` only to run one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the order in which a newcomer meets them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"pipelines.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Settings come from CHORUS_* variables and from .env in the working folder. "
+    "'chorus-calls COMMAND --help' shows a command's options and an example.",
+)
+@click.version_option(__version__, prog_name="chorus-calls")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of a failure.")
+def program() -> None:
+    """Call analytics for Chorus AI voice agents.
+
+    Fetches calls from the API into a lake of Parquet files, one folder per day, and serves them as tables to DuckDB
+    and BI tools.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Words after the program's name; None takes those of this process.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 wrong usage or settings, 3 the API refused the key, 130 after Ctrl-C.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # Asked for after a failure, so it is usually added at the end of the line that failed, behind the command.
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        result = program.main(args=words, prog_name="chorus-calls", standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return _INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last place that can turn a failure into words
+        return _report(error, debug=debug)
+    return result if isinstance(result, int) else 0
+
+
+def _report(error: Exception, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, ChorusCallsError):
+        click.echo(error.message, err=True)
+        return error.exit_code
+    click.echo(f"Failed: {type(error).__name__}: {error}", err=True)
+    if not debug:
+        click.echo("This was not expected. Add --debug to see where it happened.", err=True)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

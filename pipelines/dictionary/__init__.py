@@ -1,0 +1,62 @@
+"""The data dictionary: every table and column defined once.
+
+File schemas, field metadata, catalog comments, Dagster's column metadata and docs/tables.md are all derived from what
+is written here; a column that is not here does not exist. This package imports nothing but the standard library: what
+needs a data library lives in modules of its own (`schemas`, `dagster_schema`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pipelines.dictionary.call_metrics import CALL_METRICS_DAILY
+from pipelines.dictionary.calls import CALLS
+from pipelines.dictionary.conversation import TRANSCRIPT_TURNS, TRANSFER_LEGS
+from pipelines.dictionary.details import CALL_ATTRIBUTES, DATA_ISSUES
+from pipelines.dictionary.model import CALL_DATE, Additivity, Column, ColumnType, Personal, Table
+from pipelines.dictionary.other_marts import CALL_VOLUME_HOURLY, TRANSFER_METRICS_DAILY
+from pipelines.dictionary.ratios import RATIOS, Ratio
+from pipelines.dictionary.raw import RAW
+
+__all__ = [
+    "CALL_DATE",
+    "CORE_TABLES",
+    "MARTS",
+    "RATIOS",
+    "RAW",
+    "TABLES",
+    "Additivity",
+    "Column",
+    "ColumnType",
+    "Personal",
+    "Ratio",
+    "Table",
+    "personal_columns",
+    "ratios_of",
+]
+
+_CORE = (CALLS, TRANSCRIPT_TURNS, TRANSFER_LEGS, CALL_ATTRIBUTES, DATA_ISSUES)
+_MARTS = (CALL_METRICS_DAILY, TRANSFER_METRICS_DAILY, CALL_VOLUME_HOURLY)
+
+TABLES: Mapping[str, Table] = MappingProxyType({table.name: table for table in _CORE + _MARTS})
+"""Every published table by its name, in the order in which they are shown."""
+
+CORE_TABLES = tuple(table.name for table in _CORE)
+"""Names of the tables flattened from raw."""
+
+MARTS = tuple(table.name for table in _MARTS)
+"""Names of the aggregated tables."""
+
+
+def personal_columns(table: str) -> frozenset[str]:
+    """Columns of a table whose values are personal themselves: numbers, recordings, free text.
+
+    Ids and pseudonyms, which only lead to a person elsewhere, are not among them.
+    """
+    return frozenset(column.name for column in TABLES[table].columns if column.personal.is_content)
+
+
+def ratios_of(table: str) -> tuple[Ratio, ...]:
+    """The ratios that stand in a mart, in the order of its columns; none for other tables."""
+    return tuple(RATIOS[name] for name in TABLES[table].names if name in RATIOS and table in RATIOS[name].tables)

@@ -1,0 +1,140 @@
+"""What a table and a column are made of: the vocabulary of the data dictionary.
+
+Only the standard library is imported here, so that every part of the program can ask the dictionary without paying for
+a data library it does not use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ColumnType(StrEnum):
+    """The types a column can have; the value is the name shown to people."""
+
+    TEXT = "text"
+    INTEGER = "int64"
+    NUMBER = "float64"
+    FLAG = "boolean"
+    INSTANT = "timestamp (UTC)"
+    LOCAL_TIME = "timestamp (local)"
+    DATE = "date"
+
+
+class Personal(StrEnum):
+    """What a column can tell about a person."""
+
+    NONE = "none"
+    LINKABLE = "linkable"
+    DIRECT = "direct identifier"
+    RECORDING = "recording"
+    FREE_TEXT = "free text"
+
+    @property
+    def is_content(self) -> bool:
+        """Whether the values themselves are personal, rather than only keys that lead to somebody elsewhere."""
+        return self not in (Personal.NONE, Personal.LINKABLE)
+
+
+class Additivity(StrEnum):
+    """How the values of a measure may be put together over rows."""
+
+    ADDITIVE = "additive"
+    SEMI_ADDITIVE = "semi-additive"
+    NON_ADDITIVE = "non-additive"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: Name in files, catalog and documentation.
+        type: Type of its values.
+        description: Meaning, in one or two sentences for somebody who reads dashboards.
+        unit: Unit of its values ("" where there is none); "money" is in the account's currency.
+        formula: How it is worked out from other columns ("" where it is as sent).
+        personal: What it can tell about a person.
+        nullable: Whether null ("not known") can stand in it.
+        additivity: How it may be summed; None for what is no measure.
+        low_cardinality: Whether its values repeat often enough for Parquet's dictionary encoding to pay.
+    """
+
+    name: str
+    type: ColumnType
+    description: str
+    unit: str = ""
+    formula: str = ""
+    personal: Personal = Personal.NONE
+    nullable: bool = True
+    additivity: Additivity | None = None
+    low_cardinality: bool = False
+
+
+CALL_DATE = Column(
+    name="call_date",
+    type=ColumnType.DATE,
+    description=(
+        "Day of the call in UTC: the date of its createdAt, or of its startedAt where createdAt is unusable. Comes from "
+        "the path of the file."
+    ),
+    nullable=False,
+    low_cardinality=True,
+)
+"""The column every table has from the path of its files (`call_date=2026-01-31`), and no file contains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of the lake.
+
+    Attributes:
+        name: Name in paths, catalog and documentation.
+        title: Name for people.
+        description: What it is for, in a few sentences.
+        grain: What one row stands for.
+        key: Columns that are unique together within one call_date (nulls count as equal); empty where there is no key.
+        columns: Columns of its files, in their order.
+        order: Columns its files are sorted by where that is not the key.
+    """
+
+    name: str
+    title: str
+    description: str
+    grain: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    order: tuple[str, ...] = field(default=())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns in its files, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def sort_by(self) -> tuple[str, ...]:
+        """Columns its files are sorted by, nulls first."""
+        return self.order or self.key
+
+    @property
+    def all_columns(self) -> tuple[Column, ...]:
+        """What a reader of the lake sees: call_date, then the columns of the files."""
+        return (CALL_DATE, *self.columns)
+
+    @property
+    def low_cardinality(self) -> tuple[str, ...]:
+        """Names of the columns in its files that Parquet should dictionary-encode."""
+        return tuple(column.name for column in self.columns if column.low_cardinality)
+
+    def column(self, name: str) -> Column:
+        """The column of that name, call_date included.
+
+        Raises:
+            KeyError: The table has no such column.
+        """
+        for column in self.all_columns:
+            if column.name == name:
+                return column
+        message = f"table {self.name} has no column {name}"
+        raise KeyError(message)

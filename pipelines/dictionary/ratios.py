@@ -1,0 +1,168 @@
+"""Every ratio of the marts, defined once: marts, checks, the catalog's macros and the documentation all follow it.
+
+A ratio is never averaged or summed. Its numerator and denominator are additive columns of the same table, so at any
+coarser grain it is the sum of the one over the sum of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pipelines.dictionary.kinds import MONEY_PER_MINUTE, SECONDS, SHARE
+from pipelines.dictionary.model import Additivity, Column, ColumnType
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A ratio of additive columns: `factor * numerator / (sum of denominator)`, null for a zero or null denominator.
+
+    Attributes:
+        name: Name of the ratio's column.
+        numerator: Column above the line.
+        denominator: Columns that are added below the line.
+        tables: Marts in which the ratio stands, with its numerator and denominator beside it.
+        description: Meaning, for somebody who reads dashboards.
+        unit: Unit of the result.
+        factor: Turns the quotient into that unit (60 from per second to per minute).
+    """
+
+    name: str
+    numerator: str
+    denominator: tuple[str, ...]
+    tables: tuple[str, ...]
+    description: str
+    unit: str = SHARE
+    factor: float = 1.0
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The columns it is made of, each once: the numerator first."""
+        return (self.numerator, *(name for name in self.denominator if name != self.numerator))
+
+    @property
+    def formula(self) -> str:
+        """The ratio over the columns of one row."""
+        return self._formula("{}")
+
+    @property
+    def rollup(self) -> str:
+        """The ratio over any group of rows."""
+        return self._formula("sum({})")
+
+    def _formula(self, term: str) -> str:
+        below = " + ".join(term.format(name) for name in self.denominator)
+        below = f"({below})" if len(self.denominator) > 1 else below
+        factor = "" if self.factor == 1 else f"{self.factor:g} * "
+        return f"{factor}{term.format(self.numerator)} / {below}"
+
+    @property
+    def column(self) -> Column:
+        """The ratio as a column of its marts."""
+        return Column(
+            self.name,
+            ColumnType.NUMBER,
+            self.description,
+            unit=self.unit,
+            formula=self.formula,
+            additivity=Additivity.NON_ADDITIVE,
+        )
+
+
+_CALLS = ("call_metrics_daily",)
+_TRANSFERS = ("transfer_metrics_daily",)
+
+_ALL = (
+    Ratio(
+        "cost_per_minute",
+        "cost_rated",
+        ("seconds_rated",),
+        _CALLS + _TRANSFERS,
+        "Cost of a minute, over the rows that have both a cost and a duration above zero.",
+        unit=MONEY_PER_MINUTE,
+        factor=60.0,
+    ),
+    Ratio(
+        "average_duration_seconds",
+        "duration_seconds",
+        ("duration_calls",),
+        _CALLS,
+        "Average length of the connected calls that have a duration.",
+        unit=SECONDS,
+    ),
+    Ratio("connect_rate", "connected_calls", ("calls",), _CALLS, "Share of calls that reached a person."),
+    Ratio(
+        "completion_rate",
+        "completed_calls",
+        ("terminal_calls",),
+        _CALLS,
+        "Share of finished calls whose outcome is completed.",
+    ),
+    Ratio(
+        "transfer_rate",
+        "transferred_calls",
+        ("connected_calls",),
+        _CALLS,
+        "Share of connected calls in which a transfer was tried.",
+    ),
+    Ratio(
+        "transfer_rate_all",
+        "transferred_calls",
+        ("calls",),
+        _CALLS,
+        "Share of all calls, connected or not, in which a transfer was tried.",
+    ),
+    Ratio(
+        "containment_rate",
+        "contained_calls",
+        ("connected_terminal_calls",),
+        _CALLS,
+        "Share of connected, finished calls that the agent handled without a transfer.",
+    ),
+    Ratio(
+        "short_call_rate",
+        "short_calls",
+        ("connected_calls",),
+        _CALLS,
+        "Share of connected calls that lasted less than 10 seconds.",
+    ),
+    Ratio(
+        "agent_word_share",
+        "agent_words",
+        ("agent_words", "user_words"),
+        _CALLS,
+        "Share of the words of agent and customer that the agent spoke. It is no share of talking time.",
+    ),
+    Ratio(
+        "transfer_success_rate",
+        "successful_legs",
+        ("successful_legs", "failed_legs"),
+        _TRANSFERS,
+        "Share of the legs with a known result that succeeded. Pending and unknown legs are left out.",
+    ),
+    Ratio(
+        "average_leg_seconds",
+        "duration_seconds",
+        ("duration_legs",),
+        _TRANSFERS,
+        "Average length of a transfer leg that has a duration.",
+        unit=SECONDS,
+    ),
+)
+
+RATIOS: Mapping[str, Ratio] = MappingProxyType({ratio.name: ratio for ratio in _ALL})
+"""Every ratio by its name, in the order of the marts' columns."""
+
+
+def ratio_columns(table: str, *names: str) -> tuple[Column, ...]:
+    """The named ratios as columns of a mart.
+
+    Raises:
+        ValueError: A ratio is not said to stand in that mart.
+    """
+    for name in names:
+        if table not in RATIOS[name].tables:
+            message = f"the ratio {name} does not stand in {table}"
+            raise ValueError(message)
+    return tuple(RATIOS[name].column for name in names)

@@ -1,0 +1,80 @@
+"""The dictionary as schemas of pyarrow and polars: what files contain, without call_date, which is in their path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
+import polars as pl
+import pyarrow as pa
+
+from pipelines.dictionary import RAW, TABLES, Column, ColumnType, Table
+
+_ARROW: Mapping[ColumnType, pa.DataType] = MappingProxyType(
+    {
+        ColumnType.TEXT: pa.string(),
+        ColumnType.INTEGER: pa.int64(),
+        ColumnType.NUMBER: pa.float64(),
+        ColumnType.FLAG: pa.bool_(),
+        ColumnType.INSTANT: pa.timestamp("us", "UTC"),
+        ColumnType.LOCAL_TIME: pa.timestamp("us"),
+        ColumnType.DATE: pa.date32(),
+    }
+)
+
+_POLARS: Mapping[ColumnType, pl.DataType] = MappingProxyType(
+    {
+        ColumnType.TEXT: pl.String(),
+        ColumnType.INTEGER: pl.Int64(),
+        ColumnType.NUMBER: pl.Float64(),
+        ColumnType.FLAG: pl.Boolean(),
+        ColumnType.INSTANT: pl.Datetime("us", "UTC"),
+        ColumnType.LOCAL_TIME: pl.Datetime("us"),
+        ColumnType.DATE: pl.Date(),
+    }
+)
+
+
+@cache
+def arrow_schema(table: str | Table) -> pa.Schema:
+    """Schema of a table's files, with the dictionary's texts as metadata of its fields.
+
+    Every field is nullable: that keys are not null is for the checks to find and to say, not for the writer to fail on.
+
+    Args:
+        table: Name of a published table, or a table itself.
+
+    Returns:
+        Fields in the dictionary's order; each carries those of `description`, `unit`, `formula` and `personal` that it
+        has. The schema's own metadata has the table's `description`.
+    """
+    definition = TABLES[table] if isinstance(table, str) else table
+    fields = [pa.field(column.name, _ARROW[column.type], metadata=_metadata(column)) for column in definition.columns]
+    return pa.schema(fields, metadata={"description": definition.description})
+
+
+@cache
+def polars_schema(table: str | Table) -> pl.Schema:
+    """Schema of a table's frames: the same names in the same order as `arrow_schema`.
+
+    Args:
+        table: Name of a published table, or a table itself.
+    """
+    definition = TABLES[table] if isinstance(table, str) else table
+    return pl.Schema({column.name: _POLARS[column.type] for column in definition.columns})
+
+
+def raw_schema() -> pa.Schema:
+    """Schema of the files in raw/calls and raw/rejected."""
+    return arrow_schema(RAW)
+
+
+def _metadata(column: Column) -> dict[str, str]:
+    texts = {
+        "description": column.description,
+        "unit": column.unit,
+        "formula": column.formula,
+        "personal": str(column.personal),
+    }
+    return {name: text for name, text in texts.items() if text}

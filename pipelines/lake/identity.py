@@ -1,0 +1,92 @@
+"""Who the lake is: which settings shape its tables, whose calls it holds, and the key of its pseudonyms."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipelines.errors import ChorusCallsError
+from pipelines.lake import layout, state
+from pipelines.lake.state import LakeRecord
+from pipelines.lake.storage import Storage
+from pipelines.lake.versions import Shaping
+
+
+class SettingsDifferError(ChorusCallsError):
+    """The settings that shape tables are not those the lake was built with (exit code 2)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, exit_code=2)
+
+
+def check_value(key: bytes) -> str:
+    """Return a value that tells one PII key from another without giving it away."""
+    return hmac.new(key, b"chorus-calls key check", hashlib.sha256).hexdigest()[:16]
+
+
+def local_pii_key(lake: Path) -> bytes:
+    """Return the key kept beside the lake's state, made on first use and readable by its owner only."""
+    path = lake / layout.PII_KEY
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes().strip()
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_hex(32).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    return path.read_bytes().strip()
+
+
+def admit(storage: Storage, shaping: Shaping, *, accept: bool = False) -> None:
+    """Let a writer go on only where its settings are the lake's, so that two hosts do not rebuild each other's days.
+
+    Args:
+        storage: The lake's files.
+        shaping: What this program would shape tables with.
+        accept: Make these settings the lake's from now on; its days turn stale.
+
+    Raises:
+        SettingsDifferError: They differ and were not accepted.
+    """
+    default = LakeRecord(shaping=shaping.record, table_version=shaping.table_version)
+    kept = state.load(storage, layout.LAKE, LakeRecord, default)
+    lake = kept.value
+    differing = [
+        name for name in lake.shaping.__struct_fields__ if getattr(lake.shaping, name) != getattr(shaping.record, name)
+    ]
+    if shaping.table_version < lake.table_version:
+        differing.append("table version (a newer chorus-calls wrote this lake)")
+    if differing and not accept:
+        message = (
+            f"The lake was built with other settings than these: {', '.join(differing)}. "
+            "Set them back, or run `chorus-calls build --accept-settings` once to rebuild its days with the new ones."
+        )
+        raise SettingsDifferError(message)
+    if kept.raw is None or differing or shaping.table_version != lake.table_version:
+        lake.shaping, lake.table_version = shaping.record, shaping.table_version
+        state.commit(storage, kept)
+
+
+def admit_organisations(storage: Storage, organisations: Iterable[str]) -> None:
+    """Remember whose calls the lake holds; one lake is for one account.
+
+    Raises:
+        ChorusCallsError: The calls belong to an organisation that a lake with calls does not know.
+    """
+    kept = state.load(storage, layout.LAKE, LakeRecord, None)  # type: ignore[arg-type]  # a writer was admitted before
+    new = sorted(set(organisations) - set(kept.value.organisations))
+    if new and kept.value.organisations:
+        message = (
+            f"The API answers with calls of an organisation that is not this lake's ({new[0]}). "
+            "One lake holds one account: use another CHORUS_LAKE for another key."
+        )
+        raise ChorusCallsError(message)
+    if new:
+        kept.value.organisations += new
+        state.commit(storage, kept)

@@ -1,0 +1,29 @@
+"""What a run is building: kept for its later steps, which must not look at inputs that moved on meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import msgspec
+
+from pipelines.lake import layout
+from pipelines.lake.publish import Build
+from pipelines.lake.storage import Storage
+
+
+def write_plan(storage: Storage, run: str, builds: Mapping[date, Build]) -> None:
+    """Keep the versions that a run builds, and what was published when it began."""
+    with storage.create(layout.plan_file(run)) as stream:
+        stream.write(msgspec.json.encode(dict(builds)))
+
+
+def read_plan(storage: Storage, run: str) -> dict[date, Build] | None:
+    """Return the versions that a run builds; None where it has no plan."""
+    raw = storage.read(layout.plan_file(run))
+    return None if raw is None else msgspec.json.decode(raw, type=dict[date, Build])
+
+
+def drop_plan(storage: Storage, run: str) -> None:
+    """Forget the plan of a run that is over."""
+    storage.delete(layout.plan_file(run))

@@ -1,0 +1,102 @@
+"""The one commit point: which version of each day readers see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+from pipelines.dictionary import TABLES
+from pipelines.lake import layout, state
+from pipelines.lake.state import Manifest, PublishedDay
+from pipelines.lake.storage import Storage
+from pipelines.lake.versions import Shaping, VerdictRecord, fingerprint, read_audit
+
+
+class Catalog(Protocol):
+    """The readers' catalog, which is made from a manifest and remembers which one."""
+
+    def make(self, manifest: Manifest) -> None:
+        """Make the catalog anew from a manifest, in one step for its readers."""
+
+    def generation(self) -> int | None:
+        """Return the generation of the manifest it was made from, None where there is no catalog."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """A version of a day that was built, and the version that was published when the build began."""
+
+    version: str
+    base: str | None
+
+
+@dataclass
+class Published:
+    """What became of the days of a build."""
+
+    published: list[date] = field(default_factory=list)
+    already: list[date] = field(default_factory=list)
+    superseded: list[date] = field(default_factory=list)
+    refused: dict[date, list[VerdictRecord]] = field(default_factory=dict)
+
+
+def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], catalog: Catalog) -> Published:
+    """Let readers see the days of a build that passed their checks, all of them in one step.
+
+    A version that equals what the inputs give now always wins; another one only takes the place of the version that
+    it began from, so that a slow build never takes a day back.
+
+    Raises:
+        FileNotFoundError: A version is not complete.
+    """
+    result = Published()
+    with storage.lock("publish"):
+        kept = state.load_manifest(storage)
+        landed = state.load_landed(storage).value
+        manifest = kept.value
+        for day, build in sorted(builds.items()):
+            current = manifest.days.get(day)
+            current_version = current.version if current else None
+            if build.version == current_version:
+                result.already.append(day)
+            elif build.version != fingerprint(landed, day, shaping) and build.base != current_version:
+                result.superseded.append(day)
+            else:
+                _judge(storage, manifest, day, build.version, result)
+        if result.published:
+            manifest.generation += 1
+            manifest.committed_at = state.now()
+            state.commit(storage, kept)
+            catalog.make(manifest)
+            swing_links(storage, manifest, result.published)
+    return result
+
+
+def _judge(storage: Storage, manifest: Manifest, day: date, version: str, result: Published) -> None:
+    """Put a complete version into the manifest, or refuse it for what its checks found."""
+    audit = read_audit(storage, day, version)
+    if audit is None:
+        raise FileNotFoundError(layout.version_folder(day, version))
+    if not audit.passed:
+        result.refused[day] = audit.failed
+        return
+    moment = state.now()
+    if before := manifest.days.get(day):
+        manifest.unreferenced[layout.version_folder(day, before.version)] = moment
+    manifest.unreferenced.pop(layout.version_folder(day, version), None)
+    manifest.days[day] = PublishedDay(version=version, published_at=moment, rows=audit.rows, bytes=audit.bytes)
+    result.published.append(day)
+
+
+def swing_links(storage: Storage, manifest: Manifest, days: Iterable[date]) -> int:
+    """Let the files at the places for plain globs be those that are published; return how many changed."""
+    changed = 0
+    for day in days:
+        version = manifest.days[day].version
+        for table in TABLES:
+            changed += storage.link(layout.table_file(day, version, table), layout.link_file(day, table))
+    return changed
+
+

@@ -1,0 +1,167 @@
+"""Every version of every call, as received: written by landing, read back newest first by the build."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.dictionary.schemas import raw_schema
+from pipelines.lake import layout
+from pipelines.lake.state import LandedDay, LandedFile
+from pipelines.lake.storage import Storage
+
+CALLS = "calls"
+REJECTED = "rejected"
+ROW_GROUP = 1_000
+"""Rows a row group of a raw file: what a reader of a range of ids has to unpack beside the range."""
+
+_CHUNK_SCHEMA = pa.schema(
+    [
+        ("call_id", pa.string()),
+        ("payload", pa.string()),
+        ("first_landed_at", pa.timestamp("us", "UTC")),
+        ("landed_at", pa.timestamp("us", "UTC")),
+        ("version_count", pa.int64()),
+        ("deleted_at", pa.timestamp("us", "UTC")),
+    ]
+)
+
+
+def write_versions(storage: Storage, kind: str, day: date, versions: pa.Table, name: str) -> LandedFile:
+    """Write one raw file of a day; it counts once `count` has put it into the landing log.
+
+    Args:
+        storage: The lake's files.
+        kind: `calls` or `rejected`.
+        day: The day that the versions belong to.
+        versions: Columns of the raw layer in any row order.
+        name: The file's name without its ending, unique within the day.
+    """
+    path = f"{layout.raw_folder(kind, day)}/{name}.parquet"
+    versions = versions.select(raw_schema().names).cast(raw_schema()).sort_by([("call_id", "ascending"), ("landed_at", "ascending")])
+    with storage.create(path) as stream:
+        pq.write_table(versions, stream, compression="zstd", compression_level=1, row_group_size=ROW_GROUP,
+                       use_dictionary=["sync_id"])
+    return LandedFile(rows=versions.num_rows, bytes=storage.size(path) or 0)
+
+
+def count(day: LandedDay, kind: str, name: str, file: LandedFile) -> None:
+    """Add a written file to what counts of a day, which moves the day's digest on."""
+    day.digest = hashlib.sha256(f"{day.digest} {kind}/{name}".encode()).hexdigest()[:32]
+    (day.calls if kind == CALLS else day.rejected)[name] = file
+
+
+def known_versions(storage: Storage, day: date, landed: LandedDay | None, kind: str = CALLS) -> pl.DataFrame:
+    """Return the newest version of every call of a day: call_id, payload_hash, landed_at, deleted.
+
+    Rejected items come each with its own row, since an item without an id has no newer version.
+    """
+    columns = ["call_id", "payload_hash", "landed_at", "deleted"]
+    frames = [pl.DataFrame(schema={"call_id": pl.String, "payload_hash": pl.String,
+                                   "landed_at": pl.Datetime("us", "UTC"), "deleted": pl.Boolean})]
+    frames += [_frame(table) for _, table in _tables(storage, day, landed, kind, columns)]
+    versions = pl.concat(frames)
+    if kind == REJECTED:
+        return versions
+    return versions.sort("call_id", "landed_at").unique("call_id", keep="last", maintain_order=True)
+
+
+def payloads(storage: Storage, day: date, landed: LandedDay, call_ids: Sequence[str]) -> dict[str, str]:
+    """Return the newest payload of some calls of a day; calls that have none are left out."""
+    wanted = pa.array(sorted(set(call_ids)), pa.string())
+    newest: dict[str, tuple[datetime, str]] = {}
+    for _, table in _tables(storage, day, landed, CALLS, ["call_id", "landed_at", "payload"], wanted):
+        for row in table.to_pylist():
+            seen = newest.get(row["call_id"])
+            if row["payload"] is not None and (seen is None or seen[0] < row["landed_at"]):
+                newest[row["call_id"]] = (row["landed_at"], row["payload"])
+    return {call_id: payload for call_id, (_, payload) in newest.items()}
+
+
+def read_day(storage: Storage, day: date, landed: LandedDay | None, *, chunk: int) -> Iterator[pa.Table]:
+    """Read the newest payload of every call of a day, a chunk of calls at a time.
+
+    Yields:
+        Tables of at most `chunk` rows in the order of call_id over all of them: call_id, payload, first_landed_at,
+        landed_at, version_count and deleted_at (null: alive).
+    """
+    names = sorted(landed.calls) if landed else []
+    files = [pq.ParquetFile(storage.open_input(f"{layout.raw_folder(CALLS, day)}/{name}.parquet")) for name in names]
+    newest = _newest(files)
+    for start in range(0, newest.height, chunk):
+        part = newest.slice(start, chunk)
+        pieces = []
+        for (number,), rows in part.group_by("file", maintain_order=True):
+            pieces.append(_take(files[int(number)], rows))  # type: ignore[call-overload]  # a group key is an object
+        yield pa.concat_tables(pieces).combine_chunks().sort_by("call_id") if len(pieces) > 1 else pieces[0]
+
+
+def read_rejected(storage: Storage, day: date, landed: LandedDay | None) -> pa.Table:
+    """Return the rejected items that arrived on a day: call_id, payload, landed_at."""
+    columns = ["call_id", "payload", "landed_at"]
+    empty = pa.schema([raw_schema().field(name) for name in columns]).empty_table()
+    return pa.concat_tables([empty.replace_schema_metadata(None)] + [
+        table.replace_schema_metadata(None) for _, table in _tables(storage, day, landed, REJECTED, columns)
+    ]).combine_chunks()
+
+
+def _newest(files: Sequence[pq.ParquetFile]) -> pl.DataFrame:
+    """One row a call: which row of which file is its newest payload, and what is known of its versions."""
+    columns = ["call_id", "landed_at", "deleted"]
+    frames = [
+        _frame(file.read(columns)).with_columns(file=pl.lit(number, pl.Int64)).with_row_index("row")
+        for number, file in enumerate(files)
+    ]
+    if not frames:
+        return pl.DataFrame(schema={"call_id": pl.String, "file": pl.Int64, "row": pl.UInt32})
+    versions = pl.concat(frames).sort("call_id", "landed_at")
+    alive = versions.filter(~pl.col("deleted"))
+    gone = versions.group_by("call_id").last().filter("deleted").select("call_id", deleted_at="landed_at")
+    newest = alive.group_by("call_id", maintain_order=True).agg(
+        pl.col("file").last(), pl.col("row").last(),
+        first_landed_at=pl.col("landed_at").first(), landed_at=pl.col("landed_at").last(),
+        version_count=pl.len().cast(pl.Int64),
+    )
+    return newest.join(gone, on="call_id", how="left", maintain_order="left")
+
+
+def _take(file: pq.ParquetFile, rows: pl.DataFrame) -> pa.Table:
+    """Read some rows of a file, which `rows` names in ascending order, unpacking only the row groups they lie in."""
+    rows = rows.sort("row")
+    numbers = rows["row"].to_numpy()
+    groups, offset, base, picked = [], 0, 0, []
+    for group in range(file.metadata.num_row_groups):
+        size = file.metadata.row_group(group).num_rows
+        inside = numbers[(numbers >= offset) & (numbers < offset + size)]
+        if len(inside):
+            groups.append(group)
+            picked.append(inside - offset + base)
+            base += size
+        offset += size
+    table = file.read_row_groups(groups, ["payload"])
+    indices = pa.concat_arrays([pa.array(part, pa.int64()) for part in picked])
+    payload = table.column("payload").take(indices).combine_chunks()
+    columns = {"payload": payload, **{name: rows[name].to_arrow() for name in _CHUNK_SCHEMA.names if name != "payload"}}
+    return pa.table({name: columns[name] for name in _CHUNK_SCHEMA.names}).cast(_CHUNK_SCHEMA)
+
+
+def _tables(
+    storage: Storage, day: date, landed: LandedDay | None, kind: str, columns: list[str], ids: pa.Array | None = None
+) -> Iterator[tuple[str, pa.Table]]:
+    names = sorted(landed.calls if kind == CALLS else landed.rejected) if landed else []
+    for name in names:
+        source = storage.open_input(f"{layout.raw_folder(kind, day)}/{name}.parquet")
+        filters = None if ids is None else pa.compute.field("call_id").isin(ids)
+        yield name, pq.read_table(source, columns=columns, filters=filters)
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    if not isinstance(frame, pl.DataFrame):
+        raise TypeError(frame)
+    return frame

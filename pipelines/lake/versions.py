@@ -1,0 +1,131 @@
+"""A day's version is the fingerprint of its inputs: from it follow what is stale, what exists, what may be published."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import msgspec
+import polars as pl
+import pyarrow.parquet as pq
+
+from pipelines.dictionary import TABLES
+from pipelines.lake import layout
+from pipelines.lake.state import Landed, Manifest, ShapingRecord
+from pipelines.lake.storage import Storage
+
+
+@dataclass(frozen=True)
+class Shaping:
+    """What shapes tables beside the raw calls: some settings, and the version of the code that makes tables."""
+
+    record: ShapingRecord
+    table_version: int
+
+
+class VerdictRecord(msgspec.Struct, frozen=True):
+    """What one check found in one version of a day."""
+
+    check: str
+    table: str
+    passed: bool
+    rows: int = 0
+    detail: str = ""
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """_audit.json: sizes and rows of the files of a version, and what the checks found. Written last."""
+
+    checks_version: int
+    bytes: dict[str, int]
+    rows: dict[str, int]
+    verdicts: list[VerdictRecord]
+
+    @property
+    def passed(self) -> bool:
+        """Say whether every check passed."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+    @property
+    def failed(self) -> list[VerdictRecord]:
+        """Return the verdicts of the checks that did not pass."""
+        return [verdict for verdict in self.verdicts if not verdict.passed]
+
+
+def fingerprint(landed: Landed, day: date, shaping: Shaping) -> str:
+    """Return the version that a day's inputs give now: 24 hex digits.
+
+    The day before belongs to the inputs, since a call of its may nest a leg that is an item of this day.
+    """
+    days = (landed.days.get(day), landed.days.get(day - timedelta(days=1)))
+    text = msgspec.json.encode([[known.digest if known else "" for known in days], shaping.table_version, shaping.record])
+    return hashlib.sha256(text).hexdigest()[:24]
+
+
+def stale_days(landed: Landed, manifest: Manifest, shaping: Shaping) -> list[date]:
+    """Return the landed days whose published version is not the one their inputs give, oldest first."""
+    return [
+        day
+        for day in sorted(landed.days)
+        if (published := manifest.days.get(day)) is None or published.version != fingerprint(landed, day, shaping)
+    ]
+
+
+def read_audit(storage: Storage, day: date, version: str) -> Audit | None:
+    """Return what the checks found in a complete version; None where it is incomplete, or a file is not as written."""
+    raw = storage.read(f"{layout.version_folder(day, version)}/{layout.AUDIT}")
+    if raw is None:
+        return None
+    audit = msgspec.json.decode(raw, type=Audit)
+    whole = all(storage.size(layout.table_file(day, version, table)) == audit.bytes.get(table) for table in TABLES)
+    return audit if whole else None
+
+
+def write_audit(storage: Storage, day: date, version: str, checks_version: int, verdicts: Sequence[VerdictRecord]) -> Audit:
+    """Say that a version is complete and what the checks found in it.
+
+    Raises:
+        FileNotFoundError: A table's file is missing.
+    """
+    sizes, rows = {}, {}
+    for table in TABLES:
+        path = layout.table_file(day, version, table)
+        with storage.open_input(path) as source:
+            rows[table] = pq.ParquetFile(source).metadata.num_rows
+        sizes[table] = storage.size(path) or 0
+    audit = Audit(checks_version=checks_version, bytes=sizes, rows=rows, verdicts=list(verdicts))
+    with storage.create(f"{layout.version_folder(day, version)}/{layout.AUDIT}", read_only=True) as stream:
+        stream.write(msgspec.json.format(msgspec.json.encode(audit), indent=1))
+    return audit
+
+
+class VersionTables:
+    """The tables of one version of a day, as they were written, for checks, marts and metadata."""
+
+    def __init__(self, storage: Storage, day: date, version: str) -> None:
+        self.day = day
+        self._storage = storage
+        self._version = version
+
+    def _open(self, table: str) -> pq.ParquetFile:
+        return pq.ParquetFile(self._storage.open_input(layout.table_file(self.day, self._version, table)))
+
+    def rows(self, table: str) -> int:
+        """Return how many rows a table has."""
+        return int(self._open(table).metadata.num_rows)
+
+    def frame(self, table: str, columns: Sequence[str]) -> pl.DataFrame:
+        """Return some columns of a whole table."""
+        return pl.DataFrame(self._open(table).read(list(columns)))
+
+    def batches(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Return some columns of a table a row group at a time, in the file's order."""
+        file = self._open(table)
+        for group in range(file.metadata.num_row_groups):
+            yield pl.DataFrame(file.read_row_group(group, list(columns)))
+
+    def schema(self, table: str) -> pl.Schema:
+        """Return the columns and types that a table was written with."""
+        return pl.DataFrame(self._open(table).schema_arrow.empty_table()).schema

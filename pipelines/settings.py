@@ -1,0 +1,147 @@
+"""Every setting, read once from the environment and `.env`, and checked before anything else happens.
+
+A wrong setting found after an hour of fetching is an hour lost, so all of them are checked together and each gets one
+line that names the variable and what it allows. Those lines repeat no value that is, or could hold, a secret.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as SourceError
+
+from pipelines.errors import SettingsError
+from pipelines.settings_rules import (
+    api_base_url,
+    bearer_token,
+    existing_file,
+    iana_zone,
+    iso_date,
+    local_folder,
+    not_blank,
+    own_path,
+    webhook_url,
+)
+
+ENV_FILE: Final = ".env"
+_PREFIX: Final = "CHORUS_"
+_ALERT_WEBHOOK: Final = "ALERT_WEBHOOK_URL"
+_MAY_HOLD_SECRETS: Final = frozenset({"api_key", "api_url", "pii_key", "alert_webhook_url"})
+_SHOWN_LENGTH: Final = 60
+
+OwnPath = Annotated[Path, AfterValidator(own_path)]
+
+
+def _not_in_the_future(value: date) -> date:
+    if value > datetime.now(UTC).date():
+        message = "lies in the future"
+        raise ValueError(message)
+    return value
+
+
+class Settings(BaseSettings):
+    """The settings of one process; see `docs` for what each one does.
+
+    The description of a field is the end of the sentence "must be ...", said when its value is refused.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        str_strip_whitespace=True,
+    )
+
+    api_key: Annotated[SecretStr, AfterValidator(bearer_token)] | None = Field(
+        default=None, description="the key alone: printable ASCII characters without spaces, without 'Bearer' before it"
+    )
+    api_url: Annotated[str, AfterValidator(api_base_url)] = Field(
+        default="https://api.chorus-ai.co/v1",
+        description="an https:// address without user, password, query or fragment (http:// only to a loopback host)",
+    )
+    lake: Annotated[str, AfterValidator(local_folder)] = Field(
+        default="data/lake", description="a folder of this machine"
+    )
+    start_date: Annotated[
+        date, BeforeValidator(iso_date), Field(ge=date(1970, 1, 1)), AfterValidator(_not_in_the_future)
+    ] = Field(default=date(2019, 1, 1), description="a date such as 2019-01-31, from 1970-01-01 to today")
+    timezone: Annotated[str, AfterValidator(iana_zone)] = Field(
+        default="UTC", description="an IANA time zone such as Europe/Berlin"
+    )
+    currency: str = Field(default="", max_length=16, description="a label of at most 16 characters, such as USD")
+    lookback_hours: int = Field(default=48, ge=0, le=87_600, description="a whole number of hours from 0 to 87600")
+    catalog: OwnPath | None = Field(default=None, description="the path of a file")
+    pii: Literal["mask", "raw"] = Field(default="mask", description="mask or raw")
+    pii_key: Annotated[SecretStr, AfterValidator(not_blank)] | None = Field(default=None, description="a text")
+    outcomes: Annotated[OwnPath, AfterValidator(existing_file)] | None = Field(
+        default=None, description="the path of a TOML file that exists"
+    )
+    workers: int = Field(default=8, ge=1, le=64, description="a whole number from 1 to 64")
+    retry_seconds: float = Field(
+        default=120.0, ge=0, le=86_400, allow_inf_nan=False, description="a number of seconds from 0 to 86400"
+    )
+    max_requests_per_second: float | None = Field(
+        default=None, gt=0, le=1_000, allow_inf_nan=False, description="a number above 0, at most 1000"
+    )
+    max_body_mb: int = Field(default=256, ge=1, le=4_096, description="a whole number of megabytes from 1 to 4096")
+    max_deleted_share: float = Field(default=0.1, ge=0, le=1, allow_inf_nan=False, description="a share from 0 to 1")
+    keep_versions_hours: float = Field(
+        default=24.0, ge=0, le=87_600, allow_inf_nan=False, description="a number of hours from 0 to 87600"
+    )
+    alert_webhook_url: Annotated[SecretStr, AfterValidator(webhook_url)] | None = Field(
+        default=None, validation_alias=_ALERT_WEBHOOK, description="an http:// or https:// address"
+    )
+
+    @property
+    def lake_path(self) -> Path:
+        """The lake's folder, relative to the working folder unless it was given as an absolute path."""
+        return Path(self.lake)
+
+    @property
+    def catalog_path(self) -> Path:
+        """The DuckDB catalog: CHORUS_CATALOG, or `chorus.duckdb` in the lake."""
+        return self.catalog or self.lake_path / "chorus.duckdb"
+
+
+def load_settings() -> Settings:
+    """Read and check all settings.
+
+    Returns:
+        The settings of the environment, over those of `.env` in the working folder, over the defaults. An empty value
+        counts as unset.
+
+    Raises:
+        SettingsError: One or more settings cannot be used; `problems` has a line for each.
+    """
+    try:
+        return Settings()
+    except ValidationError as refused:
+        problems = [_problem(error) for error in refused.errors(include_url=False)]
+    except (OSError, UnicodeDecodeError, SourceError):
+        problems = [f"{ENV_FILE}: cannot be read; it must be a UTF-8 text file of lines NAME=value"]
+    # Raised outside the handlers: the errors there hold the values, and a traceback would print them.
+    raise SettingsError(problems)
+
+
+def _problem(error: ErrorDetails) -> str:
+    name = str(error["loc"][0]).lower()
+    field = Settings.model_fields[name]
+    variable = str(field.validation_alias or f"{_PREFIX}{name.upper()}")
+    given = "its value" if name in _MAY_HOLD_SECRETS else _shown(error["input"])
+    reason = error.get("ctx", {}).get("error", "is not allowed")
+    return f"{variable}: {given} {reason}; it must be {field.description}"
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return repr(text if len(text) <= _SHOWN_LENGTH else text[:_SHOWN_LENGTH] + "…")
