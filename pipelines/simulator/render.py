@@ -143,7 +143,7 @@ def _recording(call_id: str, recorded: int | None, now: int) -> str | None:
 
 def _said(story: Story, now: int, spoken: Conversation | None) -> list[dict[str, Any]] | None:
     if spoken is None:
-        return [] if now >= story.ended else None
+        return [] if now >= story.ended and not story.agent.snake else None
     said = messages(story.agent.roles, spoken, story.details)
     if now >= story.ended:
         return said
