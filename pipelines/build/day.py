@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import date, timedelta
+from functools import partial
 from types import MappingProxyType
 
 import polars as pl
@@ -72,7 +73,8 @@ def build_core(workspace: Workspace, day: date, version: str) -> dict[str, int]:
     rejected = raw.read_rejected(storage, day, landed.get(day))
     with ExitStack() as files:
         writers = {table: files.enter_context(write_table(storage, day, version, table)) for table in CORE_TABLES}
-        for part in flatten_day(lambda: read(day), lambda: index_calls(lambda: read(before)), rejected, workspace.shape):
+        index_before = partial(index_calls, lambda: read(before))
+        for part in flatten_day(lambda: read(day), index_before, rejected, workspace.shape):
             for table, rows in part.items():
                 writers[table].write(rows)
         return {table: writer.rows for table, writer in writers.items()}

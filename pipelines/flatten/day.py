@@ -110,7 +110,8 @@ def _segments(
     chunk: Chunk, nested: Sequence[Nested], adopted: Sequence[Adopted]
 ) -> tuple[list[Segment], list[Segment]]:
     """Return the transcripts whose messages are listed with this chunk, in order, and those that are only counted."""
-    listed, unlisted = [], []
+    listed: list[Segment] = []
+    unlisted: list[Segment] = []
     for row, call in enumerate(chunk.calls):
         if call.transcript is not None:
             segments = listed if call.parent_call_id is None else unlisted
@@ -120,9 +121,11 @@ def _segments(
             steps = ("transferCalls", entry.position, "transcript")
             call_id = str(chunk.calls[entry.row].id)
             listed.append(Segment(call_id, entry.leg_id, entry.leg.transcript, entry.row, steps))
-    for placed in adopted:
-        if placed.lists_turns and placed.child.call.transcript:
-            listed.append(Segment(placed.call_id, placed.leg_id, placed.child.call.transcript, -1, ()))
+    listed += [
+        Segment(placed.call_id, placed.leg_id, placed.child.call.transcript, -1, ())
+        for placed in adopted
+        if placed.lists_turns and placed.child.call.transcript
+    ]
     return sorted(listed, key=lambda segment: (segment.call_id, segment.leg_id or "")), unlisted
 
 

@@ -84,8 +84,8 @@ def ensure_scans_readable(storage: Storage) -> None:
 
 def lake_shaping(storage: Storage) -> Shaping | None:
     """Return what shapes the lake's tables, as its writers agreed; None where none has written yet."""
-    lake = state.load(storage, layout.LAKE, LakeRecord, None).value  # type: ignore[arg-type]  # None: no writer yet
-    return Shaping(lake.shaping, lake.table_version) if lake else None
+    kept = state.read(storage, layout.LAKE, LakeRecord)
+    return Shaping(kept.value.shaping, kept.value.table_version) if kept else None
 
 
 def landed_states(storage: Storage, manifest: Manifest) -> dict[date, str | None]:
