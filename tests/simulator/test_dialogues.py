@@ -38,7 +38,13 @@ def test_english_calls_speak_the_words_of_the_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "no dialogues"), ("{}\n", "line 1"), (json.dumps(DIALOGUE) + "\nnonsense\n", "line 2"), ("[1]\n", "line 1")],
+    [
+        ("", "no dialogues"),
+        ("{}\n", "line 1"),
+        (json.dumps(DIALOGUE) + "\nnonsense\n", "line 2"),
+        ("[1]\n", "line 1"),
+        ('{"turns": []}', "no turns"),
+    ],
 )
 def test_a_file_without_dialogues_is_refused(tmp_path, text, message):
     file = tmp_path / "dialogues.jsonl"
