@@ -18,8 +18,9 @@ TRANSCRIPT_TURNS = Table(
     name="transcript_turns",
     title="Transcript turns",
     description=(
-        "Every message of every transcript, that of calls and that of transfer legs. The API gives messages no time; "
-        "their order is turn_index."
+        "Every message of every transcript, that of calls and that of transfer legs. The API gives messages no time: "
+        "their order is turn_index. What a nested leg brings lies on the day of its call, what a leg brings as an item "
+        "of its own lies on that item's day; no message is listed twice."
     ),
     grain="one row per message",
     key=("call_id", "leg_id", "turn_index"),
@@ -140,8 +141,8 @@ TRANSFER_LEGS = Table(
         instant("ended_at", "When the leg ended."),
         instant(
             "deleted_at",
-            "When a complete scan found the call gone from the API, or the leg's own item where its call was not "
-            "found; null while it is there.",
+            "When a complete scan found the call gone from the API or, for a leg that came as an item of its own, "
+            "that item; null while they are there. No metric counts a deleted leg.",
         ),
     ),
 )

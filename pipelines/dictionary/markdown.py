@@ -21,15 +21,16 @@ python -m pipelines.dictionary > docs/tables.md
 _READING = """\
 ## How to read the tables
 
-- **Null means "not known"**, never 0. A count is 0 where nothing was counted; a sum with no row behind it is null; a ratio
-  is null where its denominator is 0 or null.
-- **`call_date`** is in every table. It stands in the path of the files (`call_date=2026-01-31`), which DuckDB, polars and
-  pyarrow turn into a column when they read the folder.
+- **Null means "not known"**, never 0. A count is 0 where nothing was counted; a sum with no row behind it is
+  null; a ratio is null where its denominator is 0 or null.
+- **`call_date`** is in every table. It stands in the path of the files (`call_date=2026-01-31`), not in the
+  files; DuckDB, polars and pyarrow turn it into a column when they read the folder. An item that could not be placed
+  lies on the day it arrived; a transfer leg lies where its table says.
 - **Keys** are unique within one `call_date`, nulls alike. Files are sorted by them, nulls first.
-- **Types**: `text`; `int64` for counts; `float64` for measures; `boolean`; `date`; `timestamp (UTC)` with microseconds and
-  zone; `timestamp (local)` without a zone, by the clock of `CHORUS_TIMEZONE`.
-- **Units**: `money` is in the currency of the account: the API names none, and `CHORUS_CURRENCY` only labels it. `share` is
-  a number from 0 to 1.
+- **Types**: `text`; `int64` for counts; `float64` for measures; `boolean`; `date`; `timestamp (UTC)` with
+  microseconds and zone; `timestamp (local)` without a zone, by the clock of `CHORUS_TIMEZONE`.
+- **Units**: `money` is in the currency of the account: the API names none, and `CHORUS_CURRENCY` only labels it.
+  `share` is a number from 0 to 1.
 - **Additivity**: an `additive` measure may be summed over any rows; a `semi-additive` one is a maximum, to be maximised
   over hours and never summed; a `non-additive` one must be worked out anew from sums at every grain (see
   [Ratios](#ratios)).
@@ -38,8 +39,8 @@ _READING = """\
 _PERSONAL = {
     Personal.DIRECT: "Names a person: a phone number. Masked or dropped under `CHORUS_PII=mask`.",
     Personal.RECORDING: "Leads to a recorded voice. Dropped under `CHORUS_PII=mask`.",
-    Personal.FREE_TEXT: "What people said or typed, or what was derived from it: it can hold names, numbers, addresses. "
-    "`CHORUS_PII=mask` does not touch it.",
+    Personal.FREE_TEXT: "What people said or typed, or what was derived from it: it can hold names, numbers, "
+    "addresses. `CHORUS_PII=mask` does not touch it, but for `raw_value` where its column is personal.",
     Personal.LINKABLE: "An id or pseudonym: says nothing by itself, but leads to a person in another system or to the "
     "same person in another row. It is still personal data.",
 }

@@ -76,8 +76,8 @@ CALL_DATE = Column(
     name="call_date",
     type=ColumnType.DATE,
     description=(
-        "Day of the call in UTC: the date of its createdAt, or of its startedAt where createdAt is unusable. Comes from "
-        "the path of the file."
+        "Day of the call in UTC: the date of its createdAt, or of its startedAt where createdAt is unusable. Comes "
+        "from the path of the file."
     ),
     nullable=False,
     low_cardinality=True,

@@ -43,10 +43,20 @@ def write_versions(storage: Storage, kind: str, day: date, versions: pa.Table, n
         name: The file's name without its ending, unique within the day.
     """
     path = f"{layout.raw_folder(kind, day)}/{name}.parquet"
-    versions = versions.select(raw_schema().names).cast(raw_schema()).sort_by([("call_id", "ascending"), ("landed_at", "ascending")])
+    versions = (
+        versions.select(raw_schema().names)
+        .cast(raw_schema())
+        .sort_by([("call_id", "ascending"), ("landed_at", "ascending")])
+    )
     with storage.create(path) as stream:
-        pq.write_table(versions, stream, compression="zstd", compression_level=1, row_group_size=ROW_GROUP,
-                       use_dictionary=["sync_id"])
+        pq.write_table(
+            versions,
+            stream,
+            compression="zstd",
+            compression_level=1,
+            row_group_size=ROW_GROUP,
+            use_dictionary=["sync_id"],
+        )
     return LandedFile(rows=versions.num_rows, bytes=storage.size(path) or 0)
 
 
@@ -62,8 +72,16 @@ def known_versions(storage: Storage, day: date, landed: LandedDay | None, kind: 
     Rejected items come each with its own row, since an item without an id has no newer version.
     """
     columns = ["call_id", "payload_hash", "landed_at", "deleted"]
-    frames = [pl.DataFrame(schema={"call_id": pl.String, "payload_hash": pl.String,
-                                   "landed_at": pl.Datetime("us", "UTC"), "deleted": pl.Boolean})]
+    frames = [
+        pl.DataFrame(
+            schema={
+                "call_id": pl.String,
+                "payload_hash": pl.String,
+                "landed_at": pl.Datetime("us", "UTC"),
+                "deleted": pl.Boolean,
+            }
+        )
+    ]
     frames += [_frame(table) for _, table in _tables(storage, day, landed, kind, columns)]
     versions = pl.concat(frames)
     if kind == REJECTED:
@@ -105,9 +123,10 @@ def read_rejected(storage: Storage, day: date, landed: LandedDay | None) -> pa.T
     """Return the rejected items that arrived on a day: call_id, payload, landed_at."""
     columns = ["call_id", "payload", "landed_at"]
     empty = pa.schema([raw_schema().field(name) for name in columns]).empty_table()
-    return pa.concat_tables([empty.replace_schema_metadata(None)] + [
-        table.replace_schema_metadata(None) for _, table in _tables(storage, day, landed, REJECTED, columns)
-    ]).combine_chunks()
+    return pa.concat_tables(
+        [empty.replace_schema_metadata(None)]
+        + [table.replace_schema_metadata(None) for _, table in _tables(storage, day, landed, REJECTED, columns)]
+    ).combine_chunks()
 
 
 def _newest(files: Sequence[pq.ParquetFile]) -> pl.DataFrame:
@@ -123,8 +142,10 @@ def _newest(files: Sequence[pq.ParquetFile]) -> pl.DataFrame:
     alive = versions.filter(~pl.col("deleted"))
     gone = versions.group_by("call_id").last().filter("deleted").select("call_id", deleted_at="landed_at")
     newest = alive.group_by("call_id", maintain_order=True).agg(
-        pl.col("file").last(), pl.col("row").last(),
-        first_landed_at=pl.col("landed_at").first(), landed_at=pl.col("landed_at").last(),
+        pl.col("file").last(),
+        pl.col("row").last(),
+        first_landed_at=pl.col("landed_at").first(),
+        landed_at=pl.col("landed_at").last(),
         version_count=pl.len().cast(pl.Int64),
     )
     return newest.join(gone, on="call_id", how="left", maintain_order="left")

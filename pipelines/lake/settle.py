@@ -33,7 +33,9 @@ def settle(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Sett
     """
     manifest = state.load_manifest(storage).value
     done = Settled()
-    if not (_catalog_lags(manifest, catalog) or _unlinked(storage, manifest) or _unneeded(storage, manifest, keep_versions)):
+    if not (
+        _catalog_lags(manifest, catalog) or _unlinked(storage, manifest) or _unneeded(storage, manifest, keep_versions)
+    ):
         return done
     with storage.lock("publish"):
         kept = state.load_manifest(storage)

@@ -114,7 +114,8 @@ def commit(storage: Storage, kept: Kept[T]) -> None:
     Raises:
         SwapConflictError: The file changed meanwhile.
     """
-    raw = msgspec.json.format(msgspec.json.encode(kept.value, order="deterministic"), indent=1)
+    plain = msgspec.to_builtins(kept.value, str_keys=True)  # only keys that are text can be put in order
+    raw = msgspec.json.format(msgspec.json.encode(plain, order="deterministic"), indent=1)
     storage.swap(kept.path, raw, kept.raw)
     kept.raw = raw
 

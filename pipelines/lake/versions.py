@@ -60,7 +60,9 @@ def fingerprint(landed: Landed, day: date, shaping: Shaping) -> str:
     The day before belongs to the inputs, since a call of its may nest a leg that is an item of this day.
     """
     days = (landed.days.get(day), landed.days.get(day - timedelta(days=1)))
-    text = msgspec.json.encode([[known.digest if known else "" for known in days], shaping.table_version, shaping.record])
+    text = msgspec.json.encode(
+        [[known.digest if known else "" for known in days], shaping.table_version, shaping.record]
+    )
     return hashlib.sha256(text).hexdigest()[:24]
 
 
@@ -83,7 +85,9 @@ def read_audit(storage: Storage, day: date, version: str) -> Audit | None:
     return audit if whole else None
 
 
-def write_audit(storage: Storage, day: date, version: str, checks_version: int, verdicts: Sequence[VerdictRecord]) -> Audit:
+def write_audit(
+    storage: Storage, day: date, version: str, checks_version: int, verdicts: Sequence[VerdictRecord]
+) -> Audit:
     """Say that a version is complete and what the checks found in it.
 
     Raises:
