@@ -64,7 +64,7 @@ def _moment(moment: datetime | None) -> str:
 def _scan(scan: dict[str, Any] | None) -> str:
     if scan is None:
         return "never"
-    verdict = "complete" if scan["complete"] else f"incomplete ({scan.get('ended') or 'cut off'})"
+    verdict = "complete" if scan["complete"] else f"incomplete ({scan['ending']})"
     return f"{_moment(scan['started_at'])}, {scan['mode']}, {verdict}"
 
 

@@ -8,18 +8,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.lake import layout, state
-from pipelines.lake.state import LakeRecord, Landed, Manifest, ShapingRecord
+from pipelines.lake.state import LakeRecord, Landed, Manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Shaping, fingerprint
 
 
 def lake_shaping(storage: Storage) -> Shaping | None:
     """Return what shapes the lake's tables, as its writers agreed; None where none has written yet."""
-    if storage.size(layout.LAKE) is None:
-        return None
-    unknown = LakeRecord(ShapingRecord(timezone="", pii="", pii_key_check="", outcomes=""), table_version=0)
-    lake = state.load(storage, layout.LAKE, LakeRecord, unknown).value
-    return Shaping(lake.shaping, lake.table_version)
+    kept = state.read(storage, layout.LAKE, LakeRecord)
+    return Shaping(kept.value.shaping, kept.value.table_version) if kept else None
 
 
 def landed_states(storage: Storage, manifest: Manifest) -> dict[date, str | None]:

@@ -137,8 +137,8 @@ def test_catalog_makes_one_to_hand_out_and_leaves_other_files_alone(lake, capsys
 def test_status_tells_what_landed_what_is_published_and_what_waits(lake, capsys):
     lake.land(TUESDAY, rejected=1)
     lake.scans(
-        {"started_at": at("2026-01-05 12:00"), "mode": "full", "complete": True, "ended": "end"},
-        {"started_at": at("2026-01-06 12:00"), "mode": "incremental", "complete": False, "ended": "limited"},
+        {"started_at": at("2026-01-05 12:00"), "mode": "full", "complete": True, "ending": "end"},
+        {"started_at": at("2026-01-06 12:00"), "mode": "incremental", "complete": False, "ending": "limited"},
     )
     before = lake.digest()
     assert main(["status", "--json"]) == 0
@@ -148,7 +148,7 @@ def test_status_tells_what_landed_what_is_published_and_what_waits(lake, capsys)
     assert (told["landed_versions"], told["rejected_items"], told["raw_bytes"]) == (4, 2, 3_200)
     assert (told["rows"]["calls"], told["stale"], told["refused"]) == (2, ["2026-01-06"], {})
     assert told["newest_call_at"] == "2026-01-05T11:00:00Z"
-    assert (told["last_scan"]["complete"], told["last_scan"]["ended"]) == (False, "limited")
+    assert (told["last_scan"]["complete"], told["last_scan"]["ending"]) == (False, "limited")
     assert told["last_full_scan"]["started_at"] == "2026-01-05T12:00:00Z"
     assert main(["status"]) == 0
     streams = capsys.readouterr()

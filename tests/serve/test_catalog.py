@@ -4,6 +4,8 @@ import stat
 import struct
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -171,6 +173,35 @@ def test_who_has_the_old_catalog_open_keeps_it_and_newcomers_get_the_new_one(lak
         assert catalog.generation() == 2
     with duckdb.connect(str(catalog.path), read_only=True) as reopened:
         assert reopened.execute("SELECT count(*) FROM calls").fetchall() == [(2,)]
+
+
+def test_readers_never_see_days_of_different_states(lake):
+    def publish(generation: int) -> None:
+        for day in (MONDAY, TUESDAY):
+            mart = [{"calls": 1}] * generation
+            lake.publish(
+                day, {**calls(*map(str, range(generation))), "call_metrics_daily": mart}, version=f"v{generation}"
+            )
+        catalog.make(lake.manifest)
+
+    def read() -> None:
+        while not done.is_set():
+            query = "SELECT (SELECT count(*) FROM calls WHERE call_date = $1), (SELECT count(*) FROM call_metrics_daily"
+            query += " WHERE call_date = $2), (SELECT generation FROM _lake)"
+            with open_catalog(catalog.path) as connection:
+                seen.append(connection.execute(query, [MONDAY, TUESDAY]).fetchone())
+
+    catalog = made(lake)
+    publish(1)
+    done, seen = threading.Event(), []
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read)
+        for generation in range(2, 6):
+            publish(generation)
+        done.set()
+        reader.result()
+    assert seen
+    assert [state for state in seen if state != (state[0], state[0], 2 * state[0])] == []
 
 
 def test_a_process_that_forgot_read_only_does_not_stop_the_next_catalog(lake):
