@@ -76,6 +76,10 @@ class DayIndex:
     children: dict[str, Child] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
+    def for_next_day(self) -> DayIndex:
+        """Return the part that the next day needs."""
+        return DayIndex(parents=self.parents, holders=self.holders)
+
 
 def index_day(chunks: Iterable[Chunk]) -> DayIndex:
     """Gather the day's calls, nested legs and child items, in the order of call ids."""
