@@ -1,0 +1,44 @@
+"""Where all of the simulation's randomness comes from: streams that are named, so that each is the same every time."""
+
+from __future__ import annotations
+
+import math
+import random
+import uuid
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def stream(seed: int, *path: int) -> random.Random:
+    """A random stream that depends on the seed and its path alone.
+
+    Args:
+        seed: The world's seed.
+        path: What the stream is for, such as a day's number and a call's position in it.
+    """
+    number = seed & 0xFFFF_FFFF_FFFF_FFFF
+    for part in path:
+        number = number << 32 | part & 0xFFFF_FFFF
+    return random.Random(number)  # noqa: S311 - a simulation, not a secret
+
+
+def identifier(rng: random.Random) -> str:
+    """A UUID of version 4, drawn from the stream."""
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
+
+
+def weighted(rng: random.Random, choices: Sequence[tuple[T, float]]) -> T:
+    """One of the choices, each as likely as its weight."""
+    point = rng.random() * sum(weight for _, weight in choices)
+    for choice, weight in choices:
+        point -= weight
+        if point < 0:
+            return choice
+    return choices[-1][0]
+
+
+def around(rng: random.Random, median: float, spread: float) -> float:
+    """A positive number with that median and a long tail upwards (log-normal)."""
+    return median * math.exp(rng.gauss(0.0, spread))

@@ -1,0 +1,142 @@
+"""The one organisation of the simulation: its voice agents, each with habits and prices of its own, and its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pipelines.simulator.chance import identifier, stream
+
+_ORGANISATION, _AGENTS, _NUMBERS = 1, 2, 3
+
+Weights = tuple[tuple[str, float], ...]
+
+
+def _hours(opens: int, closes: int, *, rest: float = 0.02) -> tuple[float, ...]:
+    """How busy each UTC hour is for a desk with these hours: a peak in the morning, a smaller one after lunch."""
+    shape = (0.6, 1.0, 1.3, 1.2, 0.9, 0.7, 1.0, 1.1, 1.0, 0.8, 0.5)
+    span = (closes - opens) % 24
+    busy = [rest] * 24
+    for step in range(span):
+        busy[(opens + step) % 24] = shape[step * len(shape) // span]
+    return tuple(busy)
+
+
+_OFFICE_WEEK = (1.15, 1.05, 1.0, 1.0, 0.9, 0.25, 0.08)
+_SHOP_WEEK = (1.0, 0.9, 0.9, 1.0, 1.15, 0.8, 0.35)
+_EVERY_DAY = (1.0, 0.95, 0.95, 1.0, 1.05, 0.7, 0.6)
+_GULF_WEEK = (1.1, 1.05, 1.0, 0.9, 0.3, 0.35, 1.0)
+_ANSWERED: Weights = (("completed", 0.955), ("canceled", 0.03), ("failed", 0.015))
+_DIALLED: Weights = (
+    ("completed", 0.56),
+    ("no_answer", 0.21),
+    ("voicemail", 0.13),
+    ("busy", 0.05),
+    ("failed", 0.03),
+    ("canceled", 0.02),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One voice agent's habits.
+
+    Attributes:
+        name: What it calls itself.
+        language: en, es, fr or ar.
+        share: Its share of the organisation's calls.
+        week: How busy each weekday is, Monday first.
+        hours: How busy each UTC hour is.
+        inbound: Share of its calls that come in; the rest it dials.
+        rate: Cost of a minute.
+        fee: Cost of a connection, however short.
+        whole_minutes: Whether begun minutes are billed whole.
+        turns: Median number of messages of a conversation.
+        pace: Seconds a message takes.
+        transfer_rate: Share of its conversations that are handed over.
+        transfers: The ways it hands over, with weights.
+        accepted: Share of hand-overs that succeed.
+        provider: The telephony provider.
+        roles: Its words for the customer and for itself in transcripts.
+        snake: Whether its statuses are spelt with `_` (else `-`).
+        summarises: Whether its calls get a summary.
+        extracts: The keys it extracts from a conversation.
+        milliseconds: Whether its times carry a fraction.
+        id: Set by `founded`.
+    """
+
+    name: str
+    language: str
+    share: float
+    week: tuple[float, ...]
+    hours: tuple[float, ...]
+    rate: float
+    inbound: float = 1.0
+    fee: float = 0.0
+    whole_minutes: bool = False
+    turns: float = 14.0
+    pace: float = 7.5
+    transfer_rate: float = 0.1
+    transfers: Weights = (("warm_briefing", 1.0),)
+    accepted: float = 0.8
+    provider: str = "twilio"
+    roles: tuple[str, str] = ("user", "agent")
+    snake: bool = False
+    summarises: bool = True
+    extracts: tuple[str, ...] = ()
+    milliseconds: bool = False
+    id: str = ""
+
+    def outcomes(self, direction: str) -> Weights:
+        """How likely each outcome of a call in that direction is."""
+        return _ANSWERED if direction == "inbound" else _DIALLED
+
+
+_CAST = (
+    Agent("Nora", "en", 0.27, _SHOP_WEEK, _hours(13, 23), 0.09, turns=12, transfer_rate=0.09,
+          transfers=(("warm_briefing", 0.7), ("cold", 0.3)), extracts=("intent", "order_id", "resolved", "sentiment")),
+    Agent("Ethan", "en", 0.18, _OFFICE_WEEK, _hours(8, 18), 0.14, fee=0.01, turns=18, pace=8.5, transfer_rate=0.27,
+          transfers=(("warm_briefing", 0.6), ("warm", 0.2), ("callback", 0.2)), accepted=0.74, milliseconds=True,
+          extracts=("intent", "order_id", "amount_due", "resolved", "nps")),
+    Agent("Sam", "en", 0.09, _EVERY_DAY, _hours(19, 5, rest=0.05), 0.11, turns=11, transfer_rate=0.2,
+          transfers=(("callback", 0.5), ("warm_briefing", 0.5)), accepted=0.62, summarises=False,
+          extracts=("intent", "callback_time")),
+    Agent("Clara", "en", 0.2, _OFFICE_WEEK, _hours(14, 22), 0.06, inbound=0.0, turns=6, pace=6.0, transfer_rate=0.03,
+          transfers=(("cold", 1.0),), provider="sip", roles=("user", "assistant"), snake=True,
+          extracts=("confirmed", "preferred_slot")),
+    Agent("Felix", "en", 0.08, _OFFICE_WEEK, _hours(15, 23), 0.19, inbound=0.1, fee=0.02, whole_minutes=True, turns=16,
+          transfer_rate=0.34, transfers=(("warm", 0.7), ("cold", 0.3)), accepted=0.88, roles=("human", "bot"),
+          milliseconds=True, extracts=("interest", "budget", "topics")),
+    Agent("Lucía", "es", 0.09, _SHOP_WEEK, _hours(8, 19), 0.1, inbound=0.8, turns=13, transfer_rate=0.14,
+          accepted=0.83, snake=True, provider="voximplant", extracts=("intent", "order_id", "sentiment")),
+    Agent("Camille", "fr", 0.06, _OFFICE_WEEK, _hours(7, 17), 0.12, turns=12, transfer_rate=0.12,
+          transfers=(("warm_briefing", 0.5), ("cold", 0.5)), roles=("customer", "assistant"), provider="jambonz"),
+    Agent("Layla", "ar", 0.03, _GULF_WEEK, _hours(5, 15), 0.16, inbound=0.7, turns=12, pace=8.0, transfer_rate=0.18,
+          provider="sip", extracts=("intent", "amount_due")),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """An organisation as its calls know it.
+
+    Attributes:
+        organization_id: Its id.
+        agents: Its voice agents.
+        phone_number_ids: For each agent's id, the ids of the numbers it answers or dials from.
+    """
+
+    organization_id: str
+    agents: tuple[Agent, ...]
+    phone_number_ids: dict[str, tuple[str, ...]]
+
+
+def founded(seed: int) -> Company:
+    """The organisation of a seed: always the same people, with ids of its own."""
+    agents = []
+    numbers = {}
+    for index, member in enumerate(_CAST):
+        agent_id = identifier(stream(seed, _AGENTS, index))
+        agents.append(replace(member, id=agent_id))
+        rng = stream(seed, _NUMBERS, index)
+        numbers[agent_id] = tuple(identifier(rng) for _ in range(2 if member.share > 0.1 else 1))  # noqa: PLR2004
+    return Company(identifier(stream(seed, _ORGANISATION)), tuple(agents), numbers)

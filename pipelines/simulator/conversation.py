@@ -1,0 +1,147 @@
+"""What is said on a call: conversations put together from phrases in several languages, or read from a file."""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any, Protocol
+
+from pipelines.simulator.chance import around, stream
+
+CUSTOMER, AGENT = "customer", "agent"
+_SMALL_TALK = 0.15
+Turn = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A conversation that is yet to be written out: small, and always the same words.
+
+    Attributes:
+        seed: Decides the words.
+        language: en, es, fr or ar.
+        turns: About how many messages it has.
+        opening: Who calls whom: inbound, outbound, voicemail or briefing.
+        agent: The agent's name.
+        handed_over: Whether it ends with a transfer.
+    """
+
+    seed: int
+    language: str
+    turns: int
+    opening: str
+    agent: str
+    handed_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation written out.
+
+    Attributes:
+        turns: Who says what: (customer or agent, text), in order.
+        topics: What it is about.
+        summary: One sentence.
+        facts: What can be extracted from it, such as name, order, amount, day and time.
+    """
+
+    turns: tuple[Turn, ...]
+    topics: tuple[str, ...]
+    summary: str
+    facts: dict[str, Any]
+
+
+class Conversations(Protocol):
+    """Where conversations come from."""
+
+    def plan(self, rng: random.Random, language: str, opening: str, agent: str, turns: float) -> Plan:
+        """Decide on a conversation of about so many messages."""
+
+    def written(self, plan: Plan) -> Conversation:
+        """Write it out; the same plan gives the same words."""
+
+
+@lru_cache(maxsize=8)
+def _phrases(language: str) -> dict[str, Any]:
+    text = resources.files("pipelines.simulator").joinpath("phrases", f"{language}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+class Improvised:
+    """Conversations put together from the shipped phrases."""
+
+    def plan(self, rng: random.Random, language: str, opening: str, agent: str, turns: float) -> Plan:
+        """See Conversations."""
+        length = min(max(round(around(rng, turns, 0.5)), 2), 120)
+        return Plan(rng.getrandbits(64), language, length, opening, agent)
+
+    def written(self, plan: Plan) -> Conversation:
+        """See Conversations."""
+        rng = stream(plan.seed)
+        phrases = _phrases(plan.language)
+        facts: dict[str, Any] = {
+            "name": rng.choice(phrases["names"]),
+            "order": f"HP-{rng.randrange(10_000, 99_999)}",
+            "amount": f"{'$' if plan.language == 'en' else ''}{rng.randrange(1500, 90_000) / 100:.2f}",
+            "day": rng.choice(phrases["days"]),
+            "time": f"{rng.randrange(8, 19)}:{rng.choice(('00', '15', '30', '45'))}",
+            "item": rng.choice(phrases["items"]),
+            "agent": plan.agent,
+        }
+        topics = rng.sample(phrases["topics"], len(phrases["topics"]))
+        lines = self._lines(rng, phrases, topics, plan)
+        turns = tuple((speaker, _sentence(text, facts)) for speaker, text in lines)
+        talked = tuple(topic["name"] for topic in topics[: max(1, plan.turns // 10)])
+        return Conversation(turns, talked, _sentence(topics[0]["summary"], facts), facts)
+
+    def _lines(
+        self, rng: random.Random, phrases: dict[str, Any], topics: Sequence[dict[str, Any]], plan: Plan
+    ) -> Iterator[Turn]:
+        if plan.opening == "voicemail":
+            yield AGENT, rng.choice(phrases["voicemails"])
+            return
+        if plan.opening == "briefing":
+            yield from zip((AGENT, CUSTOMER) * 2, rng.choice(phrases["briefings"]), strict=True)
+            return
+        left = plan.turns
+        for line in self._middle(rng, phrases, topics, plan.opening):
+            yield line
+            left -= 1
+            if left <= (1 if plan.handed_over else 3) and line[0] == CUSTOMER:
+                break
+        if plan.handed_over:
+            yield AGENT, rng.choice(phrases["handovers"])
+        elif left > 0:
+            yield from ((AGENT, rng.choice(phrases["more"])), (CUSTOMER, rng.choice(phrases["no_more"])))
+            yield AGENT, rng.choice(phrases["farewells"])
+
+    def _middle(
+        self, rng: random.Random, phrases: dict[str, Any], topics: Sequence[dict[str, Any]], opening: str
+    ) -> Iterator[Turn]:
+        """The opening and then one topic after the other; without end."""
+        if opening == "outbound":
+            yield AGENT, rng.choice(phrases["outbound_greetings"])
+            yield CUSTOMER, rng.choice(phrases["outbound_answers"])
+        else:
+            yield AGENT, rng.choice(phrases["greetings"])
+        while True:
+            for topic in topics:
+                yield CUSTOMER, rng.choice(topic["requests"])
+                for question, reply in topic["steps"]:
+                    if rng.random() < _SMALL_TALK:
+                        yield AGENT, rng.choice(phrases["small_agent"])
+                        yield CUSTOMER, rng.choice(phrases["small_customer"])
+                    yield AGENT, question
+                    yield CUSTOMER, reply
+                yield AGENT, rng.choice(topic["resolutions"])
+                yield AGENT, rng.choice(phrases["more"])
+                yield CUSTOMER, rng.choice(phrases["another"])
+
+
+def _sentence(text: str, facts: dict[str, Any]) -> str:
+    said = text.format_map(facts)
+    return said[:1].upper() + said[1:]

@@ -1,0 +1,182 @@
+"""A world of calls that lives: a pure function of its seed and its clock, plus what tests do to it by hand."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from pipelines.instants import parse_instant
+from pipelines.simulator.company import founded
+from pipelines.simulator.conversation import Conversations, Improvised
+from pipelines.simulator.fate import Storyteller
+from pipelines.simulator.listing import Order, encoded, ordered
+from pipelines.simulator.render import call_item, leg_item
+from pipelines.simulator.rhythm import calls_on
+from pipelines.simulator.story import Leg, Story
+
+_DAY = timedelta(days=1)
+_CACHED_BODIES = 50_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Item:
+    """One entry of the list: a call, a leg as an item of its own, or a body given by hand."""
+
+    id: str
+    created: int
+    moments: tuple[int, ...] = ()
+    story: Story | None = None
+    leg: Leg | None = None
+    body: bytes = b""
+
+
+class World:
+    """Calls of one organisation, listed as the API would list them at the world's present moment.
+
+    The same seed, calls, days and start give the same world. Every day's calls depend on the seed, the date and the
+    rate alone, so a world that starts later, or has more calls a day, shares the calls of the days they have in common.
+    """
+
+    def __init__(
+        self,
+        seed: int = 7,
+        calls: int = 500,
+        days: int = 14,
+        start: datetime | None = None,
+        dialogues: Conversations | None = None,
+    ) -> None:
+        """Make the calls up to the start; later ones come as the clock moves on.
+
+        Args:
+            seed: Which world.
+            calls: Calls (without transfer legs) that exist at the start.
+            days: About how many days they are spread over; from then on as many arrive a day.
+            start: The moment at which the clock stands until it is moved; None: the real time, which moves by itself.
+            dialogues: Where conversations come from; improvised where not given.
+        """
+        self._now: Callable[[], datetime] = (lambda: datetime.now(UTC)) if start is None else (lambda: start)
+        self._ahead = timedelta()
+        self._seed = seed
+        self._per_day = calls / days
+        self._company = founded(seed)
+        self._teller = Storyteller(seed, self._company, dialogues or Improvised())
+        self._body = lru_cache(maxsize=_CACHED_BODIES)(self._rendered)
+        self._lock = threading.RLock()
+        self._items: list[_Item] = []
+        self._told_until = self.now.date()
+        self._begin(calls)
+
+    @property
+    def now(self) -> datetime:
+        """The world's present moment, in UTC."""
+        return self._now().astimezone(UTC) + self._ahead
+
+    def advance(self, **duration: float) -> datetime:
+        """Move the clock on, as in `advance(hours=6)`; returns the new present moment."""
+        self._ahead += timedelta(**duration)
+        return self.now
+
+    def items(self, at: datetime | None = None) -> list[bytes]:
+        """Every item that exists at a moment (the present one where none is given) as JSON, newest first."""
+        moment = _milliseconds(at or self.now)
+        return [self._shown(item, moment) for item in reversed(self._existing(moment))]
+
+    def page(self, order: Order, offset: int, limit: int, *, draw: int) -> tuple[Sequence[bytes], int]:
+        """One page of the items that exist now; see Listing."""
+        moment = _milliseconds(self.now)
+        existing = self._existing(moment)
+        shown = ordered(existing, order, offset, limit, draw=draw)
+        return [self._shown(item, moment) for item in shown], len(existing)
+
+    def insert(self, call: Mapping[str, Any] | bytes, *, created: datetime | None = None) -> None:
+        """Add an item as it is given; it never changes by itself.
+
+        Args:
+            call: The item. Bytes are listed as they are, valid JSON or not.
+            created: Where it belongs in the list; its createdAt where not given, and now where that is no time.
+        """
+        when = created or _created_at(call) or self.now
+        name = "" if isinstance(call, bytes) else str(call.get("id"))
+        with self._lock:
+            self._add([_Item(name, _milliseconds(when), body=encoded(call))])
+
+    def delete(self, call_id: str) -> None:
+        """Take every item with that id out of the list; raises KeyError where there is none."""
+        with self._lock:
+            kept = [item for item in self._items if item.id != call_id]
+            if len(kept) == len(self._items):
+                raise KeyError(call_id)
+            self._items = kept
+
+    def replace(self, call_id: str, call: Mapping[str, Any] | bytes) -> None:
+        """List another body in the place of an item; raises KeyError where there is none."""
+        with self._lock:
+            for place, item in enumerate(self._items):
+                if item.id == call_id:
+                    self._items[place] = _Item(call_id, item.created, body=encoded(call))
+                    return
+        raise KeyError(call_id)
+
+    def _begin(self, calls: int) -> None:
+        """Tell days backwards until there are as many calls as asked for, and drop the oldest that are too many."""
+        moment = _milliseconds(self.now)
+        stories: list[Story] = []
+        day = self._told_until
+        existing = 0
+        while existing < calls:
+            told = self._told(day)
+            existing += sum(story.created <= moment for story in told)
+            stories.extend(told)
+            day -= _DAY
+        stories.sort(key=lambda story: story.created)
+        self._add(item for story in stories[existing - calls :] for item in _entries(story))
+
+    def _told(self, day: date) -> list[Story]:
+        count = calls_on(self._company, self._seed, day, self._per_day)
+        return [self._teller.call(day, index) for index in range(count)]
+
+    def _existing(self, moment: int) -> list[_Item]:
+        """The items created by then, oldest first, after telling the days up to then."""
+        with self._lock:
+            until = datetime.fromtimestamp(moment / 1000, UTC).date()
+            while self._told_until < until:
+                self._told_until += _DAY
+                self._add(item for story in self._told(self._told_until) for item in _entries(story))
+            return self._items[: bisect_right(self._items, moment, key=lambda item: item.created)]
+
+    def _add(self, items: Iterable[_Item]) -> None:
+        self._items.extend(items)
+        self._items.sort(key=lambda item: item.created)
+
+    def _shown(self, item: _Item, moment: int) -> bytes:
+        if item.story is None:
+            return item.body
+        return self._body(item, item.moments[bisect_right(item.moments, moment) - 1])
+
+    def _rendered(self, item: _Item, changed: int) -> bytes:
+        """The item as it has been since its last change: rendered once, however often it is listed."""
+        if item.story is None:
+            return item.body
+        if item.leg is None:
+            return encoded(call_item(item.story, changed, self._teller.conversations))
+        return encoded(leg_item(item.story, item.leg, changed, self._teller.conversations))
+
+
+def _entries(story: Story) -> list[_Item]:
+    """The items of a call: itself, and those of its legs that are listed on their own."""
+    legs = [_Item(leg.id, leg.created, tuple(sorted(set(leg.moments()))), story, leg) for leg in story.legs if leg.item]
+    return [_Item(story.id, story.created, story.moments(), story), *legs]
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _created_at(call: Mapping[str, Any] | bytes) -> datetime | None:
+    created = None if isinstance(call, bytes) else call.get("createdAt")
+    return parse_instant(created)[0] if isinstance(created, str) else None
