@@ -12,12 +12,13 @@ COMPILE_PRODUCT := $(COMPILE) pyproject.toml
 COMPILE_DEV := $(COMPILE) pyproject.toml --group dev --constraints requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-service dev lint lint-locks bench lock wheel clean
+.PHONY: help setup demo test test-service dev lint lint-locks docs bench lock wheel clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: $(SYNCED) ## Make .venv with exactly the locked packages
+	@echo "Ready: $(BIN)/chorus-calls --help"
 
 demo: $(SYNCED) ## Run everything once on simulated calls, without an account
 	@$(BIN)/chorus-calls demo
@@ -32,10 +33,11 @@ test-service: $(SYNCED) ## Run the tests that start real services
 dev: $(SYNCED) ## Open Dagster's UI on this machine
 	@$(BIN)/python -m pipelines.dev
 
-lint: $(SYNCED) lint-locks ## Check style, types and locks
+lint: $(SYNCED) lint-locks ## Check style, types, locks and generated pages
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/python -m pipelines.dictionary | cmp - docs/tables.md || { echo "Run 'make docs' and commit the result." >&2; exit 1; }
 
 # Compiled onto the present locks, so that a newer release of a package changes nothing: only pyproject.toml can.
 lint-locks: $(SYNCED)
@@ -44,6 +46,9 @@ lint-locks: $(SYNCED)
 	@$(COMPILE_DEV) -o $(VENV)/requirements-dev.lock
 	@cmp requirements.lock $(VENV)/requirements.lock && cmp requirements-dev.lock $(VENV)/requirements-dev.lock \
 		|| { echo "The locks do not match pyproject.toml. Run 'make lock' and commit them." >&2; exit 1; }
+
+docs: $(SYNCED) ## Write docs/tables.md from the data dictionary
+	@$(BIN)/python -m pipelines.dictionary > docs/tables.md
 
 bench: $(SYNCED) ## Measure speed and memory
 	@$(BIN)/python benchmarks/bench.py

@@ -23,6 +23,7 @@ from pipelines.settings_rules import (
     iana_zone,
     iso_date,
     local_folder,
+    no_folder,
     not_blank,
     own_path,
     webhook_url,
@@ -80,7 +81,9 @@ class Settings(BaseSettings):
     )
     currency: str = Field(default="", max_length=16, description="a label of at most 16 characters, such as USD")
     lookback_hours: int = Field(default=48, ge=0, le=87_600, description="a whole number of hours from 0 to 87600")
-    catalog: OwnPath | None = Field(default=None, description="the path of a file")
+    catalog: Annotated[OwnPath, AfterValidator(no_folder)] | None = Field(
+        default=None, description="the path of a file"
+    )
     pii: Literal["mask", "raw"] = Field(default="mask", description="mask or raw")
     pii_key: Annotated[SecretStr, AfterValidator(not_blank)] | None = Field(default=None, description="a text")
     outcomes: Annotated[OwnPath, AfterValidator(existing_file)] | None = Field(

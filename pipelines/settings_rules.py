@@ -1,6 +1,7 @@
 """What single settings allow beyond their type: each rule returns the value in its usable form or says what is wrong.
 
-The words of the errors continue the sentence "CHORUS_NAME: 'value' ...".
+White space around texts is gone before a rule sees them. The words of the errors continue the sentence
+"CHORUS_NAME: 'value' ...".
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ _PRINTABLE_ASCII = re.compile(r"[!-~]+")
 
 
 def bearer_token(key: SecretStr) -> SecretStr:
-    """Accept what may stand in an Authorization header behind `Bearer `, without white space around it."""
-    token = key.get_secret_value().strip()
-    if not _PRINTABLE_ASCII.fullmatch(token):
+    """Accept what may stand in an Authorization header behind `Bearer `."""
+    if not _PRINTABLE_ASCII.fullmatch(key.get_secret_value()):
         message = "has characters that no key has"
         raise ValueError(message)
-    return SecretStr(token)
+    return key
 
 
 def api_base_url(url: str) -> str:
@@ -46,8 +46,8 @@ def api_base_url(url: str) -> str:
 
 
 def not_blank(key: SecretStr) -> SecretStr:
-    """Accept any text that is more than white space, as it is."""
-    if not key.get_secret_value().strip():
+    """Accept any text that is more than white space."""
+    if not key.get_secret_value():
         message = "is blank"
         raise ValueError(message)
     return key
@@ -55,11 +55,10 @@ def not_blank(key: SecretStr) -> SecretStr:
 
 def webhook_url(url: SecretStr) -> SecretStr:
     """Accept an http or https address; it is a secret, since many services let in whoever knows it."""
-    address = url.get_secret_value().strip()
-    if _split(address).scheme not in {"http", "https"}:
+    if _split(url.get_secret_value()).scheme not in {"http", "https"}:
         message = "is no web address"
         raise ValueError(message)
-    return SecretStr(address)
+    return url
 
 
 def local_folder(lake: str) -> str:
@@ -88,6 +87,14 @@ def own_path(path: Path) -> Path:
     except RuntimeError:
         message = "names a home folder that is not known"
         raise ValueError(message) from None
+
+
+def no_folder(path: Path) -> Path:
+    """Accept the path of a file that exists or can come to be."""
+    if path.is_dir():
+        message = "is a folder"
+        raise ValueError(message)
+    return path
 
 
 def existing_file(path: Path) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from pipelines.errors import ChorusCallsError
 from pipelines.simulator import DEFAULT_KEY, Order, SimulatedApi, World
 from pipelines.simulator.dialogues import DialogueError, Recorded, read_dialogues
 from pipelines.simulator.faults import FAULTS, Fault, FaultError, parse_faults
@@ -80,7 +81,7 @@ def command(
         api.start()
     except OSError as wrong:
         msg = f"Port {port} cannot be used ({wrong.strerror}). Choose another with --port, or --port 0 for a free one."
-        raise click.ClickException(msg) from wrong
+        raise ChorusCallsError(msg) from wrong
     try:
         click.echo(
             f"Simulated Chorus API at {api.url}/calls, with {calls} calls. Ctrl-C stops it. In another terminal:"

@@ -98,5 +98,3 @@ def swing_links(storage: Storage, manifest: Manifest, days: Iterable[date]) -> i
         for table in TABLES:
             changed += storage.link(layout.table_file(day, version, table), layout.link_file(day, table))
     return changed
-
-

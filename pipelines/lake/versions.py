@@ -1,4 +1,7 @@
-"""A day's version is the fingerprint of its inputs: from it follow what is stale, what exists, what may be published."""
+"""A day's version is the fingerprint of its inputs.
+
+From it follow what is stale, what exists already and what may be published.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,9 @@ def fingerprint(landed: Landed, day: date, shaping: Shaping) -> str:
     The day before belongs to the inputs, since a call of its may nest a leg that is an item of this day.
     """
     days = (landed.days.get(day), landed.days.get(day - timedelta(days=1)))
-    text = msgspec.json.encode([[known.digest if known else "" for known in days], shaping.table_version, shaping.record])
+    text = msgspec.json.encode(
+        [[known.digest if known else "" for known in days], shaping.table_version, shaping.record]
+    )
     return hashlib.sha256(text).hexdigest()[:24]
 
 
@@ -83,7 +88,9 @@ def read_audit(storage: Storage, day: date, version: str) -> Audit | None:
     return audit if whole else None
 
 
-def write_audit(storage: Storage, day: date, version: str, checks_version: int, verdicts: Sequence[VerdictRecord]) -> Audit:
+def write_audit(
+    storage: Storage, day: date, version: str, checks_version: int, verdicts: Sequence[VerdictRecord]
+) -> Audit:
     """Say that a version is complete and what the checks found in it.
 
     Raises:
@@ -108,9 +115,14 @@ class VersionTables:
         self.day = day
         self._storage = storage
         self._version = version
+        self._files: dict[str, pq.ParquetFile] = {}
 
     def _open(self, table: str) -> pq.ParquetFile:
-        return pq.ParquetFile(self._storage.open_input(layout.table_file(self.day, self._version, table)))
+        if table not in self._files:
+            self._files[table] = pq.ParquetFile(
+                self._storage.open_input(layout.table_file(self.day, self._version, table))
+            )
+        return self._files[table]
 
     def rows(self, table: str) -> int:
         """Return how many rows a table has."""
@@ -118,13 +130,13 @@ class VersionTables:
 
     def frame(self, table: str, columns: Sequence[str]) -> pl.DataFrame:
         """Return some columns of a whole table."""
-        return pl.DataFrame(self._open(table).read(list(columns)))
+        return pl.DataFrame(self._open(table).read(list(columns), use_threads=False))
 
     def batches(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Return some columns of a table a row group at a time, in the file's order."""
         file = self._open(table)
         for group in range(file.metadata.num_row_groups):
-            yield pl.DataFrame(file.read_row_group(group, list(columns)))
+            yield pl.DataFrame(file.read_row_group(group, list(columns), use_threads=False))
 
     def schema(self, table: str) -> pl.Schema:
         """Return the columns and types that a table was written with."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 import tomllib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
+from itertools import cycle
 from typing import Any, Protocol
 
 from pipelines.simulator.chance import around, stream
 
 CUSTOMER, AGENT = "customer", "agent"
 _SMALL_TALK = 0.15
+_GOODBYE = 3  # messages it takes to end a conversation
+_HUNG_UP = 4  # a conversation this short ends in the middle
 Turn = tuple[str, str]
 
 
@@ -46,13 +49,15 @@ class Conversation:
         turns: Who says what: (customer or agent, text), in order.
         topics: What it is about.
         summary: One sentence.
-        facts: What can be extracted from it, such as name, order, amount, day and time.
+        facts: Who and what it is about: name, order, amount, day, time and item, as far as known.
+        slots: What a recorded conversation's annotations say it settled; extracted as it is.
     """
 
     turns: tuple[Turn, ...]
     topics: tuple[str, ...]
     summary: str
     facts: dict[str, Any]
+    slots: dict[str, Any] = field(default_factory=dict)
 
 
 class Conversations(Protocol):
@@ -100,46 +105,42 @@ class Improvised:
 
     def _lines(
         self, rng: random.Random, phrases: dict[str, Any], topics: Sequence[dict[str, Any]], plan: Plan
-    ) -> Iterator[Turn]:
+    ) -> list[Turn]:
         if plan.opening == "voicemail":
-            yield AGENT, rng.choice(phrases["voicemails"])
-            return
+            return [(AGENT, rng.choice(phrases["voicemails"]))]
         if plan.opening == "briefing":
-            yield from zip((AGENT, CUSTOMER) * 2, rng.choice(phrases["briefings"]), strict=True)
-            return
-        left = plan.turns
-        for line in self._middle(rng, phrases, topics, plan.opening):
-            yield line
-            left -= 1
-            if left <= (1 if plan.handed_over else 3) and line[0] == CUSTOMER:
+            return list(zip((AGENT, CUSTOMER) * 2, rng.choice(phrases["briefings"]), strict=True))
+        lines = [(AGENT, rng.choice(phrases["greetings"]))]
+        if plan.opening == "outbound":
+            lines = [(AGENT, rng.choice(phrases["outbound_greetings"]))]
+            lines.append((CUSTOMER, rng.choice(phrases["outbound_answers"])))
+        for topic in cycle(topics):
+            lines.extend(_talk(rng, phrases, topic, plan.turns - len(lines)))
+            if len(lines) >= plan.turns - _GOODBYE:
                 break
+            lines.append((AGENT, rng.choice(phrases["more"])))
+            lines.append((CUSTOMER, rng.choice(phrases["another"])))
         if plan.handed_over:
-            yield AGENT, rng.choice(phrases["handovers"])
-        elif left > 0:
-            yield from ((AGENT, rng.choice(phrases["more"])), (CUSTOMER, rng.choice(phrases["no_more"])))
-            yield AGENT, rng.choice(phrases["farewells"])
+            return [*lines, (AGENT, rng.choice(phrases["handovers"]))]
+        if plan.turns <= _HUNG_UP:
+            return lines[: plan.turns]
+        lines.append((AGENT, rng.choice(phrases["more"])))
+        lines.append((CUSTOMER, rng.choice(phrases["no_more"])))
+        return [*lines, (AGENT, rng.choice(phrases["farewells"]))]
 
-    def _middle(
-        self, rng: random.Random, phrases: dict[str, Any], topics: Sequence[dict[str, Any]], opening: str
-    ) -> Iterator[Turn]:
-        """The opening and then one topic after the other; without end."""
-        if opening == "outbound":
-            yield AGENT, rng.choice(phrases["outbound_greetings"])
-            yield CUSTOMER, rng.choice(phrases["outbound_answers"])
-        else:
-            yield AGENT, rng.choice(phrases["greetings"])
-        while True:
-            for topic in topics:
-                yield CUSTOMER, rng.choice(topic["requests"])
-                for question, reply in topic["steps"]:
-                    if rng.random() < _SMALL_TALK:
-                        yield AGENT, rng.choice(phrases["small_agent"])
-                        yield CUSTOMER, rng.choice(phrases["small_customer"])
-                    yield AGENT, question
-                    yield CUSTOMER, reply
-                yield AGENT, rng.choice(topic["resolutions"])
-                yield AGENT, rng.choice(phrases["more"])
-                yield CUSTOMER, rng.choice(phrases["another"])
+
+def _talk(rng: random.Random, phrases: dict[str, Any], topic: dict[str, Any], room: int) -> list[Turn]:
+    """One topic: what the customer wants, questions and replies as far as there is room, and what is done about it."""
+    lines = [(CUSTOMER, rng.choice(topic["requests"]))]
+    for question, reply in topic["steps"]:
+        if len(lines) + _GOODBYE >= room:
+            break
+        if rng.random() < _SMALL_TALK:
+            lines.append((AGENT, rng.choice(phrases["small_agent"])))
+            lines.append((CUSTOMER, rng.choice(phrases["small_customer"])))
+        lines.extend(((AGENT, question), (CUSTOMER, reply)))
+    lines.append((AGENT, rng.choice(topic["resolutions"])))
+    return lines
 
 
 def _sentence(text: str, facts: dict[str, Any]) -> str:

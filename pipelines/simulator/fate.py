@@ -17,7 +17,7 @@ from pipelines.simulator.transfers import legs_of
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 _A_CALL = 5
 _LONGEST_SECONDS = 3_600
-_CORRECTED, _REANALYSED, _UNRECORDED, _TEXT = 0.03, 0.02, 0.06, 0.05
+_CORRECTED, _REANALYSED, _UNRECORDED, _TEXT, _BY_WEB = 0.03, 0.02, 0.06, 0.05, 0.005
 _WORDS = {
     "completed": "completed",
     "no_answer": "no-answer",
@@ -82,7 +82,7 @@ class Storyteller:
             call_sid=_call_sid(rng, agent.provider),
             organization_id=self.company.organization_id,
             agent=agent,
-            phone_number_id=rng.choice(self.company.phone_number_ids[agent.id]),
+            phone_number_id=rng.choice(self.company.phone_number_ids[agent.id]) if rng.random() >= _BY_WEB else None,
             direction=direction,
             number=customer_number(rng, agent.language, hides=direction == "inbound"),
             created=created,

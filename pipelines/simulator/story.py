@@ -65,7 +65,7 @@ class Story:
         call_sid: The id at the telephony provider.
         organization_id: The organisation.
         agent: Who handles it.
-        phone_number_id: The organisation's number.
+        phone_number_id: The organisation's number; None for a call over the web.
         direction: inbound or outbound.
         number: The customer's number, as shown.
         created: When the item appears, queued or ringing.
@@ -93,7 +93,7 @@ class Story:
     call_sid: str
     organization_id: str
     agent: Agent
-    phone_number_id: str
+    phone_number_id: str | None
     direction: str
     number: str | None
     created: int

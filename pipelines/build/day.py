@@ -1,0 +1,110 @@
+"""The stages of building one version of one day, each leaving its files complete or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import date, timedelta
+from functools import partial
+from types import MappingProxyType
+
+import polars as pl
+import pyarrow as pa
+
+from pipelines.build.workspace import Workspace
+from pipelines.dictionary import CORE_TABLES
+from pipelines.dictionary.schemas import arrow_schema
+from pipelines.flatten.day import flatten_day, index_calls
+from pipelines.lake import raw, state
+from pipelines.lake.publish import Build
+from pipelines.lake.tables import write_table
+from pipelines.lake.versions import Audit, VerdictRecord, VersionTables, fingerprint, write_audit
+from pipelines.metrics import (
+    CALL_COLUMNS,
+    HOURLY_CALL_COLUMNS,
+    LEG_COLUMNS,
+    call_metrics_daily,
+    call_volume_hourly,
+    transfer_metrics_daily,
+)
+from pipelines.quality import CHECKS_VERSION, audit
+
+CHUNK = 8_000
+"""Calls decoded at a time: about 26 KB of memory each."""
+
+Mart = Callable[[VersionTables, str], pl.DataFrame]
+_MARTS: Mapping[str, Mart] = MappingProxyType(
+    {
+        "call_metrics_daily": lambda tables, _: call_metrics_daily(tables.frame("calls", CALL_COLUMNS)),
+        "transfer_metrics_daily": lambda tables, _: transfer_metrics_daily(tables.frame("transfer_legs", LEG_COLUMNS)),
+        "call_volume_hourly": lambda tables, timezone: call_volume_hourly(
+            tables.frame("calls", HOURLY_CALL_COLUMNS), day=tables.day, timezone=timezone
+        ),
+    }
+)
+
+
+def plan_builds(workspace: Workspace, days: Sequence[date]) -> dict[date, Build]:
+    """Say which version of each day is to be built, and what is published of it at this moment."""
+    landed = state.load_landed(workspace.storage).value
+    manifest = state.load_manifest(workspace.storage).value
+    return {
+        day: Build(
+            version=fingerprint(landed, day, workspace.shaping),
+            base=published.version if (published := manifest.days.get(day)) else None,
+        )
+        for day in sorted(days)
+    }
+
+
+def build_core(workspace: Workspace, day: date, version: str) -> dict[str, int]:
+    """Flatten what has landed of a day into the five core tables.
+
+    Returns:
+        Rows by table.
+    """
+    storage = workspace.storage
+    landed = state.load_landed(storage).value.days
+    before = day - timedelta(days=1)
+
+    def read(which: date) -> Iterator[pa.Table]:
+        return raw.read_day(storage, which, landed.get(which), chunk=CHUNK)
+
+    rejected = raw.read_rejected(storage, day, landed.get(day))
+    with ExitStack() as files:
+        writers = {table: files.enter_context(write_table(storage, day, version, table)) for table in CORE_TABLES}
+        index_before = partial(index_calls, lambda: read(before))
+        for part in flatten_day(lambda: read(day), index_before, rejected, workspace.shape):
+            for table, rows in part.items():
+                writers[table].write(rows)
+        return {table: writer.rows for table, writer in writers.items()}
+
+
+def build_mart(workspace: Workspace, day: date, version: str, table: str) -> int:
+    """Aggregate the core tables of a version into one mart.
+
+    Returns:
+        Rows of the mart.
+    """
+    frame = _MARTS[table](VersionTables(workspace.storage, day, version), workspace.settings.timezone)
+    with write_table(workspace.storage, day, version, table) as writer:
+        writer.write(frame.to_arrow().cast(arrow_schema(table)))
+        return writer.rows
+
+
+def audit_day(workspace: Workspace, day: date, version: str) -> Audit:
+    """Check what was written of a version, and say with it that the version is complete."""
+    tables = VersionTables(workspace.storage, day, version)
+    verdicts = [
+        VerdictRecord(verdict.check, verdict.table, verdict.passed, verdict.rows, verdict.detail)
+        for verdict in audit(tables)
+    ]
+    return write_audit(workspace.storage, day, version, CHECKS_VERSION, verdicts)
+
+
+def build_version(workspace: Workspace, day: date, version: str) -> Audit:
+    """Build all tables of a version and check them."""
+    build_core(workspace, day, version)
+    for table in _MARTS:
+        build_mart(workspace, day, version, table)
+    return audit_day(workspace, day, version)

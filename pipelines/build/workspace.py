@@ -1,0 +1,66 @@
+"""Everything a command needs of a lake, opened from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pipelines.flatten.derive import Shape
+from pipelines.flatten.numbers import Customers
+from pipelines.flatten.outcomes import load_outcomes
+from pipelines.lake.identity import check_value, local_pii_key
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.publish import Catalog
+from pipelines.lake.state import ShapingRecord
+from pipelines.lake.storage import Storage
+from pipelines.lake.versions import Shaping
+from pipelines.serve.catalog import DuckDBCatalog
+from pipelines.settings import Settings
+
+TABLE_VERSION = 1
+"""Raised whenever the same raw calls give other rows, so that every day is built again."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A lake and what shapes its tables.
+
+    Attributes:
+        settings: The settings it was opened with.
+        storage: The lake's files.
+        shaping: What the versions of days depend on beside raw.
+        catalog: The readers' catalog.
+        shape: The same settings, as the flattening uses them.
+    """
+
+    settings: Settings
+    storage: Storage
+    shaping: Shaping
+    catalog: Catalog
+    shape: Shape
+
+    @property
+    def keep_versions(self) -> timedelta:
+        """How long a version stays after it ceased to be published."""
+        return timedelta(hours=self.settings.keep_versions_hours)
+
+
+def open_workspace(settings: Settings) -> Workspace:
+    """Open the lake that the settings name, making its folder and its PII key where they are not there.
+
+    Raises:
+        SettingsError: The outcome maps cannot be used.
+    """
+    outcomes = load_outcomes(settings.outcomes)
+    storage = LocalStorage(settings.lake_path)
+    key = settings.pii_key.get_secret_value().encode() if settings.pii_key else local_pii_key(settings.lake_path)
+    record = ShapingRecord(
+        timezone=settings.timezone, pii=settings.pii, pii_key_check=check_value(key), outcomes=outcomes.digest
+    )
+    return Workspace(
+        settings=settings,
+        storage=storage,
+        shaping=Shaping(record, TABLE_VERSION),
+        catalog=DuckDBCatalog(settings.catalog_path, storage, currency=settings.currency),
+        shape=Shape(settings.timezone, settings.pii == "mask", outcomes, Customers(key)),
+    )

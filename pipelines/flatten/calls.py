@@ -1,0 +1,151 @@
+"""The calls themselves: one row for each, with what follows from its values, its messages and its legs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import polars as pl
+import pyarrow as pa
+
+from pipelines.dictionary.schemas import arrow_schema
+from pipelines.flatten.decode import Chunk
+from pipelines.flatten.derive import Shape, cost_per_minute, personal_columns, seconds_between
+from pipelines.flatten.issues import MISSING, UNKNOWN, Problem
+from pipelines.flatten.payload import Call, object_source
+from pipelines.flatten.source import source_at
+from pipelines.flatten.values import Note, instants, measures
+
+_TEXTS = (
+    "organization_id",
+    "agent_id",
+    "phone_number_id",
+    "call_sid",
+    "provider",
+    "direction",
+    "status",
+    "customer_number",
+    "recording_url",
+    "ended_reason",
+    "parent_call_id",
+    "transfer_type",
+    "transfer_status",
+)
+_SENT = {field.name: field.encode_name for field in msgspec.structs.fields(Call)}
+_NOT_REACHED = ("no_answer", "busy", "canceled", "voicemail")
+_NOT_TERMINAL = ("in_progress", "unknown")
+
+
+def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: Shape) -> pa.Table:
+    """Return the rows of calls for a chunk.
+
+    Args:
+        chunk: The calls.
+        counts: message_count and the counts of messages and words, a row a call.
+        legs: The legs listed under these calls on their own day.
+        shape: The settings that shape the table.
+    """
+    calls = chunk.calls
+    columns: dict[str, pa.Array] = {
+        name: pa.array([getattr(call, name) for call in calls], pa.string()) for name in _TEXTS
+    }
+    columns["call_id"] = pa.array([call.id for call in calls], pa.string())
+    columns["turn_count"] = pa.array([call.turn_count for call in calls], pa.int64())
+    columns["duration_seconds"] = measures([call.duration_seconds for call in calls], _note(chunk, "duration_seconds"))
+    columns["cost"] = measures([call.cost for call in calls], _note(chunk, "cost"))
+    columns["started_at"] = instants([call.started_at for call in calls], _note(chunk, "started_at"))
+    columns["ended_at"] = instants([call.ended_at for call in calls], _note(chunk, "ended_at"))
+    columns["created_at"] = instants([call.created_at for call in calls], _note(chunk, "created_at"))
+    _note_missing_creation(chunk)
+    columns |= _texts_of_analysis(calls)
+    columns["outcome"] = _outcomes(chunk, shape)
+    columns["cost_per_minute"] = cost_per_minute(columns["cost"], columns["duration_seconds"])
+    columns |= personal_columns(columns["customer_number"], columns["recording_url"], shape)
+    columns |= {name: chunk.landed[name].combine_chunks() for name in chunk.landed.column_names if name != "call_id"}
+    columns |= _arrow(counts)
+    columns |= _arrow(_derived(columns, legs, shape.timezone))
+    schema = arrow_schema("calls")
+    return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema)
+
+
+def _note(chunk: Chunk, column: str) -> Note:
+    return chunk.note("calls", column, lambda row: (row, (_SENT[column],)))
+
+
+def _arrow(frame: pl.DataFrame) -> dict[str, pa.Array]:
+    return {name: frame[name].to_arrow() for name in frame.columns}
+
+
+def _derived(columns: dict[str, pa.Array], legs: pa.Table, timezone: str) -> pl.DataFrame:
+    """Return the columns that follow from others."""
+    names = ("call_id", "outcome", "duration_seconds", "parent_call_id", "transfer_type", "started_at")
+    frame = pl.DataFrame({name: columns[name] for name in names})
+    by_call = (
+        pl.DataFrame(legs.select(["call_id", "started_at"]))
+        .group_by("call_id")
+        .agg(transfer_leg_count=pl.len().cast(pl.Int64), first_leg=pl.col("started_at").min())
+    )
+    frame = frame.join(by_call, on="call_id", how="left", maintain_order="left")
+    to_first_leg = seconds_between(columns["started_at"], frame["first_leg"].to_arrow())
+    terminal = ~pl.col("outcome").is_in(_NOT_TERMINAL)
+    talked = (pl.col("duration_seconds") > 0).fill_null(value=False) & ~pl.col("outcome").is_in(_NOT_REACHED)
+    return (
+        frame.with_columns(
+            pl.col("transfer_leg_count").fill_null(0),
+            is_root=pl.col("parent_call_id").is_null(),
+            is_terminal=terminal,
+            seconds_to_transfer=pl.Series(to_first_leg),
+            started_at_local=pl.col("started_at").dt.convert_time_zone(timezone).dt.replace_time_zone(None),
+        )
+        .with_columns(
+            is_transferred=(pl.col("transfer_leg_count") > 0) | pl.col("transfer_type").is_not_null(),
+            seconds_to_transfer=pl.when(pl.col("seconds_to_transfer") >= 0).then("seconds_to_transfer"),
+        )
+        .with_columns(is_connected=pl.col("is_transferred") | talked)
+        .select(
+            "is_root",
+            "is_terminal",
+            "is_transferred",
+            "is_connected",
+            "transfer_leg_count",
+            "seconds_to_transfer",
+            "started_at_local",
+            is_contained=pl.col("is_connected") & pl.col("is_terminal") & ~pl.col("is_transferred"),
+        )
+    )
+
+
+def _outcomes(chunk: Chunk, shape: Shape) -> pa.Array:
+    """Return how each call ended, noting status words that are in no map."""
+    known: dict[tuple[str | None, str | None], tuple[str, bool]] = {}
+    outcomes = []
+    for row, call in enumerate(chunk.calls):
+        words = (call.status, call.ended_reason)
+        if words not in known:
+            is_strange = call.status is not None and not shape.outcomes.knows_status(call.status)
+            known[words] = (shape.outcomes.outcome(*words), is_strange)
+        outcome, is_strange = known[words]
+        outcomes.append(outcome)
+        if is_strange:
+            message = "a word that is in no map"
+            chunk.issues.add(chunk.origin(row), Problem("calls", "status", ("status",), UNKNOWN, message))
+    return pa.array(outcomes, pa.string())
+
+
+def _texts_of_analysis(calls: Sequence[Call]) -> dict[str, pa.Array]:
+    extractions = [object_source(call.analysis.extractions) if call.analysis else None for call in calls]
+    return {
+        "summary": pa.array([call.analysis.summary if call.analysis else None for call in calls], pa.string()),
+        "extractions": pa.array(extractions, pa.binary()).cast(pa.string()),
+        "context_variables": pa.array([object_source(c.context_variables) for c in calls], pa.binary()).cast(
+            pa.string()
+        ),
+        "metadata": pa.array([object_source(call.metadata) for call in calls], pa.binary()).cast(pa.string()),
+    }
+
+
+def _note_missing_creation(chunk: Chunk) -> None:
+    for row, call in enumerate(chunk.calls):
+        if call.created_at is None and source_at(chunk.payloads[row], ("createdAt",)) in (None, "null"):
+            message = "missing; the call is placed by startedAt"
+            chunk.issues.add(chunk.origin(row), Problem("calls", "created_at", ("createdAt",), MISSING, message))

@@ -1,0 +1,98 @@
+"""What was wrong with a day's calls: gathered while they are flattened, written as the table data_issues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+
+from pipelines.dictionary import TABLES
+from pipelines.dictionary.schemas import arrow_schema
+from pipelines.flatten.source import Step, mended, path_text, source_at
+
+INVALID = "invalid_value"
+MISSING = "missing_value"
+INCONSISTENT = "inconsistent"
+UNKNOWN = "unknown_value"
+REJECTED = "rejected_item"
+RAW_VALUE_LENGTH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The landed item that a value came from."""
+
+    call_id: str | None
+    payload: bytes
+    landed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem of one item, before it is told whose it is.
+
+    Attributes:
+        table: The table that suffers.
+        column: Its column, which says whether the raw value is personal.
+        steps: The way to the value within the item.
+        kind: One of the kinds of data_issues.
+        message: What is wrong and what became of it.
+    """
+
+    table: str
+    column: str
+    steps: tuple[Step, ...]
+    kind: str
+    message: str
+
+
+@dataclass
+class Issues:
+    """Problems found so far.
+
+    Attributes:
+        keep_personal: Whether raw values of personal columns are kept.
+    """
+
+    keep_personal: bool
+    rows: list[tuple[str | None, str, str, str, str, str | None, datetime]] = field(default_factory=list)
+
+    def add(self, origin: Origin, problem: Problem) -> None:
+        """Take down one problem of an item."""
+        raw: str | None = None
+        if self.keep_personal or not TABLES[problem.table].column(problem.column).personal.is_content:
+            raw = source_at(origin.payload, problem.steps)
+        if raw is not None:
+            raw = mended(raw)[:RAW_VALUE_LENGTH]
+        self.rows.append(
+            (
+                origin.call_id,
+                problem.table,
+                mended(path_text(problem.steps)),
+                problem.kind,
+                problem.message,
+                raw,
+                origin.landed_at,
+            )
+        )
+
+    def add_rejected(self, origin: Origin, message: str) -> None:
+        """Take down an item that is no call."""
+        raw = mended(origin.payload.decode("utf-8", "replace"))[:RAW_VALUE_LENGTH] if self.keep_personal else None
+        self.rows.append((origin.call_id, "calls", "$", REJECTED, message, raw, origin.landed_at))
+
+    def take(self) -> pa.Table:
+        """Return the problems gathered since the last time as rows of data_issues, sorted."""
+        rows = sorted(self.rows, key=_order)
+        self.rows = []
+        columns: Sequence[Sequence[object]] = list(zip(*rows, strict=True)) if rows else [()] * 7
+        schema = arrow_schema("data_issues")
+        return pa.table(
+            [pa.array(list(values), part.type) for values, part in zip(columns, schema, strict=True)], schema
+        )
+
+
+def _order(row: tuple[str | None, str, str, str, str, str | None, datetime]) -> tuple[str, str, str, str]:
+    return (row[0] or "", row[1], row[2], row[3])

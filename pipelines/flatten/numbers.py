@@ -1,0 +1,68 @@
+"""Customers' numbers: normalised, masked, and as a pseudonym that only the holder of a key can make."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import phonenumbers
+
+_NORTH_AMERICAN = re.compile(r"\+1[2-9]\d{9}", re.ASCII)
+"""Already E.164: ten digits that cannot begin with the trunk prefix 1, so that parsing would change nothing."""
+_CACHE_SIZE = 100_000
+_KEY_DIGITS = 32
+
+
+class Customer(NamedTuple):
+    """What tables say of a number: the pseudonym and the masked form, both None where it is no usable number."""
+
+    key: str | None
+    masked: str | None
+
+
+NOBODY = Customer(None, None)
+
+
+class Customers:
+    """Pseudonyms of numbers under one key, remembered while the same numbers keep coming."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._known: dict[str, Customer] = {}
+
+    def look_up(self, numbers: Sequence[str | None]) -> list[Customer]:
+        """Return what tables say of each number.
+
+        The key is the first 32 hex digits of HMAC-SHA256(key, E.164); the masked form keeps the country code and the
+        last two digits.
+        """
+        if len(self._known) > _CACHE_SIZE:
+            self._known.clear()
+        known = self._known
+        found = []
+        for number in numbers:
+            if number is None:
+                found.append(NOBODY)
+                continue
+            customer = known.get(number)
+            if customer is None:
+                customer = known[number] = self._customer(number)
+            found.append(customer)
+        return found
+
+    def _customer(self, number: str) -> Customer:
+        if _NORTH_AMERICAN.fullmatch(number):
+            normal, country_digits = number, 1
+        else:
+            try:
+                parsed = phonenumbers.parse(number, None)
+            except phonenumbers.NumberParseException:
+                return NOBODY
+            normal = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+            country_digits = len(str(parsed.country_code))
+        pseudonym = hmac.digest(self._key, normal.encode(), hashlib.sha256).hex()[:_KEY_DIGITS]
+        shown = 1 + country_digits
+        return Customer(pseudonym, normal[:shown] + "*" * (len(normal) - shown - 2) + normal[-2:])

@@ -1,0 +1,103 @@
+"""What the API's free words for a status mean: shipped maps that a TOML file can be laid over."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from pipelines.errors import SettingsError
+
+OUTCOMES = ("completed", "failed", "no_answer", "busy", "voicemail", "canceled", "in_progress", "unknown")
+TRANSFER_OUTCOMES = ("success", "failed", "pending", "unknown")
+_CLASSES = {"status": OUTCOMES, "ended_reason": OUTCOMES, "transfer_status": TRANSFER_OUTCOMES}
+_AS_SPACE = str.maketrans("-_", "  ")
+
+
+def normal(word: str) -> str:
+    """Return a word as the maps hold it: lower case, with `-` and `_` as spaces."""
+    return word.lower().translate(_AS_SPACE).strip()
+
+
+@dataclass(frozen=True)
+class OutcomeMaps:
+    """The three maps from normalised words to classes."""
+
+    status: Mapping[str, str]
+    ended_reason: Mapping[str, str]
+    transfer_status: Mapping[str, str]
+
+    def outcome(self, status: str | None, ended_reason: str | None) -> str:
+        """Return how a call ended: one of OUTCOMES.
+
+        The status decides, except where it gives nothing or only that the call is over: then a known reason does,
+        since many platforms send status `ended` with reason `voicemail`.
+        """
+        by_status = self.status.get(normal(status)) if status is not None else None
+        if by_status not in (None, "completed"):
+            return str(by_status)
+        by_reason = self.ended_reason.get(normal(ended_reason)) if ended_reason is not None else None
+        return by_reason or by_status or "unknown"
+
+    def knows_status(self, status: str) -> bool:
+        """Say whether a status word is in the map."""
+        return normal(status) in self.status
+
+    def transfer_outcome(self, transfer_status: str | None) -> str:
+        """Return what became of a transfer: one of TRANSFER_OUTCOMES."""
+        return (
+            self.transfer_status.get(normal(transfer_status), "unknown") if transfer_status is not None else "unknown"
+        )
+
+    def knows_transfer_status(self, transfer_status: str) -> bool:
+        """Say whether a transfer status word is in the map."""
+        return normal(transfer_status) in self.transfer_status
+
+    @property
+    def digest(self) -> str:
+        """A value that changes with any word of the maps: tables built with other maps are other tables."""
+        text = msgspec.json.encode([self.status, self.ended_reason, self.transfer_status], order="deterministic")
+        return hashlib.sha256(text).hexdigest()[:16]
+
+
+def load_outcomes(path: Path | None) -> OutcomeMaps:
+    """Read the shipped maps and lay a file of the same form over them.
+
+    Raises:
+        SettingsError: The file is no TOML, or has other tables or classes than there are.
+    """
+    shipped = tomllib.loads(resources.files("pipelines.flatten").joinpath("outcomes.toml").read_text("utf-8"))
+    own = _read(path) if path else {}
+    maps = {
+        name: {normal(word): kind for words in (shipped, own) for word, kind in words.get(name, {}).items()}
+        for name in _CLASSES
+    }
+    return OutcomeMaps(**maps)
+
+
+def _read(path: Path) -> dict[str, dict[str, str]]:
+    try:
+        tables: dict[str, dict[str, str]] = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        message = f"CHORUS_OUTCOMES: {path} cannot be read as TOML: {error}"
+        raise SettingsError([message]) from error
+    problems = [
+        f"CHORUS_OUTCOMES: {path} has a table [{name}]; allowed are [{'], ['.join(_CLASSES)}]"
+        for name in tables
+        if name not in _CLASSES
+    ]
+    problems += [
+        f'CHORUS_OUTCOMES: {path} maps "{word}" in [{name}] to {kind!r}; allowed are {", ".join(_CLASSES[name])}'
+        for name, words in tables.items()
+        if name in _CLASSES
+        for word, kind in words.items()
+        if kind not in _CLASSES[name]
+    ]
+    if problems:
+        raise SettingsError(problems)
+    return tables

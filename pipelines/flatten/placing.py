@@ -1,0 +1,143 @@
+"""Which leg is which: a leg may come nested in its call, as an item of its own, or both, also across midnight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from pipelines.flatten.decode import Chunk
+from pipelines.flatten.issues import Origin
+from pipelines.flatten.payload import NO_LEG, Call
+
+
+class Parent(NamedTuple):
+    """What a leg takes over from its call."""
+
+    organization_id: str | None
+    agent_id: str | None
+    phone_number_id: str | None
+    direction: str | None
+    started_at: str | None
+    deleted_at: datetime | None
+
+
+class Holder(NamedTuple):
+    """The nested leg that holds an id: the call that nests it, and whether it brings a transcript with messages."""
+
+    call_id: str
+    brings_transcript: bool
+
+
+class Child(NamedTuple):
+    """An item that is a leg of another call."""
+
+    call: Call
+    origin: Origin
+    deleted_at: datetime | None
+
+
+class Adopted(NamedTuple):
+    """Where a child's leg and transcript belong.
+
+    Attributes:
+        child: The item.
+        call_id: The call they are listed under.
+        leg_id: The id they are listed under.
+        is_leg: Whether the item itself is listed as a leg; a nested one stands for it otherwise.
+        lists_turns: Whether its transcript is listed; a nested leg's is otherwise.
+        parent: The call it is a leg of, where that is found.
+    """
+
+    child: Child
+    call_id: str
+    leg_id: str
+    is_leg: bool
+    lists_turns: bool
+    parent: Parent | None
+
+
+@dataclass
+class DayIndex:
+    """What other calls, of this day and the next, must know of a day's calls.
+
+    Attributes:
+        parents: Every call by its id.
+        holders: The nested leg that holds an id.
+        leg_ids: Final ids of a call's nested legs, one for each place of transferCalls (None: no leg).
+        children: Items that are legs, by their id.
+        taken: Every leg id of the day.
+    """
+
+    parents: dict[str, Parent] = field(default_factory=dict)
+    holders: dict[str, Holder] = field(default_factory=dict)
+    leg_ids: dict[str, list[str | None]] = field(default_factory=dict)
+    children: dict[str, Child] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+
+
+def index_day(chunks: Iterable[Chunk]) -> DayIndex:
+    """Gather the day's calls, nested legs and child items, in the order of call ids."""
+    index = DayIndex()
+    for chunk in chunks:
+        deleted: list[datetime | None] = chunk.landed["deleted_at"].to_pylist()
+        for row, call in enumerate(chunk.calls):
+            call_id = str(call.id)
+            index.parents[call_id] = Parent(
+                call.organization_id, call.agent_id, call.phone_number_id, call.direction, call.started_at, deleted[row]
+            )
+            if call.parent_call_id is not None:
+                index.children[call_id] = Child(call, chunk.origin(row), deleted[row])
+            if call.transfer_calls:
+                index.leg_ids[call_id] = _name_legs(index, call_id, call)
+    return index
+
+
+def _name_legs(index: DayIndex, call_id: str, call: Call) -> list[str | None]:
+    """Give each nested leg its id: its own, or one made of the call's where that is missing or taken."""
+    names: list[str | None] = []
+    for position, leg in enumerate(call.transfer_calls or ()):
+        if leg is NO_LEG:
+            names.append(None)
+            continue
+        usable = leg.id if leg.id is not None and leg.id.strip() else None
+        if usable is not None and usable not in index.taken:
+            name = usable
+            index.holders[name] = Holder(call_id, bool(leg.transcript))
+        else:
+            name = free_id(index.taken, f"{call_id}#{position}")
+        index.taken.add(name)
+        names.append(name)
+    return names
+
+
+def free_id(taken: set[str], wanted: str) -> str:
+    """Return an id that no leg of the day has yet."""
+    while wanted in taken:
+        wanted += "#"
+    return wanted
+
+
+def place_children(index: DayIndex, before: DayIndex) -> list[Adopted]:
+    """Say for each child item of a day where its leg and its transcript belong.
+
+    Args:
+        index: The day.
+        before: The day before; its calls may nest legs that are items of this day.
+
+    Returns:
+        In the order in which they are listed: by call, then by leg.
+    """
+    adopted = []
+    for item_id, child in index.children.items():
+        holder = index.holders.get(item_id) or before.holders.get(item_id)
+        parent_id = str(child.call.parent_call_id)
+        if holder:
+            adopted.append(Adopted(child, holder.call_id, item_id, False, not holder.brings_transcript, None))
+            continue
+        parent = index.parents.get(parent_id) or before.parents.get(parent_id)
+        leg_id = free_id(index.taken, item_id)
+        index.taken.add(leg_id)
+        adopted.append(Adopted(child, parent_id, leg_id, True, True, parent))
+    return sorted(adopted, key=lambda entry: (entry.call_id, entry.leg_id))

@@ -1,0 +1,75 @@
+"""Columns of measures and times: all values at once where they are clean, one by one where one of them is not.
+
+What a bad value is, and what becomes of it, is the same for calls, nested legs and items that are legs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.flatten.issues import INCONSISTENT, INVALID
+from pipelines.instants import parse_instant
+
+Note = Callable[[int, str, str], None]
+"""Told of a bad value: its position in the column, the kind of the problem, and a message."""
+
+_INSTANT = pa.timestamp("us", "UTC")
+_DECIMAL = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+
+
+def silent(position: int, kind: str, message: str) -> None:
+    """Note nothing: the values were noted where they were read first."""
+
+
+def measures(values: Sequence[float | str | None], note: Note) -> pa.DoubleArray:
+    """Return numbers and decimal texts as finite numbers that are not negative; all else as null, noted.
+
+    Args:
+        values: Numbers, texts and nulls as decoded.
+        note: Told of each value that became null.
+    """
+    try:
+        column = pa.array(values, pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        column = pa.array([_decimal(value) for value in values], pa.float64())
+        for position, (value, number) in enumerate(zip(values, column.to_pylist(), strict=True)):
+            if value is not None and number is None:
+                note(position, INVALID, "no decimal number; left out")
+    bad = pc.or_(pc.less(column, 0.0), pc.invert(pc.is_finite(column)))
+    if not pc.any(bad).as_py():
+        return column
+    for position, is_bad in enumerate(bad.to_pylist()):
+        if is_bad:
+            note(position, INVALID, "negative or not finite; left out")
+    return pc.if_else(pc.fill_null(bad, fill_value=False), pa.scalar(None, pa.float64()), column)
+
+
+def _decimal(value: float | str | None) -> float | None:
+    if isinstance(value, str):
+        return float(value) if _DECIMAL.fullmatch(value) else None
+    return value
+
+
+def instants(values: Sequence[str | None], note: Note) -> pa.TimestampArray:
+    """Return timestamps as instants in UTC with microseconds; what is no timestamp becomes null, noted.
+
+    Args:
+        values: ISO 8601 texts and nulls.
+        note: Told of each text that is no timestamp, or names no zone and is read as UTC.
+    """
+    try:
+        return pa.array(values, pa.string()).cast(_INSTANT)
+    except pa.ArrowInvalid:
+        moments = []
+        for position, value in enumerate(values):
+            moment, has_zone = parse_instant(value) if value is not None else (None, True)
+            if value is not None and moment is None:
+                note(position, INVALID, "no timestamp; left out")
+            elif not has_zone:
+                note(position, INCONSISTENT, "names no time zone; read as UTC")
+            moments.append(moment)
+        return pa.array(moments, _INSTANT)

@@ -1,0 +1,82 @@
+"""Writing the table files of a version of a day."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.dictionary import TABLES
+from pipelines.dictionary.schemas import arrow_schema
+from pipelines.lake import layout
+from pipelines.lake.storage import Storage
+
+_LEVEL = 1
+_ROW_GROUP = 1 << 20
+_DICTIONARY_BYTES = 16 << 20
+"""Room for the ids of a long day, which would otherwise be written in full behind the first megabyte of them."""
+
+
+class TableWriter:
+    """One table's file, written a part at a time in the order of the table's key."""
+
+    def __init__(self, table: str, stream: pa.NativeFile) -> None:
+        self._names = frozenset(TABLES[table].low_cardinality)
+        self._schema = arrow_schema(table)
+        self.rows = 0
+        self._coded = pa.schema(
+            [
+                pa.field(part.name, pa.dictionary(pa.int32(), pa.string()))
+                if part.name in self._names and part.type == pa.string()
+                else part
+                for part in self._schema
+            ]
+        )
+        self._writer = pq.ParquetWriter(
+            stream,
+            self._coded,
+            compression="zstd",
+            compression_level=_LEVEL,
+            use_dictionary=[*self._names, *(part.name for part in self._schema if part.type == pa.int64())],
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
+            store_schema=False,
+            sorting_columns=_sorting(table),
+        )
+        # Repeating texts come coded; readers shall see plain strings with the dictionary's descriptions all the same.
+        plain = base64.b64encode(self._schema.serialize().to_pybytes()).decode()
+        self._writer.add_key_value_metadata({"ARROW:schema": plain})
+
+    def write(self, rows: pa.Table) -> None:
+        """Append rows; their columns are the table's, in its order."""
+        coded = [
+            column.dictionary_encode() if pa.types.is_dictionary(part.type) and not _is_coded(column) else column
+            for column, part in zip(rows.columns, self._coded, strict=True)
+        ]
+        self._writer.write_table(pa.table(coded, schema=self._coded), row_group_size=_ROW_GROUP)
+        self.rows += rows.num_rows
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.close()
+
+
+def _is_coded(column: pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_dictionary(column.type))
+
+
+def _sorting(table: str) -> list[pq.SortingColumn]:
+    names = TABLES[table].names
+    return [pq.SortingColumn(names.index(name), nulls_first=True) for name in TABLES[table].sort_by]
+
+
+@contextmanager
+def write_table(storage: Storage, day: date, version: str, table: str) -> Iterator[TableWriter]:
+    """Write one table's file of a version; it appears, read-only, when the block ends without an error."""
+    with storage.create(layout.table_file(day, version, table), read_only=True) as stream:
+        writer = TableWriter(table, stream)
+        yield writer
+        writer.close()

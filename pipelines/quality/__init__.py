@@ -1,0 +1,11 @@
+"""The checks a day must pass to be published, over what was really written.
+
+They know neither where tables lie nor who asks: a caller hands in `DayTables` and gets verdicts.
+"""
+
+from __future__ import annotations
+
+from pipelines.quality.checks import CHECKS, CHECKS_VERSION, audit
+from pipelines.quality.model import Check, DayTables, Verdict
+
+__all__ = ["CHECKS", "CHECKS_VERSION", "Check", "DayTables", "Verdict", "audit"]

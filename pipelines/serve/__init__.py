@@ -1,0 +1,1 @@
+"""Serving: the DuckDB catalog that analysts and BI tools open, and what the command line shows of the lake."""

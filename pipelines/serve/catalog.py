@@ -1,0 +1,95 @@
+"""The DuckDB catalog: one file that analysts and BI tools open, made anew for every state of the lake.
+
+It is never written in place. DuckDB lets nobody open a file that is being written, and a reader must not see half of a
+change, so the next catalog is made beside the present one and takes its place in one step. Whoever has the old one open
+keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from pipelines.lake.state import Manifest
+from pipelines.lake.storage import Storage
+from pipelines.serve.contents import Contents
+from pipelines.serve.ddl import literal, name
+from pipelines.serve.files import replaced_file
+
+# What DuckDB clients from 1.2 on can read; a file in the newest format opens in hardly any BI tool.
+_STORAGE_VERSION: Final = "v1.2.0"
+
+
+class DuckDBCatalog:
+    """The catalog of a lake, in a file of this machine.
+
+    Args:
+        path: The catalog's file.
+        storage: The lake's files, which the views name by their absolute paths.
+        currency: The label shown beside money; empty for none.
+    """
+
+    def __init__(self, path: Path, storage: Storage, *, currency: str = "") -> None:
+        self.path = path.absolute()
+        self._storage = storage
+        self._currency = currency
+
+    def make(self, manifest: Manifest) -> None:
+        """Make the catalog anew from a manifest, in one step for its readers.
+
+        The caller holds the publish lock.
+        """
+        self._write(self.path, manifest, marts_only=False)
+
+    def make_marts_only(self, manifest: Manifest, target: Path) -> None:
+        """Make a catalog to hand out: whole in one file, with the aggregated tables and no text of anybody.
+
+        Raises:
+            FileExistsError: Something else than such a catalog is at the target.
+        """
+        target = target.absolute()
+        if target.exists() and (target.samefile(self.path) or read_generation(target) is None):
+            raise FileExistsError(target)
+        self._write(target, manifest, marts_only=True)
+
+    def generation(self) -> int | None:
+        """Return the generation of the manifest it was made from, None where there is no catalog to read."""
+        return read_generation(self.path)
+
+    def _write(self, target: Path, manifest: Manifest, *, marts_only: bool) -> None:
+        contents = Contents(self._storage, manifest, currency=self._currency, marts_only=marts_only)
+        with replaced_file(target) as temporary, duckdb.connect() as connection:
+            version = f"STORAGE_VERSION {literal(_STORAGE_VERSION)}"
+            connection.execute(f"ATTACH {literal(str(temporary))} AS made ({version})")
+            connection.execute("USE made")
+            contents.write(connection)
+            connection.execute("USE memory")
+            connection.execute("DETACH made")  # writes all of it into the one file
+
+
+@contextmanager
+def open_catalog(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a catalog for reading.
+
+    It is attached to a database in memory: DuckDB hands a process that opens the same file twice the database it
+    already has, which after a replacement is the old one.
+
+    Raises:
+        duckdb.Error: There is no catalog, or it cannot be read.
+    """
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH {literal(str(path.absolute()))} AS {name(path.stem)} (READ_ONLY)")
+        connection.execute(f"USE {name(path.stem)}")
+        yield connection
+
+
+def read_generation(path: Path) -> int | None:
+    """Return the generation of the manifest that a catalog was made from, None where there is none to read."""
+    with suppress(duckdb.Error), open_catalog(path) as connection:
+        row = connection.execute("SELECT generation FROM _lake").fetchone()
+        return int(row[0]) if row else None
+    return None

@@ -1,0 +1,116 @@
+"""The SQL that gives the catalog its tables, views, macros and comments, made from the data dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from pipelines.dictionary import RATIOS, Column, ColumnType, Ratio, Table
+from pipelines.dictionary.comments import column_comment
+
+_SQL_TYPES: Mapping[ColumnType, str] = MappingProxyType(
+    {
+        ColumnType.TEXT: "VARCHAR",
+        ColumnType.INTEGER: "BIGINT",
+        ColumnType.NUMBER: "DOUBLE",
+        ColumnType.FLAG: "BOOLEAN",
+        ColumnType.INSTANT: "TIMESTAMP WITH TIME ZONE",
+        ColumnType.LOCAL_TIME: "TIMESTAMP",
+        ColumnType.DATE: "DATE",
+    }
+)
+
+
+def literal(text: str) -> str:
+    """Write a text as a SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def exact_path(path: str) -> str:
+    """Write a path as a SQL literal that DuckDB takes for this file alone, although it looks for `*`, `?` and `[`."""
+    return literal("".join(f"[{character}]" if character in "*?[" else character for character in path))
+
+
+def name(text: str) -> str:
+    """Write a name as a SQL identifier; some columns are words of the language."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def names(columns: Sequence[Column]) -> str:
+    """Write the names of columns as a list."""
+    return ", ".join(name(column.name) for column in columns)
+
+
+def create_table(table: str, columns: Sequence[Column]) -> str:
+    """Return the statement that makes an empty table."""
+    return f"CREATE TABLE {name(table)} ({', '.join(f'{name(c.name)} {_SQL_TYPES[c.type]}' for c in columns)})"
+
+
+def no_rows(columns: Sequence[Column]) -> str:
+    """Return a query that has these columns and types, and no row."""
+    return f"SELECT {', '.join(f'CAST(NULL AS {_SQL_TYPES[c.type]}) AS {name(c.name)}' for c in columns)} WHERE false"
+
+
+def rows_of(table: Table, files: Sequence[str]) -> str:
+    """Return a query over exactly these files of a table, with call_date taken from their paths.
+
+    Args:
+        table: A table of the lake.
+        files: Absolute paths, one a day; none gives a query without rows.
+    """
+    if not files:
+        return no_rows(table.all_columns)
+    return f"SELECT {names(table.all_columns)} FROM {rows(*files)}"
+
+
+def rows(*files: str) -> str:
+    """Return the part of a query that reads exactly these Parquet files, and call_date from their paths."""
+    listed = ", ".join(exact_path(file) for file in files)
+    return f"read_parquet([{listed}], hive_partitioning = true, hive_types = {{'call_date': DATE}})"
+
+
+def create_macro(ratio: Ratio) -> Iterator[str]:
+    """Yield the statements that make a ratio's macro, whose parameters are sums over any group of rows.
+
+    All is cast to DOUBLE: a client may have set `/` to divide whole numbers without a remainder.
+    """
+    parameters = ", ".join(name(component) for component in ratio.components)
+    above = f"CAST({name(ratio.numerator)} AS DOUBLE)"
+    below = " + ".join(f"CAST({name(part)} AS DOUBLE)" for part in ratio.denominator)
+    factor = "" if ratio.factor == 1 else f"{ratio.factor:g} * "
+    yield f"CREATE MACRO {name(ratio.name)}({parameters}) AS {factor}{above} / nullif({below}, 0)"
+    sums = ", ".join(f"sum({component})" for component in ratio.components)
+    text = f"{ratio.description} Call it as {ratio.name}({sums}) over any rows of {' or '.join(ratio.tables)}."
+    yield f"COMMENT ON MACRO {name(ratio.name)} IS {literal(text)}"
+
+
+def create_macros() -> Iterator[str]:
+    """Yield the statements that make the macros of all ratios."""
+    for ratio in RATIOS.values():
+        yield from create_macro(ratio)
+
+
+def comment(kind: str, table: Table, columns: Sequence[Column]) -> Iterator[str]:
+    """Yield the statements that say of a table or view, and of each of its columns, what it is.
+
+    Args:
+        kind: `TABLE` or `VIEW`.
+        table: What is described.
+        columns: Its columns in the catalog.
+    """
+    yield f"COMMENT ON {kind} {name(table.name)} IS {literal(f'{table.description} Grain: {table.grain}.')}"
+    for column in columns:
+        text = literal(column_comment(column))
+        yield f"COMMENT ON COLUMN {name(table.name)}.{name(column.name)} IS {text}"
+
+
+def labelled(table: Table, currency: str) -> Table:
+    """Return a table with the currency's label in the unit of its money; as it is where there is no label."""
+    if not currency:
+        return table
+    columns = [
+        replace(column, unit=f"{column.unit} ({currency})") if column.unit.startswith("money") else column
+        for column in table.columns
+    ]
+    return replace(table, columns=tuple(columns))

@@ -1,0 +1,104 @@
+"""What `data_freshness` shows: the published state from the catalog, what has landed since from the lake's state.
+
+Days turn stale and scans end without the catalog being made again, so these are looked up when the view is read.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.lake import layout, state
+from pipelines.lake.state import LakeRecord, Landed, Manifest
+from pipelines.lake.storage import Storage
+from pipelines.lake.versions import Shaping, fingerprint
+from pipelines.serve.ddl import exact_path
+
+# DuckDB refuses a view over a file that is not there, and before the first sync there is no record of scans. This file
+# without rows lies beside that record, and the view reads both.
+_NO_SCANS: Final = "state/no_scans.parquet"
+_SCAN_COLUMNS: Final = pa.schema(
+    [
+        ("started_at", pa.timestamp("us", "UTC")),
+        ("mode", pa.string()),
+        ("complete", pa.bool_()),
+    ]
+)
+_LANDED_TYPE: Final = (
+    '{"newest_landed_at": "VARCHAR", '
+    '"days": "MAP(VARCHAR, STRUCT(digest VARCHAR, rejected MAP(VARCHAR, STRUCT(\\"rows\\" BIGINT))))"}'
+)
+_QUERY: Final = """
+WITH state AS (
+    SELECT from_json(content, '{landed_type}') AS landed FROM read_text({landed})
+), landed AS (
+    SELECT CAST(day.key AS DATE) AS call_date, day.value.digest AS digest, map_values(day.value.rejected) AS rejected
+    FROM (SELECT unnest(map_entries(landed.days)) AS day FROM state)
+), rejected AS (
+    SELECT unnest(rejected) AS file FROM landed
+), stale AS (
+    SELECT landed.call_date
+    FROM landed
+    LEFT JOIN landed AS before ON before.call_date = landed.call_date - 1
+    LEFT JOIN _days AS published ON published.call_date = landed.call_date
+    WHERE published.landed IS DISTINCT FROM landed.digest || ' ' || coalesce(before.digest, '')
+), scans AS (
+    SELECT started_at, mode, complete FROM read_parquet({scans}, union_by_name = true)
+)
+SELECT
+    _lake.newest_call_at,
+    (SELECT CAST(landed.newest_landed_at AS TIMESTAMP WITH TIME ZONE) FROM state) AS newest_landed_at,
+    (SELECT max(started_at) FROM scans) AS last_scan_at,
+    (SELECT arg_max(complete, started_at) FROM scans) AS last_scan_complete,
+    (SELECT max(started_at) FROM scans WHERE mode = 'full') AS last_full_scan_at,
+    (SELECT arg_max(complete, started_at) FROM scans WHERE mode = 'full') AS last_full_scan_complete,
+    (SELECT max(started_at) FROM scans WHERE mode = 'full' AND complete) AS last_complete_full_scan_at,
+    (SELECT count(*) FROM landed) AS landed_days,
+    (SELECT count(*) FROM _days) AS published_days,
+    (SELECT min(call_date) FROM _days) AS first_published_day,
+    (SELECT max(call_date) FROM _days) AS last_published_day,
+    (SELECT count(*) FROM stale) AS stale_days,
+    (SELECT min(call_date) FROM stale) AS oldest_stale_day,
+    (SELECT CAST(coalesce(sum(file.rows), 0) AS BIGINT) FROM rejected) AS rejected_items,
+    _lake.committed_at,
+    _lake.generation
+FROM _lake
+"""
+
+
+def freshness_query(storage: Storage) -> str:
+    """Return the query behind `data_freshness`, over the catalog's own `_lake` and `_days` and the state of the lake."""
+    scans = exact_path(storage.address(layout.SCANS)).replace("/scans.parquet'", "/*scans.parquet'")
+    return _QUERY.format(landed_type=_LANDED_TYPE, landed=exact_path(storage.address(layout.LANDED)), scans=scans)
+
+
+def ensure_scans_readable(storage: Storage) -> None:
+    """Put the file without rows in place that the view reads beside the record of scans."""
+    if storage.size(_NO_SCANS) is None:
+        with storage.create(_NO_SCANS) as stream:
+            pq.write_table(_SCAN_COLUMNS.empty_table(), stream)
+
+
+def lake_shaping(storage: Storage) -> Shaping | None:
+    """Return what shapes the lake's tables, as its writers agreed; None where none has written yet."""
+    kept = state.read(storage, layout.LAKE, LakeRecord)
+    return Shaping(kept.value.shaping, kept.value.table_version) if kept else None
+
+
+def landed_states(storage: Storage, manifest: Manifest) -> dict[date, str | None]:
+    """Say of each published day from which state of the landed calls it was built; None where newer ones have landed."""
+    landed = state.load_landed(storage).value
+    shaping = lake_shaping(storage)
+    return {
+        day: _state(landed, day) if shaping and published.version == fingerprint(landed, day, shaping) else None
+        for day, published in manifest.days.items()
+    }
+
+
+def _state(landed: Landed, day: date) -> str:
+    """The digests that a day's version follows from, as the view puts them together."""
+    days = (landed.days.get(day), landed.days.get(day - timedelta(days=1)))
+    return " ".join(known.digest if known else "" for known in days)

@@ -1,0 +1,131 @@
+"""The catalog's tables beside those of the lake, in the vocabulary of the data dictionary.
+
+Tools that show no comments find the dictionary in `_tables` and `_columns`; `_lake` and `_days` say which state of the
+lake the catalog was made from.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pipelines.dictionary import Column, ColumnType, Table
+
+_TEXT, _COUNT, _FLAG = ColumnType.TEXT, ColumnType.INTEGER, ColumnType.FLAG
+_DATE, _INSTANT = ColumnType.DATE, ColumnType.INSTANT
+
+DIM_DATE: Final = Table(
+    name="dim_date",
+    title="Calendar",
+    description="The days of whole years around the published days, to join with call_date or local_date.",
+    grain="one row per day",
+    key=("date",),
+    columns=(
+        Column("date", _DATE, "The day.", nullable=False),
+        Column("iso_year", _COUNT, "Year that the ISO week belongs to."),
+        Column("iso_week", _COUNT, "ISO week, 1 to 53; weeks begin on Monday."),
+        Column("year", _COUNT, "Calendar year."),
+        Column("quarter", _COUNT, "Quarter of the year, 1 to 4."),
+        Column("month", _COUNT, "Month of the year, 1 to 12."),
+        Column("month_name", _TEXT, "Name of the month, in English."),
+        Column("weekday", _COUNT, "Day of the week: 1 is Monday, 7 is Sunday."),
+        Column("weekday_name", _TEXT, "Name of the day of the week, in English."),
+        Column("is_weekend", _FLAG, "Whether the day is a Saturday or a Sunday."),
+        Column("week_start", _DATE, "Monday of the day's week, to group by week."),
+        Column("month_start", _DATE, "First day of the month, to group by month."),
+        Column("quarter_start", _DATE, "First day of the quarter, to group by quarter."),
+    ),
+)
+
+LAKE: Final = Table(
+    name="_lake",
+    title="State of the lake",
+    description="Which state of the lake this catalog was made from.",
+    grain="one row",
+    key=(),
+    columns=(
+        Column("generation", _COUNT, "How many times days had been published, that time included."),
+        Column("committed_at", _INSTANT, "When days were published last; null where none ever was."),
+        Column("made_at", _INSTANT, "When this file was made."),
+        Column("currency", _TEXT, "Label of the currency, as set; null where none is."),
+        Column("newest_call_at", _INSTANT, "When the newest published call was created; else, when it started."),
+    ),
+)
+
+DAYS: Final = Table(
+    name="_days",
+    title="Published days",
+    description="The days this catalog shows, and which version of each.",
+    grain="one row per published day",
+    key=("call_date",),
+    columns=(
+        Column("call_date", _DATE, "UTC day.", nullable=False),
+        Column("version", _TEXT, "Version of the day: the fingerprint of what it was built from."),
+        Column("published_at", _INSTANT, "When that version was published."),
+        Column("calls", _COUNT, "Rows of the day in the table calls.", unit="calls"),
+        Column("landed", _TEXT, "State of the landed calls it was built from; null where newer ones had landed."),
+    ),
+)
+
+FRESHNESS: Final = Table(
+    name="data_freshness",
+    title="Freshness of the data",
+    description=(
+        "How far the tables reach, and whether anything waits. What is said of scans and of landed data is read from "
+        "the lake at the time of the query; in a file that was handed out, it is as of the making of the file."
+    ),
+    grain="one row",
+    key=(),
+    columns=(
+        Column("newest_call_at", _INSTANT, "When the newest published call was created; else, when it started."),
+        Column("newest_landed_at", _INSTANT, "When a new or changed call landed last, published or not."),
+        Column("last_scan_at", _INSTANT, "When the last scan of the API began, full or incremental."),
+        Column("last_scan_complete", _FLAG, "Whether that scan was complete for its mode."),
+        Column("last_full_scan_at", _INSTANT, "When the last full scan of the API began."),
+        Column("last_full_scan_complete", _FLAG, "Whether that scan was complete."),
+        Column("last_complete_full_scan_at", _INSTANT, "When the last complete full scan began."),
+        Column("landed_days", _COUNT, "Days of which calls or rejected items have landed.", unit="days"),
+        Column("published_days", _COUNT, "Days that the tables show.", unit="days"),
+        Column("first_published_day", _DATE, "First of these days."),
+        Column("last_published_day", _DATE, "Last of these days."),
+        Column("stale_days", _COUNT, "Landed days whose newest state is not published yet.", unit="days"),
+        Column("oldest_stale_day", _DATE, "First of these days; null where none is stale."),
+        Column("rejected_items", _COUNT, "Items of the API that could not be placed.", unit="items"),
+        Column("committed_at", _INSTANT, "When days were published last."),
+        Column("generation", _COUNT, "How many times days had been published, that time included."),
+    ),
+)
+
+TABLES_TABLE: Final = Table(
+    name="_tables",
+    title="Dictionary of tables",
+    description="What each table and view of the catalog is for.",
+    grain="one row per table or view",
+    key=("table_name",),
+    columns=(
+        Column("table_name", _TEXT, "Name of the table or view.", nullable=False),
+        Column("kind", _TEXT, "core (calls and what they consist of), mart (aggregated) or helper."),
+        Column("title", _TEXT, "Name for people."),
+        Column("description", _TEXT, "What it is for."),
+        Column("grain", _TEXT, "What one row stands for."),
+        Column("key", _TEXT, "Columns that are unique together within one call_date; null where there is no key."),
+    ),
+)
+
+COLUMNS_TABLE: Final = Table(
+    name="_columns",
+    title="Dictionary of columns",
+    description="What each column of each table and view of the catalog means.",
+    grain="one row per column",
+    key=("table_name", "position"),
+    columns=(
+        Column("table_name", _TEXT, "Table or view that the column belongs to.", nullable=False),
+        Column("position", _COUNT, "Position of the column, from 1.", nullable=False),
+        Column("column_name", _TEXT, "Name of the column.", nullable=False),
+        Column("type", _TEXT, "Type of its values."),
+        Column("unit", _TEXT, "Unit of its values; null where there is none."),
+        Column("description", _TEXT, "Meaning."),
+        Column("formula", _TEXT, "How it is worked out; null where it is as sent."),
+        Column("additivity", _TEXT, "How it may be summed; null where it is no measure."),
+        Column("personal", _TEXT, "What it can tell about a person; none where nothing."),
+    ),
+)

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf, nan
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.dictionary import TABLES
+from pipelines.lake.layout import table_file
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.versions import VersionTables
+from pipelines.metrics import call_metrics_daily, call_volume_hourly, transfer_metrics_daily
+from pipelines.quality import CHECKS, Verdict, audit
+from tests.support.frames import DAY, at, call, frame, leg
+
+Day = dict[str, pl.DataFrame]
+
+
+def turn(call_id: str, leg_id: str | None, turn_index: int) -> dict[str, object]:
+    return {"call_id": call_id, "leg_id": leg_id, "turn_index": turn_index, "speaker": "agent", "content": "Good day."}
+
+
+def attribute(call_id: str, key: str) -> dict[str, object]:
+    return {"call_id": call_id, "source": "metadata", "key": key, "value": "1", "value_type": "number"}
+
+
+def with_marts(day: Day) -> Day:
+    calls = day["calls"]
+    return day | {
+        "call_metrics_daily": call_metrics_daily(calls),
+        "transfer_metrics_daily": transfer_metrics_daily(day["transfer_legs"]),
+        "call_volume_hourly": call_volume_hourly(calls, day=DAY, timezone="Europe/Berlin"),
+    }
+
+
+@pytest.fixture
+def day() -> Day:
+    """Two calls with legs, one of them deleted, and items whose parents lie on the day before, or nowhere."""
+    day = {
+        "calls": frame(
+            "calls",
+            call("call_1", is_transferred=True, transfer_leg_count=1, message_count=2, turn_count=-3),
+            call("call_2", agent_id=None, outcome="failed", cost=None, deleted_at=at("13:00")),
+            call("call_3", agent_id=None, duration_seconds=None, outcome="no_answer", created_at=at("11:00")),
+            call("item_1", is_root=False, parent_call_id="call_1"),
+            call("item_2", is_root=False, parent_call_id="yesterday_1"),
+            call("item_3", is_root=False, parent_call_id="nowhere_1"),
+            call("item_4", is_root=False, parent_call_id="yesterday_2"),
+        ),
+        "transcript_turns": frame(
+            "transcript_turns",
+            turn("call_1", None, 0),
+            turn("call_1", None, 1),
+            turn("call_1", "item_1", 0),
+            turn("call_2", "call_2#0", 0),
+            turn("nowhere_1", "item_3", 0),
+            turn("nowhere_1", "item_3", 1),
+            turn("yesterday_2", "item_4", 0),
+        ),
+        "transfer_legs": frame(
+            "transfer_legs",
+            leg("call_2#0", call_id="call_2", deleted_at=at("13:00"), transfer_type=None),
+            leg("item_1"),
+            leg("item_2", call_id="yesterday_1", source="child_call", leg_index=None, transfer_outcome="pending"),
+            leg("item_3", call_id="nowhere_1", source="child_call", leg_index=None, parent_found=False),
+        ),
+        "call_attributes": frame(
+            "call_attributes", attribute("call_1", "a"), attribute("call_1", "b"), attribute("item_3", "a")
+        ),
+        "data_issues": frame("data_issues", {"path": "$"}, {"path": "$"}),
+    }
+    return with_marts(day)
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Callable[[Day], dict[str, Verdict]]:
+    """Write a day as Parquet, two rows to a row group, and return the verdict of each check over the files."""
+
+    def verdicts(day: Day) -> dict[str, Verdict]:
+        storage = LocalStorage(tmp_path)
+        for table, rows in day.items():
+            path = Path(storage.address(table_file(DAY, "v1", table)))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(rows.to_arrow(), path, row_group_size=2)
+        return {verdict.check: verdict for verdict in audit(VersionTables(storage, DAY, "v1"))}
+
+    return verdicts
+
+
+def failed(verdicts: dict[str, Verdict]) -> dict[str, int]:
+    return {verdict.check: verdict.rows for verdict in verdicts.values() if not verdict.passed}
+
+
+def put(rows: pl.DataFrame, row: int, **values: object) -> pl.DataFrame:
+    """Return the rows with some values of one row replaced."""
+    here = pl.int_range(pl.len()) == row
+    changed = (
+        pl.when(here).then(pl.lit(value, dtype=rows.schema[name])).otherwise(name).alias(name)
+        for name, value in values.items()
+    )
+    return rows.with_columns(*changed)
+
+
+def again(rows: pl.DataFrame, row: int) -> pl.DataFrame:
+    """Return the rows with one of them twice in a row."""
+    return pl.concat([rows[: row + 1], rows[row:]])
+
+
+def test_a_good_day_passes_every_check_and_each_says_so_once(day, judge):
+    verdicts = judge(day)
+    assert list(verdicts) == [check.name for check in CHECKS]
+    assert [(verdict.passed, verdict.rows, verdict.detail) for verdict in verdicts.values()] == [(True, 0, "")] * len(
+        CHECKS
+    )
+
+
+def test_a_day_without_rows_passes(judge):
+    assert failed(judge(with_marts({table: frame(table) for table in TABLES}))) == {}
+
+
+def test_checks_speak_of_tables_that_exist():
+    assert {check.table for check in CHECKS} <= set(TABLES)
+
+
+def case(name: str, table: str, breaks: Callable[[pl.DataFrame], pl.DataFrame], **found: int) -> object:
+    """One way to break a table, and the checks that find it with the number of rows they find."""
+    return pytest.param(table, breaks, found, id=name)
+
+
+@pytest.mark.parametrize(
+    ("table", "breaks", "found"),
+    [
+        case("a column more", "call_metrics_daily", lambda rows: rows.with_columns(more=1), columns_as_documented=1),
+        case("a column less", "transcript_turns", lambda rows: rows.drop("speaker"), columns_as_documented=1),
+        case("columns in another order", "calls", lambda rows: rows[rows.columns[::-1]], columns_as_documented=1),
+        case("another type", "data_issues", lambda rows: rows.cast({"path": pl.Binary}), columns_as_documented=1),
+        case("a call twice", "calls", lambda rows: again(rows, 4), unique_keys=1),
+        case("a turn twice", "transcript_turns", lambda rows: again(rows, 0), unique_keys=1),
+        case("a turn twice, in two row groups", "transcript_turns", lambda rows: again(rows, 1), unique_keys=1),
+        case("turns backwards", "transcript_turns", lambda rows: rows.reverse(), unique_keys=6),
+        case("a row of a mart twice", "call_volume_hourly", lambda rows: again(rows, 1), unique_keys=1, mart_totals=2),
+        case("a turn without call", "transcript_turns", lambda rows: put(rows, 0, call_id=None), no_null_keys=1),
+        case("a turn without index", "transcript_turns", lambda rows: put(rows, 4, turn_index=None), no_null_keys=1),
+        case("a leg without id", "transfer_legs", lambda rows: put(rows, 1, leg_id=None)[[1, 0, 2, 3]], no_null_keys=1),
+        case("an attribute without key", "call_attributes", lambda rows: put(rows, 0, key=None), no_null_keys=1),
+        case("an hour that is null", "call_volume_hourly", lambda rows: put(rows, 0, hour_utc=None), no_null_keys=1),
+        case("leg of no call", "transfer_legs", lambda rows: put(rows, 1, call_id="gone"), legs_have_calls=1),
+        case(
+            "a parent lost and here",
+            "transfer_legs",
+            lambda rows: put(rows, 3, call_id="call_1"),
+            legs_have_calls=1,
+        ),
+        case("nested but not found", "transfer_legs", lambda rows: put(rows, 1, parent_found=False), legs_have_calls=1),
+        case("parent not said", "transfer_legs", lambda rows: put(rows, 3, parent_found=None), legs_have_calls=1),
+        case("a leg from nowhere", "transfer_legs", lambda rows: put(rows, 2, source="dream"), legs_have_calls=1),
+        case("a turn of no call", "transcript_turns", lambda rows: put(rows, 0, call_id="another"), turns_have_calls=1),
+        case("a turn of no leg", "transcript_turns", lambda rows: put(rows, 4, leg_id="gone"), turns_have_calls=1),
+        case("another call's leg", "transcript_turns", lambda rows: put(rows, 3, call_id="call_3"), turns_have_calls=1),
+        case(
+            "an attribute of no call",
+            "call_attributes",
+            lambda rows: put(rows, 2, call_id="x"),
+            attributes_have_calls=1,
+        ),
+        case("a negative cost", "calls", lambda rows: put(rows, 3, cost=-0.5), possible_numbers=1),
+        case("a length of NaN", "calls", lambda rows: put(rows, 3, duration_seconds=nan), possible_numbers=1),
+        case("an endless wait", "calls", lambda rows: put(rows, 3, seconds_to_transfer=inf), possible_numbers=1),
+        case("a negative count", "calls", lambda rows: put(rows, 3, message_count=-1), possible_numbers=1),
+        case(
+            "negative peak",
+            "call_volume_hourly",
+            lambda rows: put(rows, 0, peak_concurrency=-1),
+            possible_numbers=1,
+        ),
+        case("a cost too much", "call_metrics_daily", lambda rows: put(rows, 1, cost=9.0), mart_totals=2),
+        case("a bucket too full", "call_metrics_daily", lambda rows: put(rows, 1, duration_le_30=1), mart_totals=1),
+        case("a call too few", "call_volume_hourly", lambda rows: put(rows, 0, calls=0), mart_totals=1),
+        case("a sum gone", "call_volume_hourly", lambda rows: put(rows, 0, seconds_rated=None), mart_totals=1),
+        case("a leg too many", "transfer_metrics_daily", lambda rows: put(rows, 0, legs=7), mart_totals=1),
+        case("an empty mart", "transfer_metrics_daily", lambda rows: rows.clear(), mart_totals=9),
+        case("a wrong ratio", "call_metrics_daily", lambda rows: put(rows, 1, cost_per_minute=0.5), mart_ratios=1),
+        case("a ratio gone", "call_metrics_daily", lambda rows: put(rows, 1, containment_rate=None), mart_ratios=1),
+        case("0 of nothing", "call_metrics_daily", lambda rows: put(rows, 0, transfer_rate=0.0), mart_ratios=1),
+        case(
+            "a ratio that is no number",
+            "transfer_metrics_daily",
+            lambda rows: put(rows, 0, transfer_success_rate=nan),
+            possible_numbers=1,
+            mart_ratios=1,
+        ),
+    ],
+)
+def test_a_broken_day_is_found_by_the_check_that_is_for_it(day, judge, table, breaks, found):
+    assert failed(judge(day | {table: breaks(day[table])})) == found
+
+
+def test_a_mart_that_says_zero_where_nothing_is_known_is_found(judge):
+    day = with_marts({table: frame(table) for table in TABLES} | {"calls": frame("calls", call(cost=None))})
+    assert failed(judge(day)) == {}
+    day["call_metrics_daily"] = put(day["call_metrics_daily"], 0, cost=0.0)
+    assert failed(judge(day)) == {"mart_totals": 1}
+
+
+def test_sums_may_differ_by_rounding_and_no_more(day, judge):
+    cost = day["call_volume_hourly"]["cost"][0]
+    day["call_volume_hourly"] = put(day["call_volume_hourly"], 0, cost=cost * (1 + 1e-12))
+    assert failed(judge(day)) == {}
+    day["call_volume_hourly"] = put(day["call_volume_hourly"], 0, cost=cost * (1 + 1e-6))
+    assert failed(judge(day)) == {"mart_totals": 1}
+
+
+def test_a_verdict_says_which_columns_are_wrong_and_no_value_of_a_row(day, judge):
+    day["transfer_legs"] = put(day["transfer_legs"], 1, call_id="+15550100")
+    day["call_attributes"] = again(day["call_attributes"], 0)
+    verdicts = judge(day)
+    assert verdicts["legs_have_calls"].detail == "transfer_legs rows whose call is not as they say: 1"
+    assert verdicts["unique_keys"].detail == "call_attributes rows out of order or repeated: 1"
+    assert verdicts["legs_have_calls"].table == "transfer_legs"
+    assert not any("5550100" in verdict.detail for verdict in verdicts.values())
+
+
+def test_a_day_that_cannot_be_read_is_not_judged(day, judge):
+    del day["call_volume_hourly"]
+    with pytest.raises(FileNotFoundError):
+        judge(day)
