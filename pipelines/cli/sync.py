@@ -103,8 +103,8 @@ def _facts(scan: ScanReport) -> dict[str, Any]:
 
 def _sentence(scan: ScanReport) -> str:
     sentence = (
-        f"{scan.mode} scan {'complete' if scan.complete else scan.ending}: {scan.pages:,} pages, {scan.calls_seen:,} calls "
-        f"seen, {scan.calls_new:,} new, {scan.calls_changed:,} changed"
+        f"{scan.mode} scan {'complete' if scan.complete else scan.ending}: {scan.pages:,} pages, "
+        f"{scan.calls_seen:,} calls seen, {scan.calls_new:,} new, {scan.calls_changed:,} changed"
     )
     if scan.items_rejected:
         sentence += f", {scan.items_rejected:,} rejected"
