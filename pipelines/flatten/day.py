@@ -17,7 +17,7 @@ from pipelines.flatten.decode import Chunk, decode_chunk
 from pipelines.flatten.derive import Shape
 from pipelines.flatten.issues import Issues, Origin
 from pipelines.flatten.legs import Nested, legs_table, nested_legs
-from pipelines.flatten.placing import Adopted, DayIndex, index_day, place_children
+from pipelines.flatten.placing import Adopted, DayIndex, index_day, index_repeated, place_children
 from pipelines.flatten.rejected import why_rejected
 from pipelines.flatten.turns import Counts, Segment, turns_table
 
@@ -45,7 +45,7 @@ class DayFlattener:
         """Look at the whole day once.
 
         Args:
-            read: Reads the day; called twice where it has more than one chunk.
+            read: Reads the day; called again where it has more than one chunk.
             read_before: Indexes the day before; called only where an item of the day may be a leg of one of its calls.
             rejected: Items that arrived on the day and are no calls: call_id, payload, landed_at.
             shape: The settings that shape the tables.
@@ -89,10 +89,13 @@ def _decode_day(read: ReadDay, issues: Issues) -> tuple[DayIndex, Iterable[Chunk
         return DayIndex(), []
     if second is None:
         chunk = decode_chunk(first, issues)
-        return index_day([chunk]), [chunk]
+        index = index_day([chunk])
+        index_repeated(index, lambda: [chunk])
+        return index, [chunk]
     unheard = Issues(keep_personal=False)
     index = index_day(decode_chunk(landed, unheard) for landed in chain((first, second), tables))
     del first, second
+    index_repeated(index, lambda: (decode_chunk(landed, unheard) for landed in read()))
     return index, (decode_chunk(landed, issues) for landed in read())
 
 

@@ -59,7 +59,8 @@ def nested_legs(chunk: Chunk, index: DayIndex) -> list[Nested]:
             if name is None:
                 continue
             held = leg.id == name
-            found.append(Nested(row, position, leg, name, index.children.get(name) if held else None))
+            item = index.children.get(name) or index.repeated.get(name) if held else None
+            found.append(Nested(row, position, leg, name, item))
             if not held:
                 _note_id(chunk, found[-1])
     return found

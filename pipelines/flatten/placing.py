@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -67,6 +67,7 @@ class DayIndex:
         holders: The nested leg that holds an id.
         leg_ids: Final ids of a call's nested legs, one for each place of transferCalls (None: no leg).
         children: Items that are legs, by their id.
+        repeated: Items that are calls of their own, and yet repeat a nested leg, by their id.
         taken: Every leg id of the day.
     """
 
@@ -74,6 +75,7 @@ class DayIndex:
     holders: dict[str, Holder] = field(default_factory=dict)
     leg_ids: dict[str, list[str | None]] = field(default_factory=dict)
     children: dict[str, Child] = field(default_factory=dict)
+    repeated: dict[str, Child] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
     def for_next_day(self) -> DayIndex:
@@ -84,6 +86,7 @@ class DayIndex:
 def index_day(chunks: Iterable[Chunk]) -> DayIndex:
     """Gather the day's calls, nested legs and child items, in the order of call ids."""
     index = DayIndex()
+    unnamed: list[tuple[str, int]] = []
     for chunk in chunks:
         deleted: list[datetime | None] = chunk.landed["deleted_at"].to_pylist()
         for row, call in enumerate(chunk.calls):
@@ -94,25 +97,44 @@ def index_day(chunks: Iterable[Chunk]) -> DayIndex:
             if call.parent_call_id is not None:
                 index.children[call_id] = Child(call, chunk.origin(row), deleted[row])
             if call.transfer_calls:
-                index.leg_ids[call_id] = _name_legs(index, call_id, call)
+                index.leg_ids[call_id] = _hold_ids(index, call_id, call, unnamed)
+    # Only now is it known which ids are free: a leg may have been sent with one that looks like a made one.
+    for call_id, position in unnamed:
+        name = free_id(index.taken, f"{call_id}#{position}")
+        index.taken.add(name)
+        index.leg_ids[call_id][position] = name
     return index
 
 
-def _name_legs(index: DayIndex, call_id: str, call: Call) -> list[str | None]:
-    """Give each nested leg its id: its own, or one made of the call's where that is missing or taken."""
+def index_repeated(index: DayIndex, read: Callable[[], Iterable[Chunk]]) -> None:
+    """Gather the items that repeat a nested leg without being legs themselves, as when a call nests its own id.
+
+    Args:
+        index: The day, otherwise complete.
+        read: Gives the day's chunks once more; called only where there are such items, which is rare.
+    """
+    wanted = index.parents.keys() & index.holders.keys() - index.children.keys()
+    if not wanted:
+        return
+    for chunk in read():
+        for row, call in enumerate(chunk.calls):
+            if call.id in wanted:
+                index.repeated[call.id] = Child(call, chunk.origin(row), chunk.deleted_at(row))
+
+
+def _hold_ids(index: DayIndex, call_id: str, call: Call, unnamed: list[tuple[str, int]]) -> list[str | None]:
+    """Let each nested leg have the id it was sent with; where that is missing or taken, add it to `unnamed`."""
     names: list[str | None] = []
     for position, leg in enumerate(call.transfer_calls or ()):
+        names.append(None)
         if leg is NO_LEG:
-            names.append(None)
             continue
-        usable = leg.id if leg.id is not None and leg.id.strip() else None
-        if usable is not None and usable not in index.taken:
-            name = usable
-            index.holders[name] = Holder(call_id, bool(leg.transcript))
+        if leg.id is not None and leg.id.strip() and leg.id not in index.taken:
+            names[position] = leg.id
+            index.holders[leg.id] = Holder(call_id, bool(leg.transcript))
+            index.taken.add(leg.id)
         else:
-            name = free_id(index.taken, f"{call_id}#{position}")
-        index.taken.add(name)
-        names.append(name)
+            unnamed.append((call_id, position))
     return names
 
 
