@@ -109,19 +109,24 @@ def write_audit(
 
 
 class VersionTables:
-    """The tables of one version of a day, as they were written, for checks, marts and metadata."""
+    """The tables of one version of a day, as they were written, for checks, marts and metadata.
+
+    What `frame` has read of a table it keeps, since several checks read the same columns.
+    """
 
     def __init__(self, storage: Storage, day: date, version: str) -> None:
         self.day = day
         self._storage = storage
         self._version = version
         self._files: dict[str, pq.ParquetFile] = {}
+        self._columns: dict[str, dict[str, pl.Series]] = {}
+
+    def _path(self, table: str) -> str:
+        return layout.table_file(self.day, self._version, table)
 
     def _open(self, table: str) -> pq.ParquetFile:
         if table not in self._files:
-            self._files[table] = pq.ParquetFile(
-                self._storage.open_input(layout.table_file(self.day, self._version, table))
-            )
+            self._files[table] = pq.ParquetFile(self._storage.open_input(self._path(table)))
         return self._files[table]
 
     def rows(self, table: str) -> int:
@@ -130,14 +135,23 @@ class VersionTables:
 
     def frame(self, table: str, columns: Sequence[str]) -> pl.DataFrame:
         """Return some columns of a whole table."""
-        return pl.DataFrame(self._open(table).read(list(columns), use_threads=False))
+        known = self._columns.setdefault(table, {})
+        missing = [name for name in columns if name not in known]
+        if missing:
+            read = pl.read_parquet(self._storage.address(self._path(table)), columns=missing)
+            known.update(zip(read.columns, read, strict=True))
+        return pl.DataFrame([known[name] for name in columns])
 
     def batches(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Return some columns of a table a row group at a time, in the file's order."""
-        file = self._open(table)
-        for group in range(file.metadata.num_row_groups):
-            yield pl.DataFrame(file.read_row_group(group, list(columns), use_threads=False))
+        rows = pl.scan_parquet(self._storage.address(self._path(table))).select(columns)
+        metadata = self._open(table).metadata
+        start = 0
+        for group in range(metadata.num_row_groups):
+            height = metadata.row_group(group).num_rows
+            yield rows.slice(start, height).collect()
+            start += height
 
     def schema(self, table: str) -> pl.Schema:
         """Return the columns and types that a table was written with."""
-        return pl.DataFrame(self._open(table).schema_arrow.empty_table()).schema
+        return pl.Schema(self._open(table).schema_arrow)
