@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from pipelines import run_plan
 from assets.tables import CORE, table_event, table_spec
-from pipelines.build.day import build_core
+from pipelines import run_plan
+from pipelines.build.day import CoreBuilder
 from pipelines.day_events import LANDED, QUIET, core_tags
 from pipelines.dictionary import CORE_TABLES
 from pipelines.lake.versions import read_audit
@@ -31,11 +31,12 @@ def core_tables(
         storage = workspace.storage
         with storage.lock("lake", shared=True):
             tags = core_tags(context.instance)
+            builder = CoreBuilder(workspace)
             builds = run_plan.begin(workspace, context.run, context.partition_keys)
             context.log.info("%s of %s days have landed", len(builds), len(context.partition_keys))
             for day, build in builds.items():
                 complete = read_audit(storage, day, build.version)
-                rows = complete.rows if complete else build_core(workspace, day, build.version)
+                rows = complete.rows if complete else builder.build(day, build.version)
                 for table in CORE_TABLES:
                     yield table_event(workspace, table, day, build.version, rows=rows[table], tags=tags)
     for table in CORE_TABLES:

@@ -55,7 +55,10 @@ landed_calls = dg.AssetSpec(
     pool="calls_api",
 )
 def call_pages(
-    context: dg.AssetExecutionContext, config: ExtractConfig, calls_api: dg.ResourceParam[CallsApi], lake: dg.ResourceParam[LakeResource]
+    context: dg.AssetExecutionContext,
+    config: ExtractConfig,
+    calls_api: dg.ResourceParam[CallsApi],
+    lake: dg.ResourceParam[LakeResource],
 ) -> dg.MaterializeResult[None]:
     """Read the API's pages and land new and changed calls in the days they belong to."""
     with expected_failures():

@@ -32,7 +32,9 @@ _WEBHOOK_SECONDS: Final = (5, 10)
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Builds the days whose published version is not the one that their calls, the code and the settings give.",
 )
-def changed_days(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[LakeResource]) -> dg.SensorResult | dg.SkipReason:
+def changed_days(
+    context: dg.SensorEvaluationContext, lake: dg.ResourceParam[LakeResource]
+) -> dg.SensorResult | dg.SkipReason:
     """Mend the lake, tell Dagster what it missed, and ask for the days that are stale."""
     landed = load_landed(lake.workspace().storage).value
     if not landed.days:
