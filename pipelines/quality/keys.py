@@ -57,7 +57,7 @@ def _unrisen(tables: DayTables, table: str, key: Sequence[str]) -> int:
 
 
 def _rises(key: Sequence[str]) -> pl.Expr:
-    """Return for each row whether its key is greater than the row's before, by the first of its columns that differs."""
+    """Return for each row whether its key is greater than that before, by the first of its columns that differs."""
     rises = pl.lit(value=False)
     for name in reversed(key):
         value = pl.col(name)
