@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import polars as pl
 import pyarrow as pa
 
@@ -13,23 +14,24 @@ from pipelines.flatten.derive import Shape, cost_per_minute, personal_columns, s
 from pipelines.flatten.issues import MISSING, UNKNOWN, Problem
 from pipelines.flatten.payload import Call, object_source
 from pipelines.flatten.source import source_at
-from pipelines.flatten.values import instants, measures
+from pipelines.flatten.values import Note, instants, measures
 
-_TEXTS = {
-    "organization_id": "organizationId",
-    "agent_id": "agentId",
-    "phone_number_id": "phoneNumberId",
-    "call_sid": "callSid",
-    "provider": "provider",
-    "direction": "direction",
-    "status": "status",
-    "customer_number": "customerNumber",
-    "recording_url": "recordingUrl",
-    "ended_reason": "endedReason",
-    "parent_call_id": "parentCallId",
-    "transfer_type": "transferType",
-    "transfer_status": "transferStatus",
-}
+_TEXTS = (
+    "organization_id",
+    "agent_id",
+    "phone_number_id",
+    "call_sid",
+    "provider",
+    "direction",
+    "status",
+    "customer_number",
+    "recording_url",
+    "ended_reason",
+    "parent_call_id",
+    "transfer_type",
+    "transfer_status",
+)
+_SENT = {field.name: field.encode_name for field in msgspec.structs.fields(Call)}
 _NOT_REACHED = ("no_answer", "busy", "canceled", "voicemail")
 _NOT_TERMINAL = ("in_progress", "unknown")
 
@@ -49,14 +51,11 @@ def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: Shape
     }
     columns["call_id"] = pa.array([call.id for call in calls], pa.string())
     columns["turn_count"] = pa.array([call.turn_count for call in calls], pa.int64())
-    for name, sent, values, read in (
-        ("duration_seconds", "durationSeconds", [call.duration_seconds for call in calls], measures),
-        ("cost", "cost", [call.cost for call in calls], measures),
-        ("started_at", "startedAt", [call.started_at for call in calls], instants),
-        ("ended_at", "endedAt", [call.ended_at for call in calls], instants),
-        ("created_at", "createdAt", [call.created_at for call in calls], instants),
-    ):
-        columns[name] = read(values, chunk.note("calls", name, lambda row, sent=sent: (row, (sent,))))
+    columns["duration_seconds"] = measures([call.duration_seconds for call in calls], _note(chunk, "duration_seconds"))
+    columns["cost"] = measures([call.cost for call in calls], _note(chunk, "cost"))
+    columns["started_at"] = instants([call.started_at for call in calls], _note(chunk, "started_at"))
+    columns["ended_at"] = instants([call.ended_at for call in calls], _note(chunk, "ended_at"))
+    columns["created_at"] = instants([call.created_at for call in calls], _note(chunk, "created_at"))
     _note_missing_creation(chunk)
     columns |= _texts_of_analysis(calls)
     columns["outcome"] = _outcomes(chunk, shape)
@@ -67,6 +66,10 @@ def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: Shape
     columns |= _arrow(_derived(columns, legs, shape.timezone))
     schema = arrow_schema("calls")
     return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema)
+
+
+def _note(chunk: Chunk, column: str) -> Note:
+    return chunk.note("calls", column, lambda row: (row, (_SENT[column],)))
 
 
 def _arrow(frame: pl.DataFrame) -> dict[str, pa.Array]:

@@ -34,9 +34,10 @@ def seconds_between(begin: pa.Array, end: pa.Array) -> pa.Array:
 
 
 def cost_per_minute(cost: pa.Array, seconds: pa.Array) -> pa.Array:
-    """Return cost / (seconds / 60) of each row, null where either is null or the seconds are 0."""
-    rated = pc.if_else(pc.greater(seconds, 0.0), seconds, pa.scalar(None, pa.float64()))
-    return pc.divide(cost, pc.divide(rated, 60.0))
+    """Return cost / (seconds / 60) of each row, null where either is null, or there is no finite quotient."""
+    missing = pa.scalar(None, pa.float64())
+    quotient = pc.divide(cost, pc.divide(pc.if_else(pc.greater(seconds, 0.0), seconds, missing), 60.0))
+    return pc.if_else(pc.is_finite(quotient), quotient, missing)
 
 
 def personal_columns(numbers: pa.Array, recordings: pa.Array, shape: Shape) -> dict[str, pa.Array]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,6 +21,7 @@ from pipelines.flatten.source import Step
 from pipelines.flatten.values import Note, instants, measures, silent
 
 _TEXTS = ("transfer_type", "transfer_status", "status", "customer_number", "recording_url")
+_SENT = {field.name: field.encode_name for field in msgspec.structs.fields(Leg)}
 _NOBODY = Call()
 """Stands for the item of a leg that has none: all its fields are null."""
 
@@ -86,8 +88,9 @@ def legs_table(chunk: Chunk, nested: Sequence[Nested], alone: Sequence[Adopted],
         own = {name: pc.coalesce(values, items[name]) for name, values in own.items()}
     children = _fields([entry.child.call for entry in alone], _silence)
     columns = {name: pa.concat_arrays([own[name], children[name]]) for name in own}
-    parents = [_parent(chunk, entry.row) for entry in nested] + [entry.parent for entry in alone]
-    heirs = [*parents[: len(nested)], *(entry.parent or _as_parent(entry.child) for entry in alone)]
+    nesting = [_parent(chunk, entry.row) for entry in nested]
+    parents = [*nesting, *(entry.parent for entry in alone)]
+    heirs = [*nesting, *(entry.parent or _as_parent(entry.child) for entry in alone)]
     origins = _Origins(chunk, nested, alone)
     columns |= {
         "leg_id": pa.array([entry.leg_id for entry in nested] + [entry.leg_id for entry in alone], pa.string()),
@@ -102,7 +105,7 @@ def legs_table(chunk: Chunk, nested: Sequence[Nested], alone: Sequence[Adopted],
         "phone_number_id": pa.array([heir.phone_number_id for heir in heirs], pa.string()),
         "direction": pa.array([heir.direction for heir in heirs], pa.string()),
         "message_count": pa.array([_messages(e) for e in nested] + [_length(e.child.call) for e in alone], pa.int64()),
-        "deleted_at": pa.array(_deleted(heirs, nested, alone), pa.timestamp("us", "UTC")),
+        "deleted_at": pa.array(_deleted(nesting, alone), pa.timestamp("us", "UTC")),
         "transfer_outcome": _transfer_outcomes(columns["transfer_status"], shape.outcomes, origins),
         "seconds_to_transfer": _seconds_to_transfer(columns["started_at"], parents, origins),
         "cost_per_minute": cost_per_minute(columns["cost"], columns["duration_seconds"]),
@@ -123,12 +126,9 @@ def _fields(legs: Sequence[Leg | Call], noter: Callable[[str], Note]) -> dict[st
     }
 
 
-_NAMES = {"duration_seconds": "durationSeconds", "cost": "cost", "started_at": "startedAt", "ended_at": "endedAt"}
-
-
 def _noter(chunk: Chunk, nested: Sequence[Nested]) -> Callable[[str], Note]:
     def noter(column: str) -> Note:
-        name = _NAMES[column]
+        name = _SENT[column]
         return chunk.note("transfer_legs", column, lambda place: (nested[place].row, nested[place].steps(name)))
 
     return noter
@@ -183,12 +183,10 @@ def _as_parent(child: Child) -> Parent:
     return Parent(call.organization_id, call.agent_id, call.phone_number_id, call.direction, None, child.deleted_at)
 
 
-def _deleted(heirs: Sequence[Parent], nested: Sequence[Nested], alone: Sequence[Adopted]) -> list[datetime | None]:
+def _deleted(nesting: Sequence[Parent], alone: Sequence[Adopted]) -> list[datetime | None]:
     """A leg goes with its call; one that is an item also with that."""
-    own = [heir.deleted_at for heir in heirs[: len(nested)]]
-    return own + [
-        heir.deleted_at or entry.child.deleted_at for heir, entry in zip(heirs[len(nested) :], alone, strict=True)
-    ]
+    of_items = [(entry.parent.deleted_at if entry.parent else None) or entry.child.deleted_at for entry in alone]
+    return [*(parent.deleted_at for parent in nesting), *of_items]
 
 
 def _length(record: Call | Leg) -> int | None:

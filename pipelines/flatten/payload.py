@@ -53,6 +53,10 @@ class KnownLeg(Leg, rename="camel", gc=False):
     transcript: list[KnownTurn] | None = None  # type: ignore[assignment]  # a narrower kind of message
 
 
+NO_LEG = Leg()
+"""Stands in a place of transferCalls that held something else, so that the others keep their positions."""
+
+
 class Analysis(Struct, gc=False):
     """What was made of a conversation after it ended."""
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pipelines.flatten.decode import Chunk
 from pipelines.flatten.issues import Origin
-from pipelines.flatten.payload import Call
+from pipelines.flatten.payload import NO_LEG, Call
 
 
 class Parent(NamedTuple):
@@ -76,6 +76,10 @@ class DayIndex:
     children: dict[str, Child] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
+    def for_next_day(self) -> DayIndex:
+        """Return the part that the next day needs."""
+        return DayIndex(parents=self.parents, holders=self.holders)
+
 
 def index_day(chunks: Iterable[Chunk]) -> DayIndex:
     """Gather the day's calls, nested legs and child items, in the order of call ids."""
@@ -98,7 +102,7 @@ def _name_legs(index: DayIndex, call_id: str, call: Call) -> list[str | None]:
     """Give each nested leg its id: its own, or one made of the call's where that is missing or taken."""
     names: list[str | None] = []
     for position, leg in enumerate(call.transfer_calls or ()):
-        if leg is None:
+        if leg is NO_LEG:
             names.append(None)
             continue
         usable = leg.id if leg.id is not None and leg.id.strip() else None

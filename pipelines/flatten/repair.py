@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from pipelines.flatten.issues import INCONSISTENT, INVALID, Problem
-from pipelines.flatten.payload import Analysis, Call, Leg, Turn
+from pipelines.flatten.payload import NO_LEG, Analysis, Call, Leg, Turn
 from pipelines.flatten.source import Step, elements, members, mended, value_of
 
 Steps = tuple[Step, ...]
@@ -154,15 +153,13 @@ class Repair:
         legs = self._list(source, ("transferCalls",), "transfer_legs", "customer_number")
         if legs is None:
             return None
-        decode: Callable[[str, int], Leg | None] = self._leg
-        # A place that holds no leg stays empty, so that the others keep their positions.
-        return [decode(leg, position) for position, leg in enumerate(legs)]  # type: ignore[misc]
+        return [self._leg(leg, position) for position, leg in enumerate(legs)]
 
-    def _leg(self, source: str, position: int) -> Leg | None:
+    def _leg(self, source: str, position: int) -> Leg:
         steps = ("transferCalls", position)
         if not source.startswith("{"):
             self._note("transfer_legs", "customer_number", steps, INVALID, "no leg; left out")
-            return None
+            return NO_LEG
         fields = members(source)
         leg = self._record(Leg, fields, steps, "transfer_legs")
         leg.transcript = self._transcript(fields.get("transcript"), (*steps, "transcript"))

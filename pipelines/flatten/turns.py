@@ -27,6 +27,7 @@ SPEAKERS: Mapping[str, str] = MappingProxyType(
     }
 )
 _UNKNOWN_SPEAKER = "unknown"
+_STRANGE_ROLE = "a role that is in no map; speaker is unknown"
 _SPEAKER_WORDS = pa.array([*dict.fromkeys(SPEAKERS.values()), _UNKNOWN_SPEAKER])
 _CODES = {word: code for code, word in enumerate(_SPEAKER_WORDS.to_pylist())}
 
@@ -84,7 +85,7 @@ def turns_table(chunk: Chunk, listed: Sequence[Segment], unlisted: Sequence[Segm
     content = pa.array([turn.content for segment in segments for turn in segment.turns], pa.string())
     codes = _speaker_codes(roles)
     words = word_counts(content)
-    _note_unknown(chunk, segments, roles, codes, owners, positions)
+    _note_unknown(chunk, segments, roles, codes, ends)
     counts = _count(codes, words, starts, ends)
     missing = content.is_null().to_numpy(zero_copy_only=False) if content.null_count else None
     columns = {
@@ -135,17 +136,17 @@ def _note_unknown(
     segments: Sequence[Segment],
     roles: pa.DictionaryArray,
     codes: npt.NDArray[np.int32],
-    owners: npt.NDArray[np.int32],
-    positions: Integers,
+    ends: Integers,
 ) -> None:
     """Note a role that is in no map once for each transcript, where it stands first."""
     said = roles.is_valid().to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero((codes == _CODES[_UNKNOWN_SPEAKER]) & said)
     seen = set()
-    for row in np.flatnonzero((codes == _CODES[_UNKNOWN_SPEAKER]) & said):
-        segment = segments[owners[row]]
-        key = (int(owners[row]), roles.indices[int(row)].as_py())
+    for row, owner in zip(rows.tolist(), np.searchsorted(ends, rows, side="right").tolist(), strict=True):
+        segment = segments[owner]
+        key = (owner, roles.indices[row].as_py())
         if segment.row >= 0 and key not in seen:
             seen.add(key)
-            steps = (*segment.steps, int(positions[row]), "role")
-            message = "a role that is in no map; speaker is unknown"
-            chunk.issues.add(chunk.origin(segment.row), Problem("transcript_turns", "role", steps, UNKNOWN, message))
+            position = row - int(ends[owner]) + len(segment.turns)
+            problem = Problem("transcript_turns", "role", (*segment.steps, position, "role"), UNKNOWN, _STRANGE_ROLE)
+            chunk.issues.add(chunk.origin(segment.row), problem)

@@ -13,6 +13,7 @@ import pyarrow as pa
 _BLOCK = 1 << 20
 """Bytes worked on at a time, so that the masks stay in the processor's cache."""
 
+_LAST_ASCII = 0x7F
 _ASCII_SPACE = np.zeros(256, np.bool_)
 _ASCII_SPACE[[9, 10, 11, 12, 13, 28, 29, 30, 31, 32]] = True
 _WIDE_SPACES = tuple(
@@ -52,7 +53,7 @@ def _count(data: Bytes, offsets: npt.NDArray[np.int32]) -> Counts:
     if not len(data):
         return np.zeros(len(offsets) - 1, np.int64)
     space = _ASCII_SPACE[data]
-    if data.max() >= 0x80:
+    if data.max() > _LAST_ASCII:
         _mark_wide_spaces(data, space)
     begins = ~space
     begins[1:] &= space[:-1]

@@ -79,7 +79,10 @@ def admit_organisations(storage: Storage, organisations: Iterable[str]) -> None:
     Raises:
         ChorusCallsError: The calls belong to an organisation that a lake with calls does not know.
     """
-    kept = state.load(storage, layout.LAKE, LakeRecord, None)  # type: ignore[arg-type]  # a writer was admitted before
+    kept = state.read(storage, layout.LAKE, LakeRecord)
+    if kept is None:
+        message = f"{storage.address(layout.LAKE)} is missing: the lake has no identity yet. Run `chorus-calls sync`."
+        raise ChorusCallsError(message)
     new = sorted(set(organisations) - set(kept.value.organisations))
     if new and kept.value.organisations:
         message = (

@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.dictionary.schemas import raw_schema
@@ -82,7 +83,7 @@ def known_versions(storage: Storage, day: date, landed: LandedDay | None, kind: 
             }
         )
     ]
-    frames += [_frame(table) for _, table in _tables(storage, day, landed, kind, columns)]
+    frames += [_frame(pq.read_table(file, columns=columns)) for file in _counted(storage, day, landed, kind)]
     versions = pl.concat(frames)
     if kind == REJECTED:
         return versions
@@ -91,10 +92,10 @@ def known_versions(storage: Storage, day: date, landed: LandedDay | None, kind: 
 
 def payloads(storage: Storage, day: date, landed: LandedDay, call_ids: Sequence[str]) -> dict[str, str]:
     """Return the newest payload of some calls of a day; calls that have none are left out."""
-    wanted = pa.array(sorted(set(call_ids)), pa.string())
+    wanted = pc.field("call_id").isin(pa.array(sorted(set(call_ids)), pa.string()))
     newest: dict[str, tuple[datetime, str]] = {}
-    for _, table in _tables(storage, day, landed, CALLS, ["call_id", "landed_at", "payload"], wanted):
-        for row in table.to_pylist():
+    for file in _counted(storage, day, landed, CALLS):
+        for row in pq.read_table(file, columns=["call_id", "landed_at", "payload"], filters=wanted).to_pylist():
             seen = newest.get(row["call_id"])
             if row["payload"] is not None and (seen is None or seen[0] < row["landed_at"]):
                 newest[row["call_id"]] = (row["landed_at"], row["payload"])
@@ -115,18 +116,16 @@ def read_day(storage: Storage, day: date, landed: LandedDay | None, *, chunk: in
         part = newest.slice(start, chunk)
         pieces = []
         for (number,), rows in part.group_by("file", maintain_order=True):
-            pieces.append(_take(files[int(number)], rows))  # type: ignore[call-overload]  # a group key is an object
+            pieces.append(_take(files[int(number)], rows))
         yield pa.concat_tables(pieces).combine_chunks().sort_by("call_id") if len(pieces) > 1 else pieces[0]
 
 
 def read_rejected(storage: Storage, day: date, landed: LandedDay | None) -> pa.Table:
     """Return the rejected items that arrived on a day: call_id, payload, landed_at."""
     columns = ["call_id", "payload", "landed_at"]
-    empty = pa.schema([raw_schema().field(name) for name in columns]).empty_table()
-    return pa.concat_tables(
-        [empty.replace_schema_metadata(None)]
-        + [table.replace_schema_metadata(None) for _, table in _tables(storage, day, landed, REJECTED, columns)]
-    ).combine_chunks()
+    schema = pa.schema([raw_schema().field(name).remove_metadata() for name in columns])
+    tables = [pq.read_table(file, columns=columns).cast(schema) for file in _counted(storage, day, landed, REJECTED)]
+    return pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
 
 
 def _newest(files: Sequence[pq.ParquetFile]) -> pl.DataFrame:
@@ -164,21 +163,17 @@ def _take(file: pq.ParquetFile, rows: pl.DataFrame) -> pa.Table:
             picked.append(inside - offset + base)
             base += size
         offset += size
-    table = file.read_row_groups(groups, ["payload"])
-    indices = pa.concat_arrays([pa.array(part, pa.int64()) for part in picked])
-    payload = table.column("payload").take(indices).combine_chunks()
+    payload = file.read_row_groups(groups, ["payload"], use_threads=False)["payload"].combine_chunks()
+    if len(payload) != len(numbers):
+        payload = payload.take(pa.concat_arrays([pa.array(part, pa.int64()) for part in picked]))
     columns = {"payload": payload, **{name: rows[name].to_arrow() for name in _CHUNK_SCHEMA.names if name != "payload"}}
     return pa.table({name: columns[name] for name in _CHUNK_SCHEMA.names}).cast(_CHUNK_SCHEMA)
 
 
-def _tables(
-    storage: Storage, day: date, landed: LandedDay | None, kind: str, columns: list[str], ids: pa.Array | None = None
-) -> Iterator[tuple[str, pa.Table]]:
+def _counted(storage: Storage, day: date, landed: LandedDay | None, kind: str) -> list[pa.NativeFile]:
+    """Open the raw files of a day that count."""
     names = sorted(landed.calls if kind == CALLS else landed.rejected) if landed else []
-    for name in names:
-        source = storage.open_input(f"{layout.raw_folder(kind, day)}/{name}.parquet")
-        filters = None if ids is None else pa.compute.field("call_id").isin(ids)
-        yield name, pq.read_table(source, columns=columns, filters=filters)
+    return [storage.open_input(f"{layout.raw_folder(kind, day)}/{name}.parquet") for name in names]
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:

@@ -33,9 +33,7 @@ def settle(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Sett
     """
     manifest = state.load_manifest(storage).value
     done = Settled()
-    if not (
-        _catalog_lags(manifest, catalog) or _unlinked(storage, manifest) or _unneeded(storage, manifest, keep_versions)
-    ):
+    if not (_catalog_lags(manifest, catalog) or _unlinked(storage, manifest) or _unneeded(manifest, keep_versions)):
         return done
     with storage.lock("publish"):
         kept = state.load_manifest(storage)
@@ -61,14 +59,14 @@ def _unlinked(storage: Storage, manifest: Manifest) -> bool:
     )
 
 
-def _unneeded(storage: Storage, manifest: Manifest, keep_versions: timedelta) -> list[str]:
+def _unneeded(manifest: Manifest, keep_versions: timedelta) -> list[str]:
     """Folders of versions that have been unreferenced for long enough."""
     limit = state.now() - keep_versions
     return [folder for folder, since in manifest.unreferenced.items() if since < limit]
 
 
 def _remove_versions(storage: Storage, kept: state.Kept[Manifest], keep_versions: timedelta) -> int:
-    folders = _unneeded(storage, kept.value, keep_versions)
+    folders = _unneeded(kept.value, keep_versions)
     for folder in folders:
         for file in storage.list(folder):
             storage.delete(file.path)

@@ -89,14 +89,19 @@ class Kept(Generic[T]):
 
 
 def load(storage: Storage, path: str, kind: type[T], default: T) -> Kept[T]:
-    """Read a file of state; the default stands for one that is not there.
+    """Read a file of state as `read` does; the default stands for one that is not there."""
+    return read(storage, path, kind) or Kept(path, default, None)
+
+
+def read(storage: Storage, path: str, kind: type[T]) -> Kept[T] | None:
+    """Read a file of state, None where it is not there.
 
     Raises:
         ChorusCallsError: A newer program wrote it, or it cannot be read.
     """
     raw = storage.read(path)
     if raw is None:
-        return Kept(path, default, None)
+        return None
     try:
         number = msgspec.json.decode(raw, type=_Format).format
         if number > FORMAT:

@@ -65,7 +65,7 @@ class TableWriter:
 
 
 def _is_coded(column: pa.ChunkedArray) -> bool:
-    return pa.types.is_dictionary(column.type)
+    return bool(pa.types.is_dictionary(column.type))
 
 
 def _sorting(table: str) -> list[pq.SortingColumn]:

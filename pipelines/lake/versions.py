@@ -1,4 +1,7 @@
-"""A day's version is the fingerprint of its inputs: from it follow what is stale, what exists, what may be published."""
+"""A day's version is the fingerprint of its inputs.
+
+From it follow what is stale, what exists already and what may be published.
+"""
 
 from __future__ import annotations
 
@@ -112,9 +115,14 @@ class VersionTables:
         self.day = day
         self._storage = storage
         self._version = version
+        self._files: dict[str, pq.ParquetFile] = {}
 
     def _open(self, table: str) -> pq.ParquetFile:
-        return pq.ParquetFile(self._storage.open_input(layout.table_file(self.day, self._version, table)))
+        if table not in self._files:
+            self._files[table] = pq.ParquetFile(
+                self._storage.open_input(layout.table_file(self.day, self._version, table))
+            )
+        return self._files[table]
 
     def rows(self, table: str) -> int:
         """Return how many rows a table has."""
@@ -122,13 +130,13 @@ class VersionTables:
 
     def frame(self, table: str, columns: Sequence[str]) -> pl.DataFrame:
         """Return some columns of a whole table."""
-        return pl.DataFrame(self._open(table).read(list(columns)))
+        return pl.DataFrame(self._open(table).read(list(columns), use_threads=False))
 
     def batches(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Return some columns of a table a row group at a time, in the file's order."""
         file = self._open(table)
         for group in range(file.metadata.num_row_groups):
-            yield pl.DataFrame(file.read_row_group(group, list(columns)))
+            yield pl.DataFrame(file.read_row_group(group, list(columns), use_threads=False))
 
     def schema(self, table: str) -> pl.Schema:
         """Return the columns and types that a table was written with."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 
 import polars as pl
 
@@ -51,22 +50,20 @@ def _unrisen(tables: DayTables, table: str, key: Sequence[str]) -> int:
     last: pl.DataFrame | None = None
     for batch in tables.batches(table, key):
         rows = batch if last is None else pl.concat([last, batch])
-        # The first row of all has none before it: there the comparison is with nulls and is cut off.
-        count += rows.select(~_rises(key)).slice(1).sum().row(0)[0] or 0
+        before, after = rows.head(-1), rows.slice(1)
+        count += after.height - int(_rises(before, after, key).sum())
         last = rows.tail(1)
     return count
 
 
-def _rises(key: Sequence[str]) -> pl.Expr:
-    """Return whether a row's key comes after that of the row before: by the first of its columns that differs."""
+def _rises(before: pl.DataFrame, after: pl.DataFrame, key: Sequence[str]) -> pl.Series:
+    """Return for each pair of rows whether the second key is greater, by the first of its columns that differs.
 
-    def before(column: str) -> pl.Expr:
-        return pl.col(column).shift(1)
-
-    def after(column: str) -> pl.Expr:
-        return pl.col(column).is_not_null() & (before(column).is_null() | (pl.col(column) > before(column)))
-
-    def deeper(rises: pl.Expr, column: str) -> pl.Expr:
-        return after(column) | (pl.col(column).eq_missing(before(column)) & rises)
-
-    return reduce(deeper, reversed(key), pl.lit(value=False)).fill_null(value=False)
+    Null stands for no as well: it comes of comparing with null, and says nothing that the tests for null have not said.
+    """
+    rises = pl.repeat(value=False, n=after.height, dtype=pl.Boolean, eager=True)
+    for column in reversed(key):
+        left, right = before[column], after[column]
+        greater = (right > left) | (left.is_null() & right.is_not_null())
+        rises = greater | (left.eq_missing(right) & rises)
+    return rises

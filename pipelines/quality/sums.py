@@ -13,7 +13,7 @@ import polars as pl
 
 from pipelines.dictionary import TABLES
 from pipelines.quality.model import DayTables, Problems
-from pipelines.quality.numbers import TOLERANCE, close
+from pipelines.quality.numbers import TOLERANCE, close, count_rows
 
 _CONNECTED = pl.col("is_connected")
 _COST = pl.col("cost")
@@ -113,9 +113,5 @@ def _equal(left: float | None, right: float | None) -> bool:
 def _wrong_parts(tables: DayTables) -> dict[str, int]:
     table = "call_metrics_daily"
     mart = tables.frame(table, [*_PARTS, *(name for parts in _PARTS.values() for name in parts)])
-    return {
-        f"{table}.{whole} is not the sum of its parts": mart.filter(
-            ~close(pl.col(whole).fill_null(0), pl.sum_horizontal(*parts))
-        ).height
-        for whole, parts in _PARTS.items()
-    }
+    uneven = {whole: ~close(pl.col(whole).fill_null(0), pl.sum_horizontal(*parts)) for whole, parts in _PARTS.items()}
+    return {f"{table}.{name} is not the sum of its parts": rows for name, rows in count_rows(mart, uneven).items()}

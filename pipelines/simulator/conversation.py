@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from itertools import cycle
@@ -49,13 +49,15 @@ class Conversation:
         turns: Who says what: (customer or agent, text), in order.
         topics: What it is about.
         summary: One sentence.
-        facts: What can be extracted from it, such as name, order, amount, day and time.
+        facts: Who and what it is about: name, order, amount, day, time and item, as far as known.
+        slots: What a recorded conversation's annotations say it settled; extracted as it is.
     """
 
     turns: tuple[Turn, ...]
     topics: tuple[str, ...]
     summary: str
     facts: dict[str, Any]
+    slots: dict[str, Any] = field(default_factory=dict)
 
 
 class Conversations(Protocol):

@@ -51,9 +51,8 @@ def analysis(story: Story, spoken: Conversation, *, again: bool) -> dict[str, An
     """What the agent's analysis found; run again, it may come to think otherwise."""
     rng = stream(story.details, _ANALYSIS, int(again))
     found = {key: _extracted(key, rng, spoken) for key in story.agent.extracts}
-    if spoken.topics and spoken.topics[0][:1].isupper():  # a recorded dialogue brings slots of its own
-        found.update(spoken.facts)
-    return {"summary": spoken.summary if story.agent.summarises else None, "extractions": found}
+    summary = spoken.summary if story.agent.summarises else None
+    return {"summary": summary, "extractions": {**found, **spoken.slots}}
 
 
 def _extracted(key: str, rng: random.Random, spoken: Conversation) -> Any:
@@ -61,7 +60,7 @@ def _extracted(key: str, rng: random.Random, spoken: Conversation) -> Any:
     values: dict[str, Any] = {
         "intent": spoken.topics[0],
         "order_id": facts.get("order"),
-        "amount_due": _amount(rng, str(facts.get("amount", "0"))),
+        "amount_due": _amount(rng, facts["amount"]) if "amount" in facts else None,
         "resolved": rng.choice((True, True, True, False, None)),
         "sentiment": rng.choice(("positive", "neutral", "neutral", "negative", round(rng.random(), 2))),
         "nps": rng.choice((None, *range(3, 11))),

@@ -71,9 +71,12 @@ def read_dialogues(path: Path) -> Recorded:
 def _conversation(dialogue: dict[str, Any]) -> Conversation:
     speakers = {"USER": CUSTOMER, "SYSTEM": AGENT}
     turns = tuple((speakers[turn["speaker"]], str(turn["utterance"])) for turn in dialogue["turns"])
-    slots = dialogue.get("final_slot_values", {})
-    facts = {slot: value for service in slots.values() for slot, value in service.items()}
+    if not turns:
+        msg = "it has no turns"
+        raise ValueError(msg)
+    services = dialogue.get("final_slot_values", {})
+    slots = {slot: value for service in services.values() for slot, value in service.items()}
     topics = tuple(dialogue.get("intents") or dialogue.get("services") or ["unknown"])
-    wanted = ", ".join(f"{slot.replace('_', ' ')} {value}" for slot, value in list(facts.items())[:3])
+    wanted = ", ".join(f"{slot.replace('_', ' ')} {value}" for slot, value in list(slots.items())[:3])
     summary = f"Customer called about {', '.join(topics)}" + (f" ({wanted})." if wanted else ".")
-    return Conversation(turns, topics, summary, facts)
+    return Conversation(turns, topics, summary, {}, slots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,48 +12,63 @@ from pipelines.simulator.details import analysis, context_variables, messages, m
 from pipelines.simulator.story import Leg, Story
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """From where a call is looked at.
+
+    Attributes:
+        now: The moment, in milliseconds since 1970.
+        day: The day on which recordings' addresses are signed, in days since 1970.
+        conversations: What is said.
+    """
+
+    now: int
+    day: int
+    conversations: Conversations
+
+
 def instant(moment: int, *, milliseconds: bool) -> str:
     """A timestamp as the API writes it: ISO 8601 with Z."""
     text = datetime.fromtimestamp(moment // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text}.{moment % 1000:03d}Z" if milliseconds else f"{text}Z"
 
 
-def call_item(story: Story, now: int, conversations: Conversations) -> dict[str, Any]:
-    """The call as listed at `now` (milliseconds since 1970), which is not before its creation."""
-    over = now >= story.ended
-    spoken = None if story.plan is None else conversations.written(story.plan)
-    said = _said(story, now, spoken)
-    first = story.legs[0] if story.legs and now >= story.legs[0].created else None
+def call_item(story: Story, view: View) -> dict[str, Any]:
+    """The call as it is listed; the view is not from before its creation."""
+    over = view.now >= story.ended
+    spoken = None if story.plan is None else view.conversations.written(story.plan)
+    said = _said(story, view, spoken)
+    first = story.legs[0] if story.legs and view.now >= story.legs[0].created else None
     return {
         "id": story.id,
         "organizationId": story.organization_id,
         "agentId": story.agent.id,
         "phoneNumberId": story.phone_number_id,
-        "callSid": story.call_sid if now >= story.ringing else None,
+        "callSid": story.call_sid if view.now >= story.ringing else None,
         "provider": story.agent.provider,
         "direction": story.direction,
-        "status": _status(story, now),
+        "status": _status(story, view),
         "customerNumber": story.number,
         "durationSeconds": _measure(story, story.seconds) if over else None,
-        "cost": _measure(story, _cost(story, now)),
-        "recordingUrl": _recording(story.id, story.recorded, now),
+        "cost": _measure(story, _cost(story, view)),
+        "recordingUrl": _recording(story.id, story.recorded, view),
         "turnCount": None if said is None or not over else len(said),
         "transcript": said,
-        "analysis": _analysis(story, now, spoken),
+        "analysis": _analysis(story, view, spoken),
         "endedReason": story.ended_reason if over else None,
         "contextVariables": context_variables(story, spoken),
         "metadata": metadata(story),
         "parentCallId": None,
         "transferType": first.kind if first else None,
-        "transferStatus": _transfer_status(first, now) if first else None,
-        "transferCalls": [_nested(story, leg, now, conversations) for leg in story.legs if _is_nested(leg, now)],
-        "startedAt": _time(story, story.answered, now),
-        "endedAt": _time(story, story.ended, now),
-        "createdAt": _time(story, story.created, now),
+        "transferStatus": _transfer_status(first, view) if first else None,
+        "transferCalls": [_nested(story, leg, view) for leg in story.legs if _is_nested(leg, view)],
+        "startedAt": _time(story, story.answered, view),
+        "endedAt": _time(story, story.ended, view),
+        "createdAt": _time(story, story.created, view),
     }
 
 
-def leg_item(story: Story, leg: Leg, now: int, conversations: Conversations) -> dict[str, Any]:
+def leg_item(story: Story, leg: Leg, view: View) -> dict[str, Any]:
     """The leg as an item of its own, which names its call as its parent."""
     return {
         "id": leg.id,
@@ -62,7 +78,7 @@ def leg_item(story: Story, leg: Leg, now: int, conversations: Conversations) -> 
         "callSid": None,
         "provider": story.agent.provider,
         "direction": "outbound",
-        **_leg_fields(story, leg, now, conversations),
+        **_leg_fields(story, leg, view),
         "turnCount": None,
         "analysis": None,
         "endedReason": None,
@@ -70,93 +86,94 @@ def leg_item(story: Story, leg: Leg, now: int, conversations: Conversations) -> 
         "metadata": None,
         "parentCallId": story.id,
         "transferCalls": [],
-        "createdAt": _time(story, leg.created, now),
+        "createdAt": _time(story, leg.created, view),
     }
 
 
-def _nested(story: Story, leg: Leg, now: int, conversations: Conversations) -> dict[str, Any]:
-    fields = _leg_fields(story, leg, now, conversations)
+def _nested(story: Story, leg: Leg, view: View) -> dict[str, Any]:
+    fields = _leg_fields(story, leg, view)
     left_to_item = ("cost", "transcript", "recordingUrl") if leg.sparse else ()
     return {"id": leg.id, **{name: None if name in left_to_item else value for name, value in fields.items()}}
 
 
-def _leg_fields(story: Story, leg: Leg, now: int, conversations: Conversations) -> dict[str, Any]:
+def _leg_fields(story: Story, leg: Leg, view: View) -> dict[str, Any]:
     """What a leg says of itself in either place."""
-    over = now >= leg.ended
+    over = view.now >= leg.ended
     status = ("completed" if leg.accepted else leg.outcome) if over else "in-progress"
     spoken = over and leg.plan is not None
     return {
         "transferType": leg.kind,
-        "transferStatus": _transfer_status(leg, now),
+        "transferStatus": _transfer_status(leg, view),
         "durationSeconds": _measure(story, leg.seconds) if over else None,
         "customerNumber": leg.number,
-        "recordingUrl": _recording(leg.id, leg.ended, now) if leg.accepted else None,
-        "transcript": _transcript(story, leg.plan, conversations) if spoken and leg.plan else [],
-        "startedAt": _time(story, leg.created, now),
-        "endedAt": _time(story, leg.ended, now),
-        "cost": _measure(story, leg.cost) if now >= leg.costed else None,
+        "recordingUrl": _recording(leg.id, leg.ended, view) if leg.accepted else None,
+        "transcript": _transcript(story, leg.plan, view) if spoken and leg.plan else [],
+        "startedAt": _time(story, leg.created, view),
+        "endedAt": _time(story, leg.ended, view),
+        "cost": _measure(story, leg.cost) if view.now >= leg.costed else None,
         "status": status,
     }
 
 
-def _is_nested(leg: Leg, now: int) -> bool:
-    return leg.nested and now >= leg.created
+def _is_nested(leg: Leg, view: View) -> bool:
+    return leg.nested and view.now >= leg.created
 
 
-def _transfer_status(leg: Leg, now: int) -> str:
-    if now >= leg.settled:
+def _transfer_status(leg: Leg, view: View) -> str:
+    if view.now >= leg.settled:
         return leg.outcome
     return "initiated"
 
 
-def _status(story: Story, now: int) -> str:
-    if now >= story.ended:
+def _status(story: Story, view: View) -> str:
+    if view.now >= story.ended:
         return story.status
-    if story.answered is not None and now >= story.answered:
+    if story.answered is not None and view.now >= story.answered:
         return "in_progress" if story.agent.snake else "in-progress"
-    return "ringing" if now >= story.ringing else "queued"
+    return "ringing" if view.now >= story.ringing else "queued"
 
 
-def _cost(story: Story, now: int) -> float | None:
-    if story.corrected is not None and now >= story.corrected:
+def _cost(story: Story, view: View) -> float | None:
+    if story.corrected is not None and view.now >= story.corrected:
         return story.corrected_cost
-    return story.cost if now >= story.costed else None
+    return story.cost if view.now >= story.costed else None
 
 
 def _measure(story: Story, value: float | None) -> float | str | None:
     return str(value) if story.numbers_as_text and value is not None else value
 
 
-def _time(story: Story, moment: int | None, now: int) -> str | None:
-    if moment is None or now < moment:
+def _time(story: Story, moment: int | None, view: View) -> str | None:
+    if moment is None or view.now < moment:
         return None
     return instant(moment, milliseconds=story.agent.milliseconds)
 
 
-def _recording(call_id: str, recorded: int | None, now: int) -> str | None:
-    """A signed address; each change of the call signs it anew."""
-    if recorded is None or now < recorded:
+def _recording(call_id: str, recorded: int | None, view: View) -> str | None:
+    """A signed address, valid until the next day is over and signed anew each day."""
+    if recorded is None or view.now < recorded:
         return None
-    signature = stream(recorded, now // 1000).getrandbits(64)
-    return f"https://recordings.example.com/{call_id}.mp3?expires={now // 1000 + 86_400}&signature={signature:016x}"
+    signature = stream(recorded, view.day).getrandbits(64)
+    expires = (view.day + 2) * 86_400
+    return f"https://recordings.example.com/{call_id}.mp3?expires={expires}&signature={signature:016x}"
 
 
-def _said(story: Story, now: int, spoken: Conversation | None) -> list[dict[str, Any]] | None:
+def _said(story: Story, view: View, spoken: Conversation | None) -> list[dict[str, Any]] | None:
     if spoken is None:
-        return [] if now >= story.ended and not story.agent.snake else None
+        return [] if view.now >= story.ended and not story.agent.snake else None
     said = messages(story.agent.roles, spoken, story.details)
-    if now >= story.ended:
+    if view.now >= story.ended:
         return said
     halfway = story.halfway()
-    return said[: len(said) // 2] if halfway is not None and now >= halfway else []
+    return said[: len(said) // 2] if halfway is not None and view.now >= halfway else []
 
 
-def _transcript(story: Story, plan: Plan, conversations: Conversations) -> list[dict[str, Any]]:
-    return messages(story.agent.roles, conversations.written(plan), None)
+def _transcript(story: Story, plan: Plan, view: View) -> list[dict[str, Any]]:
+    return messages(story.agent.roles, view.conversations.written(plan), None)
 
 
-def _analysis(story: Story, now: int, spoken: Conversation | None) -> dict[str, Any] | None:
-    if spoken is None or story.analysed is None or now < story.analysed:
+def _analysis(story: Story, view: View, spoken: Conversation | None) -> dict[str, Any] | None:
+    if spoken is None or story.analysed is None or view.now < story.analysed:
         return None
-    again = story.reanalysed is not None and now >= story.reanalysed
+    again = story.reanalysed is not None and view.now >= story.reanalysed
     return analysis(story, spoken, again=again)

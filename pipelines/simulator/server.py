@@ -64,7 +64,7 @@ class SimulatedApi:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._asked = 0
-        self.order = Order(order)
+        self.order = order
         self.faults: list[Middleware] = list(faults)
         self.requests: list[Exchange] = []
         self._stopping = threading.Event()
@@ -141,7 +141,7 @@ class SimulatedApi:
         return respond(request)
 
     def _page(self, request: Request) -> Response:
-        items, total = self._listing.page(self.order, request.offset, request.limit, draw=request.number)
+        items, total = self._listing.page(Order(self.order), request.offset, request.limit, draw=request.number)
         return page(items, total=total, limit=request.limit, offset=request.offset)
 
     def date(self) -> str:

@@ -15,8 +15,8 @@ from pipelines.simulator.company import founded
 from pipelines.simulator.conversation import Conversations, Improvised
 from pipelines.simulator.fate import Storyteller
 from pipelines.simulator.listing import Order, encoded, ordered
-from pipelines.simulator.render import call_item, leg_item
-from pipelines.simulator.rhythm import calls_on
+from pipelines.simulator.render import View, call_item, leg_item
+from pipelines.simulator.rhythm import DAY_MS, calls_on
 from pipelines.simulator.story import Leg, Story
 
 _DAY = timedelta(days=1)
@@ -156,15 +156,15 @@ class World:
     def _shown(self, item: _Item, moment: int) -> bytes:
         if item.story is None:
             return item.body
-        return self._body(item, item.moments[bisect_right(item.moments, moment) - 1])
+        changed = item.moments[bisect_right(item.moments, moment) - 1]
+        return self._body(item, changed, moment // DAY_MS)
 
-    def _rendered(self, item: _Item, changed: int) -> bytes:
-        """The item as it has been since its last change: rendered once, however often it is listed."""
+    def _rendered(self, item: _Item, changed: int, day: int) -> bytes:
+        """The item as it has been since its last change: rendered once a day, however often it is listed."""
+        view = View(changed, day, self._teller.conversations)
         if item.story is None:
             return item.body
-        if item.leg is None:
-            return encoded(call_item(item.story, changed, self._teller.conversations))
-        return encoded(leg_item(item.story, item.leg, changed, self._teller.conversations))
+        return encoded(leg_item(item.story, item.leg, view) if item.leg else call_item(item.story, view))
 
 
 def _entries(story: Story) -> list[_Item]:

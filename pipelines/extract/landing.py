@@ -1,0 +1,220 @@
+"""Landing: what is new or changed on the pages becomes versions in the raw layer; what is known costs nothing.
+
+Calls are held back by day until they fill a budget of memory, so that a list in any order makes few files. One flush
+writes them all and then commits the landing log once: a crash leaves either everything of it or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from pipelines.extract.item import payload_hash, read_head, same_call
+from pipelines.extract.raw_files import Version, write
+from pipelines.lake import raw, state
+from pipelines.lake.identity import admit_organisations
+from pipelines.lake.state import Kept, Landed, LandedDay, LandedFile
+from pipelines.lake.storage import Storage
+
+BUDGET = 64_000_000
+"""Bytes of payload that are held back at most before they are written."""
+KNOWN_CALLS = 1_000_000
+"""Calls whose hashes are kept in memory at most, beside the days that are being filled."""
+_DELETED = ""
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An item as a scan knows it: a key that is its own, and when the call was created, where that is known."""
+
+    key: str
+    instant: datetime | None
+
+
+@dataclass
+class Counts:
+    """What became of the items so far; calls that are held back count once they are written."""
+
+    new: int = 0
+    changed: int = 0
+    rejected: int = 0
+
+
+@dataclass
+class _Day:
+    """The newest landed hash of each call of a day, and the versions held back, by call."""
+
+    known: dict[str, str]
+    held: dict[str, Version] = field(default_factory=dict)
+
+
+class Landing:
+    """Takes items and lands those that say something new.
+
+    Attributes:
+        counts: What became of the items.
+        changed_days: Days whose raw files have changed.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        landed: Kept[Landed],
+        *,
+        start_date: date,
+        sync_id: str,
+        budget: int = BUDGET,
+        clock: Callable[[], datetime] = state.now,
+    ) -> None:
+        self.counts = Counts()
+        self.changed_days: set[date] = set()
+        self._storage = storage
+        self._landed = landed
+        self._start_date = start_date
+        self._sync_id = sync_id
+        self._budget = budget
+        self._clock = clock
+        self._days: dict[date, _Day] = {}
+        self._known = 0
+        self._rejected: dict[str, Version] = {}
+        self._rejected_before: set[str] | None = None
+        self._rejected_seen: set[str] = set()
+        self._organisations: set[str] = set()
+        self._admitted: set[str] = set()
+        self._bytes = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether as much is held back as may be."""
+        return self._bytes >= self._budget
+
+    def add(self, items: Iterable[bytes]) -> list[Seen]:
+        """Take the items of a page; where one is there twice, the later one counts."""
+        last = self._clock().astimezone(UTC).date() + timedelta(days=1)
+        seen: list[Seen] = []
+        for item in items:
+            head = read_head(item)
+            version = Version(head.call_id, payload_hash(item), item)
+            day = head.day(self._start_date, last)
+            if day is None or head.call_id is None:
+                self._reject(version)
+                seen.append(Seen(head.call_id or f"#{version.payload_hash}", None))
+                continue
+            if head.organisation:
+                self._organisations.add(head.organisation)
+            self._hold(self._day(day), head.call_id, version)
+            seen.append(Seen(head.call_id, head.instant))
+        return seen
+
+    def flush(self) -> None:
+        """Write what is held back and let it count; nothing is written where nothing differs.
+
+        Raises:
+            ChorusCallsError: The calls belong to another account than the lake's.
+        """
+        self._drop_equal()
+        held = {day: list(entry.held.values()) for day, entry in self._days.items() if entry.held}
+        if held or self._rejected:
+            landed_at = self._next_instant()
+            name = f"{landed_at:%Y%m%dT%H%M%S%fZ}-{self._sync_id}"
+            if self._organisations - self._admitted:
+                admit_organisations(self._storage, self._organisations)
+                self._admitted |= self._organisations
+            parts = [(raw.CALLS, day, versions) for day, versions in sorted(held.items())]
+            if self._rejected:
+                parts.append((raw.REJECTED, landed_at.date(), list(self._rejected.values())))
+            files = [
+                (kind, day, write(self._storage, kind, day, name, versions, landed_at=landed_at, sync_id=self._sync_id))
+                for kind, day, versions in parts
+            ]
+            self._commit(files, landed_at, name)
+        self._bytes = 0
+        self._forget_days()
+
+    def _hold(self, day: _Day, call_id: str, version: Version) -> None:
+        """Hold a version back, in place of an earlier one, unless it is the one that has landed."""
+        held = day.held.get(call_id)
+        if held is not None and held.payload_hash == version.payload_hash:
+            return
+        if held is not None:
+            self._bytes -= len(held.payload)
+            del day.held[call_id]
+        if day.known.get(call_id) != version.payload_hash:
+            day.held[call_id] = version
+            self._bytes += len(version.payload)
+
+    def _reject(self, version: Version) -> None:
+        """Hold back an item that cannot be placed, if it was never held back or landed before."""
+        if self._rejected_before is None:
+            self._rejected_before = {
+                known
+                for day, landed in self._landed.value.days.items()
+                if landed.rejected
+                for known in raw.known_versions(self._storage, day, landed, raw.REJECTED)["payload_hash"]
+            }
+        if version.payload_hash not in self._rejected_seen:
+            self._rejected_seen.add(version.payload_hash)
+            self.counts.rejected += 1
+        if version.payload_hash not in self._rejected_before and version.payload_hash not in self._rejected:
+            self._rejected[version.payload_hash] = version
+            self._bytes += len(version.payload)
+
+    def _day(self, day: date) -> _Day:
+        entry = self._days.pop(day, None)
+        if entry is None:
+            versions = raw.known_versions(self._storage, day, self._landed.value.days.get(day))
+            hashes = [
+                _DELETED if deleted else known
+                for known, deleted in zip(versions["payload_hash"], versions["deleted"], strict=True)
+            ]
+            entry = _Day(dict(zip(versions["call_id"], hashes, strict=True)))
+            self._known += len(entry.known)
+            self._forget_days()
+        self._days[day] = entry  # the day touched last stands last
+        return entry
+
+    def _forget_days(self) -> None:
+        """Let go of the days touched longest ago, so that memory stays bounded however long the list is."""
+        for day in [day for day, entry in self._days.items() if not entry.held]:
+            if self._known <= KNOWN_CALLS:
+                return
+            self._known -= len(self._days.pop(day).known)
+
+    def _drop_equal(self) -> None:
+        """Let go of versions that only look different: the same JSON with keys or white space in another order."""
+        for day, entry in self._days.items():
+            suspects = [call_id for call_id in entry.held if entry.known.get(call_id, _DELETED) != _DELETED]
+            if not suspects:
+                continue
+            landed = raw.payloads(self._storage, day, self._landed.value.days[day], suspects)
+            for call_id in suspects:
+                version = entry.held[call_id]
+                if call_id in landed and same_call(landed[call_id].encode(), version.payload):
+                    entry.known[call_id] = version.payload_hash
+                    del entry.held[call_id]
+
+    def _next_instant(self) -> datetime:
+        """Now, but later than anything that has landed, even where the clock was set back."""
+        now = self._clock().astimezone(UTC)
+        newest = self._landed.value.newest_landed_at
+        return now if newest is None else max(now, newest + _TICK)
+
+    def _commit(self, files: Sequence[tuple[str, date, LandedFile]], landed_at: datetime, name: str) -> None:
+        """Let the written files count, in one step, and remember what they hold."""
+        landed = self._landed.value
+        landed.newest_landed_at = landed_at
+        for kind, day, file in files:
+            raw.count(landed.days.setdefault(day, LandedDay()), kind, name, file)
+        state.commit(self._storage, self._landed)
+        self.changed_days.update(day for _, day, _ in files)
+        for entry in self._days.values():
+            changed = sum(call_id in entry.known for call_id in entry.held)
+            self.counts.changed += changed
+            self.counts.new += len(entry.held) - changed
+            self._known += len(entry.held) - changed
+            entry.known.update((call_id, version.payload_hash) for call_id, version in entry.held.items())
+            entry.held.clear()
+        self._rejected_before = (self._rejected_before or set()) | self._rejected.keys()
+        self._rejected.clear()

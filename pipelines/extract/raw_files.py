@@ -1,0 +1,99 @@
+"""The raw layer's files as landing makes them, and as a crash of it leaves them behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+
+from pipelines.dictionary.schemas import raw_schema
+from pipelines.errors import ChorusCallsError
+from pipelines.lake import layout, raw
+from pipelines.lake.state import Kept, Landed, LandedFile
+from pipelines.lake.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an item, as received.
+
+    Attributes:
+        call_id: None for an item without a usable id.
+        payload: The item's JSON source.
+    """
+
+    call_id: str | None
+    payload_hash: str
+    payload: bytes
+
+
+def write(
+    storage: Storage,
+    kind: str,
+    day: date,
+    name: str,
+    versions: Sequence[Version],
+    *,
+    landed_at: datetime,
+    sync_id: str,
+) -> LandedFile:
+    """Write versions of a day into a file that counts once the landing log says so.
+
+    Args:
+        storage: The lake's files.
+        kind: `calls` or `rejected`.
+        day: The day that the versions belong to.
+        name: The file's name without its ending.
+        versions: What to write, in any order.
+        landed_at: When they land.
+        sync_id: The sync that lands them.
+    """
+    rows = len(versions)
+    columns = {
+        "call_id": pa.array([version.call_id for version in versions], pa.string()),
+        "landed_at": pa.repeat(pa.scalar(landed_at, pa.timestamp("us", "UTC")), rows),
+        "sync_id": pa.repeat(pa.scalar(sync_id), rows),
+        "payload_hash": pa.array([version.payload_hash for version in versions], pa.string()),
+        "deleted": pa.repeat(pa.scalar(False), rows),
+        "payload": _texts([version.payload for version in versions]),
+    }
+    table = pa.table({column: columns[column] for column in raw_schema().names})
+    return raw.write_versions(storage, kind, day, table, name)
+
+
+def remove_uncounted(storage: Storage, landed: Kept[Landed]) -> int:
+    """Remove raw files that the landing log does not count, as a crash leaves them; return how many there were.
+
+    The caller holds the sync lock, so that none of them is being written.
+
+    Raises:
+        ChorusCallsError: The landing log itself is missing.
+    """
+    counted = {
+        f"{layout.raw_folder(kind, day)}/{name}.parquet"
+        for day, files in landed.value.days.items()
+        for kind, names in ((raw.CALLS, files.calls), (raw.REJECTED, files.rejected))
+        for name in names
+    }
+    uncounted = [file.path for file in storage.list("raw") if file.path not in counted]
+    # One flush gives all its files one name, so a crash before the first commit leaves a single one.
+    if landed.raw is None and len({PurePosixPath(path).name for path in uncounted}) > 1:
+        message = (
+            f"{storage.address(layout.LANDED)} is missing, though calls have landed. "
+            "Run `chorus-calls doctor --repair` to make it again."
+        )
+        raise ChorusCallsError(message)
+    for path in uncounted:
+        storage.delete(path)
+    return len(uncounted)
+
+
+def _texts(payloads: Sequence[bytes]) -> pa.Array:
+    """Payloads as text; bytes that are no UTF-8 are replaced, since a text column can hold none."""
+    try:
+        return pa.array(payloads, pa.binary()).cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array([payload.decode("utf-8", "replace") for payload in payloads], pa.string())

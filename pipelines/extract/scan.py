@@ -1,0 +1,236 @@
+"""The decision of a scan: given what the pages showed, what to ask next, or why the scan ended.
+
+The API lists calls by offset, in an order it does not promise, while calls are added and removed. A list that shifts
+between two requests hides calls from whoever steps on by the page's length, and nothing in the answers says so. Here a
+scan grows a *run*: an unbroken part of the list, from its head to as far as is proven. A page belongs to the run only
+if it shows one of the run's last calls; until it does, the scan looks for the place where it does.
+
+Pure: no request is made here, no clock is read, and what is known is in two small values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+OVERLAP = 10
+"""Calls by which a page reaches back over the run: what may vanish between two requests and still be noticed by ids."""
+MAX_DETOURS = 30
+"""Pages in a row that may bring the run no further."""
+MAX_ROUNDS = 10
+"""How often the head is read again at most; calls that come even later are for the next scan."""
+_ORDERED_SHARE = 0.9
+
+
+class Ending(StrEnum):
+    """Why a scan ended."""
+
+    END = "reached the end of the list"
+    FRONTIER = "reached what the last complete scan had seen"
+    LIMITED = "limited to a number of pages"
+    NOT_JOINED = "the pages do not join: the list changes faster than it can be read, or has no stable order"
+    REPEATED = "the API repeats its pages, whatever offset is asked for"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything the scan was for has been seen."""
+        return self in {Ending.END, Ending.FRONTIER}
+
+
+class Order(StrEnum):
+    """How the API lists calls by their creation, as observed."""
+
+    NEWEST = "newest first"
+    OLDEST = "oldest first"
+    NONE = "none"
+
+
+class Phase(StrEnum):
+    """What a scan is doing: walking from the head to the end, or reading the head again for what came meanwhile."""
+
+    WALK = "walk"
+    HEAD = "head"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one page showed.
+
+    Attributes:
+        offset: The offset asked for.
+        keys: What identifies each item, in the page's order.
+        unseen: Those that are not in the run.
+        times: When the calls were created, as far as known, in the page's order.
+        total: How many items the API says there are.
+    """
+
+    offset: int
+    keys: tuple[str, ...]
+    unseen: frozenset[str]
+    times: tuple[datetime, ...] = ()
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A scan so far, and what it asks next.
+
+    Attributes:
+        offset: What to ask for next.
+        ending: Why there is nothing more to ask; None while there is.
+        tail: The last keys of the run.
+        end: The offset behind the run's last item, when it was shown.
+        accepted: What the last page added to the run, which then has `size` keys.
+        until: Where calls older than this are of no interest, in a list that is newest first.
+        goal: How the scan ends once its head is quiet.
+        round: In the head: keys shown since offset 0 that do not reach the run yet.
+        detours: Pages in a row that brought the run no further; `steps_back` of them went back.
+    """
+
+    offset: int = 0
+    limit: int = 100
+    until: datetime | None = None
+    max_pages: int | None = None
+    phase: Phase = Phase.WALK
+    ending: Ending | None = None
+    goal: Ending = Ending.END
+    tail: tuple[str, ...] = ()
+    end: int = 0
+    accepted: frozenset[str] = frozenset()
+    size: int = 0
+    at_end: bool = False
+    empty: int = 0
+    detours: int = 0
+    steps_back: int = 0
+    rounds: int = 0
+    round: frozenset[str] = field(default=frozenset(), repr=False)
+    pages: int = 0
+    rising: int = 0
+    falling: int = 0
+    total_start: int | None = None
+    total: int | None = None
+
+    @property
+    def order(self) -> Order:
+        """The order observed so far."""
+        changes = self.rising + self.falling
+        if changes and self.falling >= _ORDERED_SHARE * changes:
+            return Order.NEWEST
+        if changes and self.rising >= _ORDERED_SHARE * changes:
+            return Order.OLDEST
+        return Order.NONE
+
+    @property
+    def unordered(self) -> bool:
+        """Whether calls came neither newest nor oldest first, so that pages may join by chance."""
+        return self.order is Order.NONE and self.rising + self.falling > 0
+
+
+def advance(scan: Scan, shown: Shown) -> Scan:
+    """Return the scan after one more page."""
+    seen = _observe(scan, shown)
+    after = _walk(seen, shown) if seen.phase is Phase.WALK else _head(seen, shown)
+    if after.ending is None and after.detours > MAX_DETOURS:
+        after = replace(after, ending=Ending.NOT_JOINED if shown.unseen or not shown.keys else Ending.REPEATED)
+    if after.ending is None and after.max_pages is not None and after.pages >= after.max_pages:
+        after = replace(after, ending=Ending.LIMITED)
+    return replace(after, total=shown.total if shown.total is not None else after.total)
+
+
+def _observe(scan: Scan, shown: Shown) -> Scan:
+    pairs = list(zip(shown.times, shown.times[1:], strict=False))
+    return replace(
+        scan,
+        pages=scan.pages + 1,
+        rising=scan.rising + sum(one < two for one, two in pairs),
+        falling=scan.falling + sum(one > two for one, two in pairs),
+        total_start=shown.total if scan.pages == 0 else scan.total_start,
+        accepted=frozenset(),
+    )
+
+
+def _walk(scan: Scan, shown: Shown) -> Scan:
+    """One page on the way to the end of the list."""
+    if not shown.keys:
+        return _walk_empty(scan)
+    scan = replace(scan, empty=0)
+    if scan.tail and not set(scan.tail) & set(shown.keys):
+        return _search(scan, shown)
+    end = shown.offset + len(shown.keys)
+    keys = set(shown.keys)
+    joined = replace(
+        scan,
+        accepted=frozenset(keys),
+        size=scan.size + len(shown.unseen),
+        tail=(*(key for key in scan.tail if key not in keys), *shown.keys)[-OVERLAP:],
+        end=end,
+        # Where a page brings nothing, the next one has to lie behind it: it may be the end, or short pages.
+        offset=max(end - OVERLAP, 0) if shown.unseen else end,
+        at_end=not shown.unseen,
+        detours=0 if shown.unseen else scan.detours + 1,
+        steps_back=0,
+    )
+    if joined.until and joined.order is Order.NEWEST and shown.times and max(shown.times) < joined.until:
+        return _to_head(joined, Ending.FRONTIER)
+    return joined
+
+
+def _walk_empty(scan: Scan) -> Scan:
+    """An empty page proves nothing alone: it is asked for again, and the run has to end right before it."""
+    if not scan.empty:
+        return replace(scan, empty=1)
+    if scan.at_end or not scan.tail:
+        if scan.unordered and scan.size < (scan.total or 0):
+            return replace(scan, ending=Ending.NOT_JOINED)
+        return _to_head(scan, Ending.END)
+    return _step_back(replace(scan, empty=0), scan.offset)
+
+
+def _search(scan: Scan, shown: Shown) -> Scan:
+    """A page without any of the run's last calls: look for them where the list has shifted to."""
+    scan = replace(scan, at_end=False)
+    if not shown.unseen:  # the list grew before this place
+        forward = max(len(shown.keys) - OVERLAP, 1)
+        return replace(scan, offset=shown.offset + forward, detours=scan.detours + 1)
+    grown = (shown.total or 0) - (scan.total or 0) if scan.total is not None else 0
+    if grown > 0 and not scan.detours:
+        return replace(scan, offset=shown.offset + grown, detours=1)
+    return _step_back(scan, shown.offset)
+
+
+def _step_back(scan: Scan, offset: int) -> Scan:
+    """Go back in the list, further each time."""
+    if offset == 0:
+        return replace(scan, ending=Ending.NOT_JOINED)
+    step = (scan.limit - OVERLAP) << scan.steps_back
+    return replace(
+        scan, offset=max(offset - step, 0), at_end=False, detours=scan.detours + 1, steps_back=scan.steps_back + 1
+    )
+
+
+def _to_head(scan: Scan, goal: Ending) -> Scan:
+    """The way is walked; what came in the meantime stands at the head of a list that is newest first."""
+    return replace(scan, phase=Phase.HEAD, goal=goal, offset=0, empty=0, detours=0, round=frozenset())
+
+
+def _head(scan: Scan, shown: Shown) -> Scan:
+    """One page of a round that leads from the head to the run; a round that brings nothing ends the scan."""
+    if not shown.unseen and not scan.round:
+        return replace(scan, ending=scan.goal)
+    keys = frozenset(shown.keys)
+    if keys - shown.unseen or not keys:
+        over = scan.goal if scan.rounds + 1 >= MAX_ROUNDS else None
+        return replace(_next_round(scan, accepted=scan.round | keys), ending=over)
+    if scan.round and not scan.round & keys:  # calls vanished between two pages of the round
+        return replace(_next_round(scan, frozenset()), detours=scan.detours + 1)
+    offset = max(shown.offset + len(keys) - OVERLAP, shown.offset + 1)
+    return replace(scan, round=scan.round | keys, offset=offset)
+
+
+def _next_round(scan: Scan, accepted: frozenset[str]) -> Scan:
+    return replace(
+        scan, accepted=accepted, size=scan.size + len(accepted), offset=0, round=frozenset(), rounds=scan.rounds + 1
+    )

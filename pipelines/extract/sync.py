@@ -1,0 +1,246 @@
+"""A sync: one scan of the API whose calls land, with a journal from which the next one goes on if it is cut off."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from pipelines.errors import ChorusCallsError, KeyRefusedError
+from pipelines.extract.client import CallsClient, Page
+from pipelines.extract.journal import FULL, INCREMENTAL, Cut, Journal, ScanReport, load_journal, record, resume
+from pipelines.extract.landing import Landing
+from pipelines.extract.raw_files import remove_uncounted
+from pipelines.extract.scan import Ending, Order, Scan, Shown, advance
+from pipelines.lake import state
+from pipelines.lake.state import Kept
+from pipelines.lake.storage import Storage
+
+_PAGES_PER_JOURNAL = 100
+_CLOCK_TOLERANCE = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class PageProgress:
+    """How far a sync is after a page.
+
+    Attributes:
+        pages: Pages read.
+        seen: Different items seen.
+        new: Calls landed for the first time.
+        changed: Calls landed because they differ from their last version.
+        total: How many items the API says there are.
+    """
+
+    pages: int
+    seen: int
+    new: int
+    changed: int
+    total: int | None
+
+
+def sync(
+    storage: Storage,
+    client: CallsClient,
+    *,
+    start_date: date,
+    full: bool = False,
+    max_pages: int | None = None,
+    lookback_hours: float = 48,
+    on_page: Callable[[PageProgress], None] | None = None,
+) -> ScanReport:
+    """Land what is new or changed at the API.
+
+    Args:
+        storage: The lake's files; its settings have been admitted.
+        client: The API.
+        start_date: The first day that a call may belong to.
+        full: Read the whole list, even where what is newer than the last complete scan would do.
+        max_pages: Stop after so many pages; the report then says `limited`.
+        lookback_hours: How far to read behind the newest call that was known when the last complete scan began.
+        on_page: Told after each page.
+
+    Returns:
+        What was done. Its ending is a complete one, or LIMITED.
+
+    Raises:
+        LakeBusyError: Another sync is running.
+        KeyRefusedError: The API refused the key.
+        ChorusCallsError: The scan is incomplete; what it had read is landed.
+    """
+    with storage.lock("sync", wait=False), storage.lock("lake", shared=True):
+        journal = load_journal(storage)
+        until = None if full else _until(journal.value, lookback_hours)
+        run = _Run(storage, client, journal, start_date=start_date, incremental=until is not None, on_page=on_page)
+        return run.perform(until, max_pages)
+
+
+def _until(journal: Journal, lookback_hours: float) -> datetime | None:
+    """How far back an incremental scan reads; None where only a full one will do."""
+    if journal.order is not Order.NEWEST or journal.full_scan_at is None or journal.frontier is None:
+        return None
+    return journal.frontier - timedelta(hours=lookback_hours)
+
+
+class _Run:
+    """One sync under way."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        client: CallsClient,
+        journal: Kept[Journal],
+        *,
+        start_date: date,
+        incremental: bool,
+        on_page: Callable[[PageProgress], None] | None,
+    ) -> None:
+        landed = state.load_landed(storage)
+        remove_uncounted(storage, landed)
+        self._storage = storage
+        self._client = client
+        self._journal = journal
+        self._on_page = on_page
+        self._landing = Landing(storage, landed, start_date=start_date, sync_id=secrets.token_hex(4))
+        self._report = ScanReport(INCREMENTAL if incremental else FULL, state.now())
+        self._began = time.monotonic()
+        self._requests, self._retries = client.requests, client.retries
+        self._scan = Scan()
+        self._start()
+
+    def _start(self, cut: Cut | None = None) -> None:
+        """Begin a scan: with nothing known of the list, or with what an earlier one had proven."""
+        self._report.resumed = cut is not None
+        self._head = cut.head if cut else []
+        self._newest = cut.newest if cut else None
+        self._scan_began = cut.started_at if cut else self._report.started_at
+        self._pages_before = cut.pages if cut else 0
+        self._from_before = {*cut.head, *cut.tail} if cut else set[str]()
+        self._seen = set(self._from_before)
+        self._unsaved = 0
+
+    def perform(self, until: datetime | None, max_pages: int | None) -> ScanReport:
+        """Read to the end, whatever it is, and keep what was read."""
+        try:
+            self._read_all(until, max_pages)
+            self._save()
+        except KeyboardInterrupt:
+            self._close(Ending.INTERRUPTED)
+            raise
+        except KeyRefusedError as error:
+            self._close(Ending.FAILED)
+            raise KeyRefusedError(_incomplete(error.message)) from None
+        except ChorusCallsError as error:
+            self._close(Ending.FAILED)
+            raise ChorusCallsError(_incomplete(error.message), error.exit_code) from error
+        self._finish(self._scan.ending or Ending.FAILED)
+        if not self._report.complete and self._scan.ending is not Ending.LIMITED:
+            raise ChorusCallsError(_incomplete(f"{self._report.ending}."))
+        return self._report
+
+    def _read_all(self, until: datetime | None, max_pages: int | None) -> None:
+        cut = self._journal.value.cut if self._report.mode == FULL else None
+        if cut is not None:
+            self._start(cut)
+            self._read(resume(cut, max_pages))
+            if self._scan.ending is not Ending.NOT_JOINED:
+                return
+            max_pages = None if max_pages is None else max(max_pages - self._scan.pages, 1)
+            self._start()
+        self._read(Scan(until=until, max_pages=max_pages))
+
+    def _read(self, scan: Scan) -> None:
+        self._scan = scan
+        while self._scan.ending is None:
+            page = self._client.page(self._scan.offset, self._scan.limit)
+            _check_clock(page)
+            self._take(page)
+            self._unsaved += 1
+            if self._landing.full or self._unsaved >= _PAGES_PER_JOURNAL:
+                self._save()
+            if self._on_page:
+                self._on_page(self._progress())
+
+    def _take(self, page: Page) -> None:
+        """Hold back what a page brings, and let the scan decide what it means."""
+        items = self._landing.add(page.items)
+        keys = tuple(item.key for item in items)
+        times = tuple(item.instant for item in items if item.instant is not None)
+        if self._scan.pages == 0 and not self._report.resumed:
+            self._head = list(keys)
+            self._newest = min(max(times), self._report.started_at) if times else None
+        unseen = frozenset(key for key in keys if key not in self._seen)
+        self._scan = advance(self._scan, Shown(page.offset, keys, unseen, times, page.total))
+        self._seen |= self._scan.accepted
+
+    def _save(self) -> None:
+        """Land what is held back, then write down how far the scan is proven."""
+        self._landing.flush()
+        self._unsaved = 0
+        if self._report.mode == FULL and self._scan.tail:
+            scan = self._scan
+            self._journal.value.cut = Cut(
+                started_at=self._scan_began,
+                newest=self._newest,
+                head=self._head,
+                tail=list(scan.tail),
+                end=scan.end,
+                pages=self._pages_before + scan.pages,
+                size=scan.size,
+                rising=scan.rising,
+                falling=scan.falling,
+                total=scan.total,
+            )
+            state.commit(self._storage, self._journal)
+
+    def _close(self, ending: Ending) -> None:
+        """Keep what was read before the scan was stopped."""
+        try:
+            self._save()
+        finally:
+            self._write_report(ending)
+
+    def _finish(self, ending: Ending) -> None:
+        """Let the journal say how far the scan came, and the record what it did."""
+        journal = self._journal.value
+        if ending.complete:
+            journal.order, journal.frontier = self._scan.order, self._newest
+        if ending is not Ending.LIMITED and self._report.mode == FULL:
+            journal.cut = None
+            journal.full_scan_at = self._scan_began if ending.complete else journal.full_scan_at
+        state.commit(self._storage, self._journal)
+        self._write_report(ending)
+
+    def _write_report(self, ending: Ending) -> None:
+        report, scan, counts = self._report, self._scan, self._landing.counts
+        report.ending, report.order, report.pages = ending, scan.order, scan.pages
+        report.requests = self._client.requests - self._requests
+        report.retries = self._client.retries - self._retries
+        report.calls_seen = len(self._seen) - len(self._from_before)
+        report.calls_new, report.calls_changed, report.items_rejected = counts.new, counts.changed, counts.rejected
+        report.calls_unchanged = max(report.calls_seen - counts.new - counts.changed - counts.rejected, 0)
+        report.total_start, report.total_end = scan.total_start, scan.total
+        report.changed_days = sorted(self._landing.changed_days)
+        report.finished_at = state.now()
+        report.seconds = time.monotonic() - self._began
+        record(self._storage, report)
+
+    def _progress(self) -> PageProgress:
+        counts = self._landing.counts
+        return PageProgress(self._scan.pages, len(self._seen), counts.new, counts.changed, self._scan.total)
+
+
+def _incomplete(reason: str) -> str:
+    return f"The sync is incomplete: {reason} What was read is landed; run it again to go on."
+
+
+def _check_clock(page: Page) -> None:
+    """Refuse a clock that is far from the API's: days and versions are told by it."""
+    if page.date is not None and abs(state.now() - page.date) > _CLOCK_TOLERANCE:
+        message = (
+            f"This machine's clock and the API's differ by more than an hour ({state.now():%Y-%m-%d %H:%M} and "
+            f"{page.date:%Y-%m-%d %H:%M} UTC). Set the clock."
+        )
+        raise ChorusCallsError(message)

@@ -1,0 +1,190 @@
+"""The endpoint as documented: key, bounds, envelopes, pages."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from pipelines.simulator import Response, SimulatedApi
+from tests.support.simulated import KEY, START, simulated_api, small_world
+
+WITH_KEY = {"Authorization": f"Bearer {KEY}"}
+
+
+def get(api, query="", **headers):
+    return requests.get(f"{api.url}/calls{query}", headers={**WITH_KEY, **headers}, timeout=10)
+
+
+def ids_of_all_pages(api, limit):
+    ids, offset = [], 0
+    while items := get(api, f"?limit={limit}&offset={offset}").json()["data"]:
+        ids += [item["id"] for item in items]
+        offset += len(items)
+    return ids
+
+
+def test_a_page_has_calls_and_its_pagination():
+    with simulated_api() as api:
+        answer = get(api, "?limit=3&offset=2").json()
+        everything = get(api, "?limit=100").json()
+    assert answer["pagination"] == {"total": everything["pagination"]["total"], "limit": 3, "offset": 2}
+    assert answer["data"] == everything["data"][2:5]
+
+
+def test_the_limit_is_50_and_the_offset_0_where_not_given():
+    with simulated_api() as api:
+        answer = get(api)
+    assert len(answer.json()["data"]) == 50
+    assert (answer.json()["pagination"]["limit"], answer.json()["pagination"]["offset"]) == (50, 0)
+    assert answer.headers["Content-Type"].startswith("application/json")
+
+
+@pytest.mark.parametrize("authorization", [None, "Bearer wrong", KEY, f"bearer{KEY}"])
+def test_without_the_key_nobody_gets_in(authorization):
+    headers = {} if authorization is None else {"Authorization": authorization}
+    with simulated_api() as api:
+        answer = requests.get(f"{api.url}/calls?limit=0", headers=headers, timeout=10)
+    assert answer.status_code == 401
+    assert answer.json()["error"] == "Unauthorized"
+    assert isinstance(answer.json()["details"], list)
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("?limit=0", ["limit"]),
+        ("?limit=101", ["limit"]),
+        ("?limit=ten", ["limit"]),
+        ("?limit=", ["limit"]),
+        ("?limit=1.5", ["limit"]),
+        ("?offset=-1", ["offset"]),
+        ("?limit=-5&offset=x", ["limit", "offset"]),
+        (f"?offset={'9' * 30}", ["offset"]),
+    ],
+)
+def test_wrong_bounds_are_refused_with_the_documented_envelope(query, fields):
+    with simulated_api() as api:
+        answer = get(api, query)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "Validation failed"
+    assert [detail["field"] for detail in answer.json()["details"]] == fields
+    assert all(detail["message"] for detail in answer.json()["details"])
+
+
+def test_other_paths_and_methods_are_refused():
+    with simulated_api() as api:
+        assert requests.get(f"{api.url}/agents", headers=WITH_KEY, timeout=10).status_code == 404
+        assert requests.post(f"{api.url}/calls", headers=WITH_KEY, json={}, timeout=10).status_code == 405
+        assert get(api).status_code == 200
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+@pytest.mark.parametrize("limit", [7, 100])
+def test_pages_show_everything_exactly_once_while_the_world_stands_still(order, limit):
+    world = small_world()
+    expected = [json.loads(item)["id"] for item in world.items()]
+    with simulated_api(world, order=order) as api:
+        ids = ids_of_all_pages(api, limit)
+    assert ids == (expected if order == "newest" else expected[::-1])
+
+
+def test_a_page_behind_the_end_is_empty():
+    with simulated_api() as api:
+        answer = get(api, "?offset=1000000").json()
+    assert answer["data"] == []
+    assert answer["pagination"]["total"] > 100
+
+
+def test_a_shuffled_list_is_another_one_each_time():
+    with simulated_api(order="shuffled") as api:
+        pages = [[item["id"] for item in get(api, "?limit=20").json()["data"]] for _ in range(2)]
+        api.order = "oldest"
+        assert get(api, "?limit=20").json() == get(api, "?limit=20").json()
+    assert pages[0] != pages[1]
+
+
+def test_the_list_shifts_when_calls_arrive():
+    world = small_world()
+    with simulated_api(world) as api:
+        first = get(api, "?limit=1").json()
+        world.advance(hours=6)
+        second = get(api, "?limit=1").json()
+    assert second["pagination"]["total"] > first["pagination"]["total"]
+    assert second["data"] != first["data"]
+
+
+def test_answers_are_compressed_only_where_asked():
+    with simulated_api() as api:
+        plain = get(api, **{"Accept-Encoding": "identity"})
+        with requests.get(
+            f"{api.url}/calls", headers={**WITH_KEY, "Accept-Encoding": "gzip"}, timeout=10, stream=True
+        ) as zipped:
+            raw = zipped.raw.read(decode_content=False)
+    assert "Content-Encoding" not in plain.headers
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    assert len(raw) < len(plain.content) / 2
+    assert gzip.decompress(raw) == plain.content
+
+
+def test_the_date_is_that_of_the_given_clock():
+    with simulated_api() as api:
+        assert abs(parsedate_to_datetime(get(api).headers["Date"]) - datetime.now(UTC)) < timedelta(minutes=1)
+    with simulated_api(clock=lambda: START) as api:
+        assert parsedate_to_datetime(get(api).headers["Date"]) == START
+
+
+def test_requests_are_remembered_without_the_key():
+    with simulated_api() as api:
+        get(api, "?limit=5&offset=10")
+        get(api, "?limit=x")
+    assert [(seen.number, seen.limit, seen.offset, seen.status) for seen in api.requests] == [
+        (1, 5, 10, 200),
+        (2, None, 0, 400),
+    ]
+    assert "user-agent" in api.requests[0].headers
+    assert KEY not in repr(api.requests)
+
+
+def test_given_items_are_served_as_they_are():
+    items = [{"id": "b", "note": "\ud800"}, b'{"id":NaN', {"id": "a"}]
+    with simulated_api(items=items) as api:
+        body = get(api).content
+    assert b'{"id":"b","note":"\\ud800"},{"id":NaN,{"id":"a"}' in body
+    assert b'"total":3' in body
+
+
+def test_a_test_may_stand_between_request_and_answer():
+    def hook(request, respond):
+        return Response(200, b"\xff\xfe") if request.offset == 50 else respond(request)
+
+    with simulated_api(faults=[hook]) as api:
+        assert get(api, "?offset=50").content == b"\xff\xfe"
+        assert get(api, "?offset=49").json()["data"]
+
+
+def test_a_connection_is_kept_for_the_next_request():
+    with simulated_api() as api, socket.create_connection(("127.0.0.1", urlsplit(api.url).port), timeout=10) as client:
+        for _ in range(2):
+            client.sendall(f"GET /v1/calls?limit=0 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode())
+            assert client.recv(65_536).startswith(b"HTTP/1.1 400")
+
+
+def test_it_stops_though_a_client_keeps_its_connection():
+    with requests.Session() as session:
+        with simulated_api() as api:
+            url = api.url
+            session.get(f"{url}/calls", headers=WITH_KEY, timeout=10)
+        with pytest.raises(requests.ConnectionError):
+            session.get(f"{url}/calls", headers=WITH_KEY, timeout=10)
+
+
+def test_asking_for_the_address_of_a_server_that_does_not_run_says_so():
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = SimulatedApi(small_world()).url

@@ -1,0 +1,182 @@
+"""The world: the same for the same seed and clock, and alive."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pipelines.instants import parse_instant
+from pipelines.simulator import World
+from tests.support.simulated import START, small_world
+
+
+def calls(world: World, at: datetime | None = None) -> list[dict[str, Any]]:
+    return [json.loads(item) for item in world.items(at)]
+
+
+def created(call: dict[str, Any]) -> datetime:
+    moment, _ = parse_instant(call["createdAt"])
+    assert moment is not None
+    return moment
+
+
+def test_the_same_seed_and_moment_give_the_same_bytes():
+    assert small_world().items() == small_world().items()
+
+
+def test_another_seed_gives_other_calls():
+    assert not {c["id"] for c in calls(small_world(seed=1))} & {c["id"] for c in calls(small_world(seed=2))}
+
+
+def test_what_is_shown_does_not_depend_on_how_the_clock_got_there():
+    stepped, leaped = small_world(), small_world()
+    for _ in range(6):
+        stepped.advance(hours=5)
+        stepped.items()
+    leaped.advance(hours=30)
+    assert stepped.items() == leaped.items() == small_world().items(START + timedelta(hours=30))
+
+
+@pytest.mark.parametrize("count", [0, 1, 120])
+def test_there_are_as_many_calls_as_asked_for(count):
+    roots = [call for call in calls(small_world(calls=count)) if call["parentCallId"] is None]
+    assert len(roots) == count
+
+
+def test_a_world_that_starts_a_day_later_shares_the_calls_of_the_days_in_common():
+    today, tomorrow = small_world(calls=300), small_world(calls=300, start=START + timedelta(days=1))
+    ids_before = {call["id"] for call in calls(today)}
+    day = (START - timedelta(days=1)).date()
+    known = [call["id"] for call in calls(tomorrow) if created(call).date() == day and call["parentCallId"] is None]
+    assert known
+    assert ids_before.issuperset(known)
+
+
+def test_items_are_listed_newest_first_and_none_is_of_the_future():
+    moments = [created(call) for call in calls(small_world())]
+    assert moments == sorted(moments, reverse=True)
+    assert moments[0] <= START
+
+
+def test_new_calls_arrive_as_time_passes():
+    world = small_world()
+    before = {call["id"] for call in calls(world)}
+    world.advance(hours=6)
+    new = [call for call in calls(world) if call["id"] not in before]
+    assert new
+    assert all(START < created(call) <= START + timedelta(hours=6) for call in new)
+
+
+def states(world: World, call_id: str, moments: list[datetime]) -> list[dict[str, Any]]:
+    return [call for at in moments for call in calls(world, at) if call["id"] == call_id]
+
+
+def every_quarter_minute(begin: datetime, minutes: int) -> list[datetime]:
+    return [begin + timedelta(seconds=15 * step) for step in range(minutes * 4)]
+
+
+def test_a_call_rings_is_spoken_ends_and_gets_its_bill_and_its_analysis_later():
+    world = small_world(calls=40, days=1)
+    final = next(call for call in calls(world, START + timedelta(days=3)) if call["analysis"] and call["recordingUrl"])
+    seen = states(world, final["id"], every_quarter_minute(created(final), 25))
+    words = [call["status"] for call in seen]
+    assert words[0] in ("queued", "ringing")
+    assert words.index("completed") > 0
+    assert {"in-progress", "in_progress"} & set(words)
+    ended = words.index("completed")
+    costed = next(place for place, call in enumerate(seen) if call["cost"] is not None)
+    analysed = next(place for place, call in enumerate(seen) if call["analysis"] is not None)
+    assert ended < costed < analysed
+    assert seen[0]["startedAt"] is seen[0]["endedAt"] is seen[0]["durationSeconds"] is None
+    lengths = [len(call["transcript"] or []) for call in seen]
+    assert lengths == sorted(lengths)
+    assert 0 < seen[ended - 1]["transcript"].__len__() < lengths[-1]
+
+
+def test_a_transfer_starts_undecided_and_its_end_and_cost_come_later():
+    world = small_world(calls=150)
+    end = START + timedelta(days=3)
+    final = next(
+        call
+        for call in calls(world, end)
+        if any(leg["cost"] is not None and leg["transferType"] != "callback" for leg in call["transferCalls"])
+    )
+    seen = states(world, final["id"], every_quarter_minute(created(final), 40))
+    legs = [call["transferCalls"][0] for call in seen if call["transferCalls"]]
+    assert not seen[0]["transferCalls"]
+    assert (legs[0]["transferStatus"], legs[0]["endedAt"], legs[0]["cost"]) == ("initiated", None, None)
+    assert legs[-1]["transferStatus"] != "initiated"
+    assert legs[-1]["endedAt"]
+
+
+def test_some_bills_are_corrected_a_day_later():
+    world = small_world(calls=300)
+    after_an_hour = {call["id"]: call["cost"] for call in calls(world, START + timedelta(hours=1))}
+    later = {call["id"]: call["cost"] for call in calls(world, START + timedelta(days=3))}
+    corrected = [name for name, cost in after_an_hour.items() if cost is not None and later[name] != cost]
+    assert 0 < len(corrected) < len(after_an_hour) / 5
+
+
+def test_what_has_settled_changes_no_more_but_recordings_are_signed_anew_each_day():
+    world = small_world()
+    one, other = (
+        {call["id"]: call for call in calls(world, START + timedelta(days=days)) if created(call) < START}
+        for days in (3, 4)
+    )
+    assert one.keys() == other.keys()
+    recorded = [name for name, call in one.items() if call["recordingUrl"]]
+    assert recorded
+    assert all(one[name]["recordingUrl"] != other[name]["recordingUrl"] for name in recorded)
+    for call in (*one.values(), *other.values()):
+        for holder in (call, *call["transferCalls"]):
+            holder["recordingUrl"] = bool(holder["recordingUrl"])
+    assert one == other
+
+
+def test_legs_are_nested_or_items_of_their_own_or_both_and_some_items_lie_on_the_next_day():
+    listed = calls(World(calls=1500, days=20, start=START))
+    by_id = {call["id"]: call for call in listed}
+    nested = {leg["id"] for call in listed for leg in call["transferCalls"]}
+    children = {call["id"]: call for call in listed if call["parentCallId"]}
+    assert nested - set(children)
+    assert set(children) - nested
+    assert nested & set(children)
+    parents = {name: by_id[call["parentCallId"]] for name, call in children.items() if call["parentCallId"] in by_id}
+    days = Counter((created(children[name]).date() - created(parent).date()).days for name, parent in parents.items())
+    assert set(days) == {0, 1}
+
+
+def test_calls_can_be_inserted_replaced_and_deleted_by_hand():
+    world = small_world()
+    other = calls(world)[5]["id"]
+    world.insert({"id": "mine", "createdAt": START.isoformat(), "cost": float("nan")})
+    assert calls(world)[0]["id"] == "mine"
+    world.replace("mine", {"id": "mine", "createdAt": "unknown"})
+    assert calls(world)[0] == {"id": "mine", "createdAt": "unknown"}
+    world.replace(other, b"[not a call")
+    world.delete("mine")
+    assert world.items()[5] == b"[not a call"
+    with pytest.raises(KeyError):
+        world.delete("mine")
+    with pytest.raises(KeyError):
+        world.replace("mine", {})
+
+
+def test_inserted_calls_lie_where_their_creation_puts_them():
+    world = small_world()
+    world.insert({"id": "oldest", "createdAt": "2020-01-01T00:00:00Z"})
+    world.insert(b"no JSON", created=START + timedelta(hours=1))
+    assert calls(world)[-1]["id"] == "oldest"
+    assert b"no JSON" not in world.items()
+    world.advance(hours=1)
+    assert b"no JSON" in world.items()
+
+
+def test_without_a_start_the_world_lives_in_the_present():
+    world = World(calls=5, days=1)
+    assert abs(datetime.now(UTC) - world.now) < timedelta(minutes=1)
+    assert all(created(call) <= datetime.now(UTC) for call in calls(world))
