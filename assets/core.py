@@ -8,7 +8,7 @@ import dagster as dg
 
 from pipelines import run_plan
 from assets.tables import CORE, table_event, table_spec
-from pipelines.build.day import build_core
+from pipelines.build.day import CoreBuilder
 from pipelines.day_events import LANDED, QUIET, core_tags
 from pipelines.dictionary import CORE_TABLES
 from pipelines.lake.versions import read_audit
@@ -33,9 +33,10 @@ def core_tables(
             tags = core_tags(context.instance)
             builds = run_plan.begin(workspace, context.run, context.partition_keys)
             context.log.info("%s of %s days have landed", len(builds), len(context.partition_keys))
+            core = CoreBuilder(workspace)
             for day, build in builds.items():
                 complete = read_audit(storage, day, build.version)
-                rows = complete.rows if complete else build_core(workspace, day, build.version)
+                rows = complete.rows if complete else core.build(day, build.version)
                 for table in CORE_TABLES:
                     yield table_event(workspace, table, day, build.version, rows=rows[table], tags=tags)
     for table in CORE_TABLES:
