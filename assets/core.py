@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from pipelines import run_plan
 from assets.tables import CORE, table_event, table_spec
+from pipelines import run_plan
 from pipelines.build.day import CoreBuilder
 from pipelines.day_events import LANDED, QUIET, core_tags
 from pipelines.dictionary import CORE_TABLES

@@ -4,6 +4,7 @@
 
 from datetime import timedelta
 from enum import Enum
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -81,7 +82,7 @@ def call_pages(
     return dg.MaterializeResult(metadata=_metadata(report))
 
 
-def _metadata(report: ScanReport) -> dict[str, object]:
+def _metadata(report: ScanReport) -> dict[str, Any]:
     return {
         "mode": report.mode,
         "complete": report.complete,

@@ -8,8 +8,8 @@ from typing import Final
 
 import dagster as dg
 
-from pipelines import run_plan
 from assets.tables import MARTS, table_event, table_spec
+from pipelines import run_plan
 from pipelines.build.day import build_mart
 from pipelines.day_events import QUIET
 from pipelines.lake.versions import read_audit

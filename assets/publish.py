@@ -7,8 +7,8 @@ from datetime import date
 
 import dagster as dg
 
-from pipelines import run_plan
 from assets.tables import OWNERS, SERVING
+from pipelines import run_plan
 from pipelines.day_events import CATALOG, published_event
 from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
@@ -68,7 +68,9 @@ def _require_verdicts(storage: Storage, builds: Mapping[date, Build]) -> None:
 
 
 def _refusal(day: date, verdicts: Sequence[VerdictRecord]) -> dg.AssetObservation:
-    table = "\n".join(f"| {verdict.check} | {verdict.table} | {verdict.rows} | {verdict.detail} |" for verdict in verdicts)
+    table = "\n".join(
+        f"| {verdict.check} | {verdict.table} | {verdict.rows} | {verdict.detail} |" for verdict in verdicts
+    )
     text = f"| check | table | rows | what is wrong |\n|---|---|---|---|\n{table}"
     return dg.AssetObservation(CATALOG, partition=str(day), metadata={"refused by": dg.MetadataValue.md(text)})
 

@@ -14,14 +14,14 @@ import dagster as dg
 from dagster import DagsterRunStatus, RunRecord, RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from pipelines.quality import CHECKS_VERSION
-from pipelines.run_plan import plan_of
 from pipelines.build.workspace import Workspace
 from pipelines.jobs import MAX_RUNTIME
 from pipelines.lake.plans import read_plan
 from pipelines.lake.state import load_landed, load_manifest
 from pipelines.lake.versions import fingerprint, read_audit, stale_days
 from pipelines.partitions import days_of, has_partition, spans
+from pipelines.quality import CHECKS_VERSION
+from pipelines.run_plan import plan_of
 
 LONGEST_SPAN: Final = 31
 FIRST_PAUSE: Final = timedelta(minutes=1)
@@ -54,9 +54,7 @@ def due_days(instance: dg.DagsterInstance, workspace: Workspace) -> DueDays:
     landed, manifest = load_landed(workspace.storage).value, load_manifest(workspace.storage).value
     shaping = workspace.shaping
     stale = {
-        day: fingerprint(landed, day, shaping)
-        for day in stale_days(landed, manifest, shaping)
-        if has_partition(day)
+        day: fingerprint(landed, day, shaping) for day in stale_days(landed, manifest, shaping) if has_partition(day)
     }
     busy = busy_days(instance, now)
     refused = {day for day, version in stale.items() if _refused(workspace, day, version)}
@@ -105,4 +103,5 @@ def _failures(
 
 
 def _pause(failures: int) -> timedelta:
-    return min(FIRST_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE)
+    doublings = min(failures - 1, 20)
+    return min(FIRST_PAUSE * (1 << doublings), _LONGEST_PAUSE)

@@ -86,7 +86,5 @@ def report_published(
                     tags=tags if table in CORE_TABLES else {},
                 )
             )
-        instance.report_runless_asset_event(
-            published_event(day, published)
-        )
+        instance.report_runless_asset_event(published_event(day, published))
     return days

@@ -55,11 +55,7 @@ def recall(
 
 def missing(workspace: Workspace, day: date, build: Build, tables: Iterable[str]) -> list[str]:
     """Return those of some tables that are not there in the version of a day that is built."""
-    return [
-        table
-        for table in tables
-        if workspace.storage.size(layout.table_file(day, build.version, table)) is None
-    ]
+    return [table for table in tables if workspace.storage.size(layout.table_file(day, build.version, table)) is None]
 
 
 def _landed_builds(workspace: Workspace, partition_keys: Sequence[str]) -> dict[date, Build]:

@@ -66,7 +66,9 @@ def test_a_table_has_the_columns_of_the_dictionary(table):
 
 def test_every_check_is_shown_on_its_table():
     keys = defs.resolve_asset_graph().asset_check_keys
-    assert {(key.asset_key.to_user_string(), key.name) for key in keys} == {(check.table, check.name) for check in CHECKS}
+    assert {(key.asset_key.to_user_string(), key.name) for key in keys} == {
+        (check.table, check.name) for check in CHECKS
+    }
 
 
 def test_publishing_waits_for_the_checks():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -16,7 +16,6 @@ from tests.support.dagster_runs import materialized
 @pytest.fixture
 def later(monkeypatch):
     """Let 40 days pass for whoever asks how old a run is."""
-    from datetime import UTC, datetime, timedelta
 
     class Later(datetime):
         @classmethod
@@ -34,7 +33,8 @@ def run_ids(instance):
     return {run.run_id for run in instance.get_runs()}
 
 
-def test_only_superseded_old_runs_are_removed(land, instance, later):
+@pytest.mark.usefixtures("later")
+def test_only_superseded_old_runs_are_removed(land, instance):
     land("2026-03-01", "2026-03-05")
     superseded = build(instance, "2026-03-01")
     current = {build(instance, "2026-03-01"), build(instance, "2026-03-05")}
@@ -53,7 +53,8 @@ def test_young_runs_stay(land, instance):
     assert runs < run_ids(instance)
 
 
-def test_the_plan_and_the_logs_of_a_removed_run_go_with_it(workspace, land, fail_check, later, tmp_path):
+@pytest.mark.usefixtures("later")
+def test_the_plan_and_the_logs_of_a_removed_run_go_with_it(workspace, land, fail_check, tmp_path):
     land("2026-03-01")
     fail_check("2026-03-01")
     with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:

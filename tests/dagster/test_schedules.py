@@ -26,7 +26,7 @@ def instance(stored):
 
 
 @pytest.fixture
-def tick(workspace, instance, monkeypatch):
+def tick(workspace, instance, monkeypatch):  # noqa: ARG001 - keeps the settings of this machine out
     """Let a schedule come due: the mode it asks for, or why it asks for none."""
     monkeypatch.setenv("CHORUS_API_KEY", "sk_test_only")
 
