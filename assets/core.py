@@ -31,12 +31,12 @@ def core_tables(
         storage = workspace.storage
         with storage.lock("lake", shared=True):
             tags = core_tags(context.instance)
+            builder = CoreBuilder(workspace)
             builds = run_plan.begin(workspace, context.run, context.partition_keys)
             context.log.info("%s of %s days have landed", len(builds), len(context.partition_keys))
-            core = CoreBuilder(workspace)
             for day, build in builds.items():
                 complete = read_audit(storage, day, build.version)
-                rows = complete.rows if complete else core.build(day, build.version)
+                rows = complete.rows if complete else builder.build(day, build.version)
                 for table in CORE_TABLES:
                     yield table_event(workspace, table, day, build.version, rows=rows[table], tags=tags)
     for table in CORE_TABLES:

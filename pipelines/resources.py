@@ -11,8 +11,9 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from pipelines.build.api import calls_client
 from pipelines.build.workspace import Workspace, open_workspace
-from pipelines.errors import ChorusCallsError, SettingsError
+from pipelines.errors import ChorusCallsError
 from pipelines.extract.client import CallsClient
 from pipelines.lake.identity import admit
 from pipelines.settings import load_settings
@@ -51,21 +52,8 @@ class CallsApi:
         Raises:
             SettingsError: The settings cannot be used, or there is no key.
         """
-        settings = load_settings()
-        if settings.api_key is None:
-            message = "CHORUS_API_KEY is not set; it must be the API's key. Put it into the environment or into .env."
-            raise SettingsError(message)
-        client = CallsClient(
-            api_url=settings.api_url,
-            api_key=settings.api_key,
-            retry_seconds=settings.retry_seconds,
-            max_body_mb=settings.max_body_mb,
-            max_requests_per_second=settings.max_requests_per_second,
-        )
-        try:
+        with calls_client(load_settings()) as client:
             yield client
-        finally:
-            client.close()
 
 
 @contextmanager
