@@ -13,6 +13,8 @@ from pipelines.simulator.faults import parse_faults
 from tests.support.dagster_runs import materialized, staleness, step_failures
 from tests.support.simulated import KEY, simulated_api, small_world
 
+pytestmark = pytest.mark.usefixtures("workspace", "api")
+
 
 @pytest.fixture
 def world():
@@ -20,7 +22,7 @@ def world():
 
 
 @pytest.fixture
-def api(world, monkeypatch, workspace):
+def api(world, monkeypatch):
     with simulated_api(world, clock=lambda: datetime.now(UTC)) as running:
         monkeypatch.setenv("CHORUS_API_URL", running.url)
         monkeypatch.setenv("CHORUS_API_KEY", KEY)
@@ -44,7 +46,7 @@ def facts(result):
     return {name: value.value for name, value in metadata.items()}
 
 
-def test_from_the_api_to_the_catalog(api, instance, workspace):
+def test_from_the_api_to_the_catalog(instance, workspace):
     extract = run_extract(instance)
     assert extract.success
     days = landed_days(workspace)
@@ -55,7 +57,7 @@ def test_from_the_api_to_the_catalog(api, instance, workspace):
     assert set(staleness(instance, "calls", *days)) == {"FRESH"}
 
 
-def test_a_run_says_what_it_did(api, instance, workspace):
+def test_a_run_says_what_it_did(instance, workspace):
     said = facts(run_extract(instance))
     total = said["total at the end"]
     assert said["complete"] is True
@@ -68,7 +70,7 @@ def test_a_run_says_what_it_did(api, instance, workspace):
     assert again["days changed"] == 0
 
 
-def test_for_each_changed_day_the_observation_comes_before_the_materialization(api, instance, world, workspace):
+def test_for_each_changed_day_the_observation_comes_before_the_materialization(instance, workspace):
     result = run_extract(instance)
     logged = [
         (type(data).__name__, data.partition)
@@ -98,13 +100,13 @@ def test_an_extract_that_is_cut_off_fails_and_keeps_what_landed(api, instance, w
     assert materialized(instance, "landed_calls") == landed_days(workspace) != set()
 
 
-def test_a_page_limit_is_no_failure(api, instance):
+def test_a_page_limit_is_no_failure(instance):
     result = run_extract(instance, max_pages=1)
     assert result.success
     assert facts(result)["complete"] is False
 
 
-def test_a_refused_key_is_said_plainly(api, instance, monkeypatch):
+def test_a_refused_key_is_said_plainly(instance, monkeypatch):
     monkeypatch.setenv("CHORUS_API_KEY", "sk_test_wrong")
     result = run_extract(instance)
     assert not result.success
@@ -112,7 +114,7 @@ def test_a_refused_key_is_said_plainly(api, instance, monkeypatch):
     assert "sk_test_wrong" not in str([event.message for event in result.all_events])
 
 
-def test_without_a_key_the_run_says_what_to_set(api, instance, monkeypatch):
+def test_without_a_key_the_run_says_what_to_set(instance, monkeypatch):
     monkeypatch.delenv("CHORUS_API_KEY")
     result = run_extract(instance)
     assert "CHORUS_API_KEY is not set" in step_failures(result)["call_pages"]
