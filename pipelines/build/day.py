@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from functools import partial
 from types import MappingProxyType
 
 import polars as pl
-import pyarrow as pa
 
 from pipelines.build.workspace import Workspace
 from pipelines.dictionary import CORE_TABLES
 from pipelines.dictionary.schemas import arrow_schema
-from pipelines.flatten.day import flatten_day, index_calls
+from pipelines.flatten.day import DayFlattener, index_calls
+from pipelines.flatten.placing import DayIndex
 from pipelines.lake import raw, state
 from pipelines.lake.publish import Build
+from pipelines.lake.state import LandedDay
 from pipelines.lake.tables import write_table
 from pipelines.lake.versions import Audit, VerdictRecord, VersionTables, fingerprint, write_audit
 from pipelines.metrics import (
@@ -57,27 +59,55 @@ def plan_builds(workspace: Workspace, days: Sequence[date]) -> dict[date, Build]
     }
 
 
-def build_core(workspace: Workspace, day: date, version: str) -> dict[str, int]:
-    """Flatten what has landed of a day into the five core tables.
+class CoreBuilder:
+    """Builds the five core tables of days, best in their order, since a day's index serves the day after it."""
 
-    Returns:
-        Rows by table.
-    """
-    storage = workspace.storage
-    landed = state.load_landed(storage).value.days
-    before = day - timedelta(days=1)
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._last: tuple[date, str, DayIndex] | None = None
 
-    def read(which: date) -> Iterator[pa.Table]:
-        return raw.read_day(storage, which, landed.get(which), chunk=CHUNK)
+    def build(self, day: date, version: str) -> dict[str, int]:
+        """Flatten what has landed of a day.
 
-    rejected = raw.read_rejected(storage, day, landed.get(day))
-    with ExitStack() as files:
-        writers = {table: files.enter_context(write_table(storage, day, version, table)) for table in CORE_TABLES}
-        index_before = partial(index_calls, lambda: read(before))
-        for part in flatten_day(lambda: read(day), index_before, rejected, workspace.shape):
-            for table, rows in part.items():
-                writers[table].write(rows)
+        Returns:
+            Rows by table.
+        """
+        with _no_garbage_collection():
+            return self._build(day, version)
+
+    def _build(self, day: date, version: str) -> dict[str, int]:
+        storage = self._workspace.storage
+        landed = state.load_landed(storage).value.days
+        rejected = raw.read_rejected(storage, day, landed.get(day))
+        read = partial(raw.read_day, storage, day, landed.get(day), chunk=CHUNK)
+        flattener = DayFlattener(read, partial(self._index_before, day, landed), rejected, self._workspace.shape)
+        with ExitStack() as files:
+            writers = {table: files.enter_context(write_table(storage, day, version, table)) for table in CORE_TABLES}
+            for part in flattener.parts():
+                for table, rows in part.items():
+                    writers[table].write(rows)
+        if day in landed:
+            self._last = (day, landed[day].digest, flattener.index.for_next_day())
         return {table: writer.rows for table, writer in writers.items()}
+
+    def _index_before(self, day: date, landed: Mapping[date, LandedDay]) -> DayIndex:
+        before = day - timedelta(days=1)
+        known = landed.get(before)
+        if self._last and known and self._last[:2] == (before, known.digest):
+            return self._last[2]
+        return index_calls(partial(raw.read_day, self._workspace.storage, before, known, chunk=CHUNK))
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Spare the collector's walks over a day's objects, a fifth of the time: they hold no cycles."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def build_mart(workspace: Workspace, day: date, version: str, table: str) -> int:
@@ -102,9 +132,16 @@ def audit_day(workspace: Workspace, day: date, version: str) -> Audit:
     return write_audit(workspace.storage, day, version, CHECKS_VERSION, verdicts)
 
 
-def build_version(workspace: Workspace, day: date, version: str) -> Audit:
-    """Build all tables of a version and check them."""
-    build_core(workspace, day, version)
-    for table in _MARTS:
-        build_mart(workspace, day, version, table)
-    return audit_day(workspace, day, version)
+class VersionBuilder:
+    """Builds whole versions: all eight tables of a day, and the checks' verdicts on them."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._core = CoreBuilder(workspace)
+
+    def build(self, day: date, version: str) -> Audit:
+        """Build all tables of a version and check them."""
+        self._core.build(day, version)
+        for table in _MARTS:
+            build_mart(self._workspace, day, version, table)
+        return audit_day(self._workspace, day, version)

@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import date
 
-from pipelines.build.day import audit_day, build_version, plan_builds
+from pipelines.build.day import VersionBuilder, audit_day, plan_builds
 from pipelines.build.workspace import Workspace, open_workspace
 from pipelines.lake.publish import Build, Published, publish
 from pipelines.lake.versions import Audit, read_audit
@@ -19,6 +19,10 @@ from pipelines.settings import Settings
 
 _ALONE = 2
 """Up to so many days are built in this process: starting others takes as long as building a day or two."""
+_SPANS_PER_WORKER = 4
+_LONGEST_SPAN = 10
+"""Days that follow each other are built by one worker, since a day's index serves the next; but not so many that
+progress could not be seen."""
 
 
 @dataclass
@@ -88,34 +92,46 @@ def build_days(
 
 
 def _build(workspace: Workspace, builds: Mapping[date, Build]) -> Iterator[tuple[date, Audit]]:
-    workers = min(os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count() or 1, len(builds))
+    workers = min(_processors(), len(builds))
     if len(builds) <= _ALONE or workers == 1:
+        builder = VersionBuilder(workspace)
         for day, build in builds.items():
-            yield day, build_version(workspace, day, build.version)
+            yield day, builder.build(day, build.version)
         return
     # polars is not safe to fork, and a worker that is spawned shares nothing that it could spoil.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_open, initargs=(workspace.settings,)) as pool:
-        waiting = {pool.submit(_build_one, day, build.version): day for day, build in builds.items()}
+        waiting = [pool.submit(_build_span, span) for span in _spans(builds, workers)]
         try:
             for done in as_completed(waiting):
-                yield waiting[done], done.result()
+                yield from done.result()
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 
-_workspace: Workspace | None = None
-"""The lake of a worker process, opened once when it starts."""
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _spans(builds: Mapping[date, Build], workers: int) -> list[list[tuple[date, str]]]:
+    """Cut the days, in order, into enough spans to keep all workers busy to the end."""
+    days = [(day, build.version) for day, build in sorted(builds.items())]
+    length = max(1, min(_LONGEST_SPAN, len(days) // (workers * _SPANS_PER_WORKER)))
+    return [days[start : start + length] for start in range(0, len(days), length)]
+
+
+_builder: VersionBuilder | None = None
+"""What a worker process builds with, made once when it starts."""
 
 
 def _open(settings: Settings) -> None:
-    global _workspace  # noqa: PLW0603 - a worker process has no other place to keep what its initializer made
-    _workspace = open_workspace(settings)
+    global _builder  # noqa: PLW0603 - a worker process has no other place to keep what its initializer made
+    _builder = VersionBuilder(open_workspace(settings))
 
 
-def _build_one(day: date, version: str) -> Audit:
-    if _workspace is None:
+def _build_span(span: Sequence[tuple[date, str]]) -> list[tuple[date, Audit]]:
+    if _builder is None:
         message = "the worker was not opened"
         raise RuntimeError(message)
-    return build_version(_workspace, day, version)
+    return [(day, _builder.build(day, version)) for day, version in span]

@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.attributes import attributes_table
@@ -34,42 +35,51 @@ def index_calls(read: ReadDay) -> DayIndex:
     return index_day(decode_chunk(landed, unheard) for landed in read())
 
 
-def flatten_day(
-    read: ReadDay, read_before: Callable[[], DayIndex], rejected: pa.Table, shape: Shape
-) -> Iterator[dict[str, pa.Table]]:
-    """Flatten a day of calls.
+class DayFlattener:
+    """Flattens one day of calls.
 
-    Args:
-        read: Reads the day; called twice where it has more than one chunk.
-        read_before: Indexes the day before; called only where an item of the day may be a leg of one of its calls.
-        rejected: Items that arrived on the day and are no calls: call_id, payload, landed_at.
-        shape: The settings that shape the tables.
-
-    Yields:
-        Rows of core tables by the table's name, to be written one after the other. Those of transfer_legs and
-        data_issues come all at the end; put together, each table is in its order.
+    Attributes:
+        index: What the next day must know of this one.
     """
-    issues = Issues(keep_personal=not shape.mask)
-    for call_id, payload, landed_at in zip(
-        *(rejected[name].to_pylist() for name in rejected.column_names), strict=True
-    ):
-        issues.add_rejected(Origin(call_id, payload.encode(), landed_at), why_rejected(payload))
-    index, chunks = _decode_day(read, issues)
-    adopted = place_children(index, read_before()) if index.children else []
-    legs = [arrow_schema("transfer_legs").empty_table()]
-    done = 0
-    for chunk in chunks:
-        last = str(chunk.calls[-1].id)
-        reached = bisect_right(adopted, last, done, key=lambda entry: entry.call_id)
-        tables = _flatten_chunk(chunk, index, adopted[done:reached], shape)
-        legs.append(tables.pop("transfer_legs"))
-        yield tables
-        done = reached
-    if done < len(adopted):  # legs of calls that are not of this day, and would come after all of its calls
-        tables = _flatten_chunk(_no_calls(issues), index, adopted[done:], shape)
-        legs.append(tables.pop("transfer_legs"))
-        yield tables
-    yield {"transfer_legs": pa.concat_tables(legs).sort_by("leg_id"), "data_issues": issues.take()}
+
+    def __init__(self, read: ReadDay, read_before: Callable[[], DayIndex], rejected: pa.Table, shape: Shape) -> None:
+        """Look at the whole day once.
+
+        Args:
+            read: Reads the day; called twice where it has more than one chunk.
+            read_before: Indexes the day before; called only where an item of the day may be a leg of one of its calls.
+            rejected: Items that arrived on the day and are no calls: call_id, payload, landed_at.
+            shape: The settings that shape the tables.
+        """
+        self._shape = shape
+        self._issues = Issues(keep_personal=not shape.mask)
+        for item in rejected.to_pylist():
+            origin = Origin(item["call_id"], item["payload"].encode(), item["landed_at"])
+            self._issues.add_rejected(origin, why_rejected(item["payload"]))
+        self.index, self._chunks = _decode_day(read, self._issues)
+        self._adopted = place_children(self.index, read_before()) if self.index.has_children else []
+
+    def parts(self) -> Iterator[dict[str, pa.Table]]:
+        """Flatten the day, once.
+
+        Yields:
+            Rows of core tables by the table's name, to be written one after the other. Those of transfer_legs and
+            data_issues come all at the end; put together, each table is in its order.
+        """
+        legs = [arrow_schema("transfer_legs").empty_table()]
+        done = 0
+        for chunk in self._chunks:
+            last = str(chunk.calls[-1].id)
+            reached = bisect_right(self._adopted, last, done, key=lambda entry: entry.call_id)
+            tables = _flatten_chunk(chunk, self.index, self._adopted[done:reached], self._shape)
+            legs.append(tables.pop("transfer_legs"))
+            yield tables
+            done = reached
+        if done < len(self._adopted):  # legs of calls that are not of this day, and would come after all of its calls
+            tables = _flatten_chunk(_no_calls(self._issues), self.index, self._adopted[done:], self._shape)
+            legs.append(tables.pop("transfer_legs"))
+            yield tables
+        yield {"transfer_legs": pa.concat_tables(legs).sort_by("leg_id"), "data_issues": self._issues.take()}
 
 
 def _decode_day(read: ReadDay, issues: Issues) -> tuple[DayIndex, Iterable[Chunk]]:
@@ -80,10 +90,21 @@ def _decode_day(read: ReadDay, issues: Issues) -> tuple[DayIndex, Iterable[Chunk
         return DayIndex(), []
     if second is None:
         chunk = decode_chunk(first, issues)
-        return index_day([chunk]), [chunk]
+        index = index_day([chunk])
+        if missing := index.missing:
+            for row, call in enumerate(chunk.calls):
+                if call.id in missing:
+                    index.add_item(chunk, row)
+        return index, [chunk]
     unheard = Issues(keep_personal=False)
     index = index_day(decode_chunk(landed, unheard) for landed in chain((first, second), tables))
     del first, second
+    if missing := index.missing:
+        wanted = pa.array(sorted(missing), pa.string())
+        for landed in read():
+            chunk = decode_chunk(landed.filter(pc.is_in(landed["call_id"], wanted)), unheard)
+            for row in range(len(chunk.calls)):
+                index.add_item(chunk, row)
     return index, (decode_chunk(landed, issues) for landed in read())
 
 
@@ -122,9 +143,9 @@ def _segments(
             call_id = str(chunk.calls[entry.row].id)
             listed.append(Segment(call_id, entry.leg_id, entry.leg.transcript, entry.row, steps))
     listed += [
-        Segment(placed.call_id, placed.leg_id, placed.child.call.transcript, -1, ())
+        Segment(placed.call_id, placed.leg_id, placed.item.call.transcript, -1, ())
         for placed in adopted
-        if placed.lists_turns and placed.child.call.transcript
+        if placed.lists_turns and placed.item.call.transcript
     ]
     return sorted(listed, key=lambda segment: (segment.call_id, segment.leg_id or "")), unlisted
 

@@ -14,6 +14,8 @@ from typing import Final
 
 import duckdb
 
+from pipelines.dictionary import TABLES
+from pipelines.errors import SettingsError
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
 from pipelines.serve.contents import Contents
@@ -31,9 +33,13 @@ class DuckDBCatalog:
         path: The catalog's file.
         storage: The lake's files, which the views name by their absolute paths.
         currency: The label shown beside money; empty for none.
+
+    Raises:
+        SettingsError: The lake's path would change what readers see in a column.
     """
 
     def __init__(self, path: Path, storage: Storage, *, currency: str = "") -> None:
+        _refuse_column_names(storage.address())
         self.path = path.absolute()
         self._storage = storage
         self._currency = currency
@@ -52,7 +58,7 @@ class DuckDBCatalog:
             FileExistsError: Something else than such a catalog is at the target.
         """
         target = target.absolute()
-        if target.exists() and (target.samefile(self.path) or read_generation(target) is None):
+        if target.exists() and not _stands_alone(target):
             raise FileExistsError(target)
         self._write(target, manifest, marts_only=True)
 
@@ -66,7 +72,9 @@ class DuckDBCatalog:
             version = f"STORAGE_VERSION {literal(_STORAGE_VERSION)}"
             connection.execute(f"ATTACH {literal(str(temporary))} AS made ({version})")
             connection.execute("USE made")
+            connection.begin()  # one commit in place of one for each comment
             contents.write(connection)
+            connection.commit()
             connection.execute("USE memory")
             connection.execute("DETACH made")  # writes all of it into the one file
 
@@ -93,3 +101,19 @@ def read_generation(path: Path) -> int | None:
         row = connection.execute("SELECT generation FROM _lake").fetchone()
         return int(row[0]) if row else None
     return None
+
+
+def _stands_alone(path: Path) -> bool:
+    """Whether a file is a catalog that was made to hand out."""
+    with suppress(duckdb.Error), open_catalog(path) as connection:
+        return connection.execute("SELECT 1 FROM _tables WHERE kind = 'core'").fetchone() is None
+    return False
+
+
+def _refuse_column_names(root: str) -> None:
+    """Refuse a lake below a folder such as `provider=x`, since readers of Parquet would take x for the column."""
+    columns = {column.name for table in TABLES.values() for column in table.all_columns}
+    for part in Path(root).parts:
+        if part.partition("=")[0] in columns and "=" in part:
+            message = f"CHORUS_LAKE: its folder {part!r} looks like a column to those who read it; choose another path"
+            raise SettingsError(message)

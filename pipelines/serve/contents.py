@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipelines.dictionary import CORE_TABLES, MARTS, TABLES, Column, Table
 from pipelines.dictionary.schemas import arrow_schema
@@ -16,7 +16,8 @@ from pipelines.lake import layout, state
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
 from pipelines.serve import ddl
-from pipelines.serve.freshness import ensure_scans_readable, freshness_query, landed_states
+from pipelines.serve.facts import landed_states, newest_call
+from pipelines.serve.freshness import ensure_scans_readable, freshness_query
 from pipelines.serve.helpers import COLUMNS_TABLE, DAYS, DIM_DATE, FRESHNESS, LAKE, TABLES_TABLE
 
 _CALENDAR: Final = """
@@ -40,7 +41,7 @@ class _Relation:
     kind: str
     table: Table
     columns: Sequence[Column]
-    query: str
+    query: str = ""
     is_view: bool = False
 
 
@@ -63,7 +64,7 @@ class Contents:
     def write(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Put all of it into the empty database that a connection uses."""
         ensure_scans_readable(self._storage)
-        _insert(connection, LAKE, [self._lake(connection)])
+        _insert(connection, LAKE, [self._lake()])
         _insert(connection, DAYS, self._days())
         relations = [*self._lake_relations(), *self._helper_relations()]
         for relation in relations:
@@ -83,7 +84,7 @@ class Contents:
         for name in MARTS if self._marts_only else CORE_TABLES + MARTS:
             table = ddl.labelled(TABLES[name], self._currency)
             is_core = name in CORE_TABLES
-            query = ddl.rows_of(table, self._files(name))
+            query = ddl.rows_of(table, self._addresses(name), alike=is_core and self._are_alike(name))
             yield _Relation("core" if is_core else "mart", table, table.all_columns, query, is_view=is_core)
 
     def _helper_relations(self) -> Iterator[_Relation]:
@@ -92,27 +93,24 @@ class Contents:
         yield _Relation("helper", FRESHNESS, FRESHNESS.columns, query, is_view=not self._marts_only)
 
     def _files(self, table: str) -> list[str]:
-        days = sorted(self._manifest.days.items())
-        return [self._storage.address(layout.table_file(day, known.version, table)) for day, known in days]
+        return [layout.table_file(day, known.version, table) for day, known in sorted(self._manifest.days.items())]
 
-    def _lake(self, connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    def _addresses(self, table: str) -> list[str]:
+        return [self._storage.address(file) for file in self._files(table)]
+
+    def _are_alike(self, table: str) -> bool:
+        """Whether every published file has the columns of today's dictionary: after an upgrade some have not."""
+        columns = list(TABLES[table].names)
+        return all(pq.read_schema(self._storage.open_input(file)).names == columns for file in self._files(table))
+
+    def _lake(self) -> dict[str, Any]:
         return {
             "generation": self._manifest.generation,
             "committed_at": self._manifest.committed_at,
             "made_at": state.now(),
             "currency": self._currency or None,
-            "newest_call_at": self._newest_call(connection),
+            "newest_call_at": newest_call(self._storage, self._manifest),
         }
-
-    def _newest_call(self, connection: duckdb.DuckDBPyConnection) -> datetime | None:
-        days = [day for day, known in self._manifest.days.items() if known.rows.get("calls")]
-        if not days:
-            return None
-        day = max(days)
-        file = layout.table_file(day, self._manifest.days[day].version, "calls")
-        query = f"SELECT max(coalesce(created_at, started_at)) AS newest FROM {ddl.rows(self._storage.address(file))}"
-        row = connection.execute(query).fetchone()
-        return row[0] if row else None
 
     def _days(self) -> list[dict[str, Any]]:
         landed = landed_states(self._storage, self._manifest)
@@ -142,7 +140,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[
     """Make a table of rows of this program."""
     connection.execute(ddl.create_table(table.name, table.columns))
     connection.register("incoming", pa.Table.from_pylist(list(rows), schema=arrow_schema(table)))
-    connection.execute(f"INSERT INTO {ddl.name(table.name)} SELECT * FROM incoming")
+    connection.execute(f"INSERT INTO {ddl.name(table.name)} SELECT * FROM incoming")  # noqa: S608 - its own name
     connection.unregister("incoming")
 
 

@@ -52,22 +52,28 @@ def no_rows(columns: Sequence[Column]) -> str:
     return f"SELECT {', '.join(f'CAST(NULL AS {_SQL_TYPES[c.type]}) AS {name(c.name)}' for c in columns)} WHERE false"
 
 
-def rows_of(table: Table, files: Sequence[str]) -> str:
+def rows_of(table: Table, files: Sequence[str], *, alike: bool = True) -> str:
     """Return a query over exactly these files of a table, with call_date taken from their paths.
 
     Args:
         table: A table of the lake.
         files: Absolute paths, one a day; none gives a query without rows.
+        alike: Whether all files have the table's columns. Where an older program wrote some, each has to be looked
+            into before the first row comes, and what it lacks is null.
     """
     if not files:
         return no_rows(table.all_columns)
-    return f"SELECT {names(table.all_columns)} FROM {rows(*files)}"
+    query = f"SELECT {names(table.all_columns)} FROM"
+    if alike:
+        return f"{query} {parquet(*files)}"
+    found = f"SELECT * FROM {parquet(*files, options=', union_by_name = true')}"  # noqa: S608 - paths are escaped
+    return f"{query} ({no_rows(table.all_columns)} UNION ALL BY NAME {found})"
 
 
-def rows(*files: str) -> str:
+def parquet(*files: str, options: str = "") -> str:
     """Return the part of a query that reads exactly these Parquet files, and call_date from their paths."""
     listed = ", ".join(exact_path(file) for file in files)
-    return f"read_parquet([{listed}], hive_partitioning = true, hive_types = {{'call_date': DATE}})"
+    return f"read_parquet([{listed}], hive_partitioning = true, hive_types = {{'call_date': DATE}}{options})"
 
 
 def create_macro(ratio: Ratio) -> Iterator[str]:

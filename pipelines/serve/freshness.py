@@ -5,16 +5,13 @@ Days turn stale and scans end without the catalog being made again, so these are
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.lake import layout, state
-from pipelines.lake.state import LakeRecord, Landed, Manifest
+from pipelines.lake import layout
 from pipelines.lake.storage import Storage
-from pipelines.lake.versions import Shaping, fingerprint
 from pipelines.serve.ddl import exact_path
 
 # DuckDB refuses a view over a file that is not there, and before the first sync there is no record of scans. This file
@@ -70,7 +67,7 @@ FROM _lake
 
 
 def freshness_query(storage: Storage) -> str:
-    """Return the query behind `data_freshness`, over the catalog's own `_lake` and `_days` and the state of the lake."""
+    """Return the query behind `data_freshness`: the catalog's own `_lake` and `_days`, and the state of the lake."""
     scans = exact_path(storage.address(layout.SCANS)).replace("/scans.parquet'", "/*scans.parquet'")
     return _QUERY.format(landed_type=_LANDED_TYPE, landed=exact_path(storage.address(layout.LANDED)), scans=scans)
 
@@ -80,25 +77,3 @@ def ensure_scans_readable(storage: Storage) -> None:
     if storage.size(_NO_SCANS) is None:
         with storage.create(_NO_SCANS) as stream:
             pq.write_table(_SCAN_COLUMNS.empty_table(), stream)
-
-
-def lake_shaping(storage: Storage) -> Shaping | None:
-    """Return what shapes the lake's tables, as its writers agreed; None where none has written yet."""
-    kept = state.read(storage, layout.LAKE, LakeRecord)
-    return Shaping(kept.value.shaping, kept.value.table_version) if kept else None
-
-
-def landed_states(storage: Storage, manifest: Manifest) -> dict[date, str | None]:
-    """Say of each published day from which state of the landed calls it was built; None where newer ones have landed."""
-    landed = state.load_landed(storage).value
-    shaping = lake_shaping(storage)
-    return {
-        day: _state(landed, day) if shaping and published.version == fingerprint(landed, day, shaping) else None
-        for day, published in manifest.days.items()
-    }
-
-
-def _state(landed: Landed, day: date) -> str:
-    """The digests that a day's version follows from, as the view puts them together."""
-    days = (landed.days.get(day), landed.days.get(day - timedelta(days=1)))
-    return " ".join(known.digest if known else "" for known in days)

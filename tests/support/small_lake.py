@@ -92,6 +92,6 @@ _SCANS = pa.schema(
         ("mode", pa.string()),
         ("seen", pa.int64()),
         ("complete", pa.bool_()),
-        ("ended", pa.string()),
+        ("ending", pa.string()),
     ]
 )

@@ -1,0 +1,43 @@
+"""The five core tables: one decode of one day of calls makes them all."""
+
+# Dagster looks at the annotation of `context` itself: no annotations from __future__ here.
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.tables import CORE, table_event, table_spec
+from pipelines import run_plan
+from pipelines.build.day import CoreBuilder
+from pipelines.day_events import LANDED, QUIET, core_tags
+from pipelines.dictionary import CORE_TABLES
+from pipelines.lake.versions import read_audit
+from pipelines.partitions import ONE_RUN, WITH_THE_DAY_BEFORE
+from pipelines.resources import LakeResource, expected_failures
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(table, CORE, [dg.AssetDep(LANDED, partition_mapping=WITH_THE_DAY_BEFORE)]) for table in CORE_TABLES
+    ],
+    backfill_policy=ONE_RUN,
+)
+def core_tables(
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[LakeResource]
+) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult[None]]:
+    """Flatten the calls of each landed day of the run; days on which nothing has landed are left alone."""
+    with expected_failures():
+        workspace = lake.for_writing()
+        storage = workspace.storage
+        with storage.lock("lake", shared=True):
+            tags = core_tags(context.instance)
+            builder = CoreBuilder(workspace)
+            builds = run_plan.begin(workspace, context.run, context.partition_keys)
+            context.log.info("%s of %s days have landed", len(builds), len(context.partition_keys))
+            for day, build in builds.items():
+                complete = read_audit(storage, day, build.version)
+                rows = complete.rows if complete else builder.build(day, build.version)
+                for table in CORE_TABLES:
+                    yield table_event(workspace, table, day, build.version, rows=rows[table], tags=tags)
+    for table in CORE_TABLES:
+        yield dg.MaterializeResult(asset_key=table, metadata=QUIET)

@@ -1,0 +1,79 @@
+"""Extraction: reading the API's pages, and the days that landed from them."""
+
+# Dagster looks at the annotation of `context` itself: no annotations from __future__ here.
+
+from enum import Enum
+
+import dagster as dg
+from pydantic import Field
+
+from assets.tables import EXTRACT, OWNERS
+from pipelines.day_events import LANDED
+from pipelines.extract.sync import sync
+from pipelines.lake import state
+from pipelines.lake_report import report_landed
+from pipelines.partitions import DAILY
+from pipelines.resources import CallsApi, LakeResource, expected_failures
+from pipelines.settings import load_settings
+
+
+class Mode(Enum):
+    """How much of the API's list is read."""
+
+    RECENT = "recent"
+    FULL = "full"
+
+
+class ExtractConfig(dg.Config):
+    """What a run of `extract_calls` reads."""
+
+    mode: Mode = Field(
+        default=Mode.RECENT,
+        description="RECENT reads what is new or changed lately; FULL reads every page and notices deleted calls.",
+    )
+    max_pages: int | None = Field(default=None, ge=1, description="Stop after so many pages; what was read is kept.")
+
+
+landed_calls = dg.AssetSpec(
+    LANDED,
+    deps=["call_pages"],
+    description=(
+        "Which days have landed: every version of every call of a day, as the API sent it. Written by `call_pages`, "
+        "by `chorus-calls sync` and by nothing else."
+    ),
+    group_name=EXTRACT,
+    kinds={"parquet"},
+    owners=OWNERS,
+    partitions_def=DAILY,
+)
+
+
+@dg.asset(
+    group_name=EXTRACT,
+    kinds={"python"},
+    owners=OWNERS,
+    pool="calls_api",
+)
+def call_pages(
+    context: dg.AssetExecutionContext,
+    config: ExtractConfig,
+    calls_api: dg.ResourceParam[CallsApi],
+    lake: dg.ResourceParam[LakeResource],
+) -> dg.MaterializeResult[None]:
+    """Read the API's pages and land new and changed calls in the days they belong to."""
+    with expected_failures():
+        workspace = lake.for_writing()
+        try:
+            with calls_api.client() as client:
+                report = sync(
+                    workspace.storage,
+                    client,
+                    start_date=load_settings().start_date,
+                    full=config.mode is Mode.FULL,
+                    max_pages=config.max_pages,
+                )
+        finally:
+            # Also when reading was cut off: what has landed is kept, and its days are to be built.
+            days = report_landed(context.instance, state.load_landed(workspace.storage).value, context.log_event)
+            context.log.info("%s days have landed or changed", len(days))
+    return dg.MaterializeResult(metadata={"report": str(report)})

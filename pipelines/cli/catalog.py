@@ -1,0 +1,40 @@
+"""`chorus-calls catalog`: makes the DuckDB catalog again, for a lake that was moved, or a copy to hand out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipelines.errors import ChorusCallsError
+from pipelines.settings import load_settings
+
+
+@click.command(epilog="Example: chorus-calls catalog --marts-only metrics.duckdb")
+@click.option(
+    "--marts-only",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Make another catalog instead, which needs no lake beside it: only the aggregated tables, no text of calls.",
+)
+def command(target: Path | None) -> None:
+    """Make the DuckDB catalog again from what is published."""
+    from pipelines.lake import state
+    from pipelines.lake.local import LocalStorage
+    from pipelines.serve.catalog import DuckDBCatalog
+
+    settings = load_settings()
+    storage = LocalStorage(settings.lake_path)
+    catalog = DuckDBCatalog(settings.catalog_path, storage, currency=settings.currency)
+    try:
+        with storage.lock("publish"):
+            manifest = state.load_manifest(storage).value
+            if target is None:
+                catalog.make(manifest)
+            else:
+                catalog.make_marts_only(manifest, target)
+    except FileExistsError as error:
+        message = f"{target} is not a catalog to hand out, so it stays as it is. Name another file."
+        raise ChorusCallsError(message) from error
+    click.echo(f"{target or catalog.path}: {len(manifest.days):,} days, generation {manifest.generation}")

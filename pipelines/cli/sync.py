@@ -1,0 +1,111 @@
+"""`chorus-calls sync`: fetches what is new or changed at the API, then builds the days that changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines.cli.building import build_facts, build_sentence, build_with_progress, raise_refused
+from pipelines.cli.console import print_json, progress, say
+from pipelines.errors import ChorusCallsError
+from pipelines.settings import load_settings
+
+if TYPE_CHECKING:
+    from pipelines.build.days import BuildReport
+    from pipelines.build.workspace import Workspace
+    from pipelines.extract.journal import ScanReport
+    from pipelines.extract.sync import PageProgress
+
+
+@click.command(epilog="Example: chorus-calls sync --full")
+@click.option("--full", is_flag=True, help="Read the whole list, which finds changes of older calls too.")
+@click.option("--max-pages", type=click.IntRange(min=1), metavar="N", help="Stop after N pages.")
+@click.option("--no-build", is_flag=True, help="Only land calls; their days stay stale.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(*, full: bool, max_pages: int | None, no_build: bool, as_json: bool) -> None:
+    """Fetch new and changed calls, then build the days that changed."""
+    from pipelines.build.workspace import open_workspace
+    from pipelines.lake.identity import admit
+    from pipelines.lake.settle import settle
+
+    workspace = open_workspace(load_settings())
+    admit(workspace.storage, workspace.shaping)
+    settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    try:
+        scan = _scan(workspace, full=full, max_pages=max_pages)
+    except ChorusCallsError:
+        if not no_build:  # what did land is built all the same
+            say(build_sentence(_build(workspace)))
+        raise
+    if not as_json:
+        click.echo(_sentence(scan))
+    build = None if no_build else _build(workspace)
+    if as_json:
+        print_json({"scan": _facts(scan), "build": build_facts(build) if build else None})
+    elif build:
+        click.echo(build_sentence(build))
+    if build:
+        raise_refused(build)
+
+
+def _scan(workspace: Workspace, *, full: bool, max_pages: int | None) -> ScanReport:
+    from pipelines.build.api import calls_client
+    from pipelines.extract.sync import sync
+
+    settings = workspace.settings
+    with calls_client(settings) as client, progress("Fetching calls") as step:
+        shown = 0
+
+        def on_page(page: PageProgress) -> None:
+            nonlocal shown
+            step(page.seen - shown, total=page.total)
+            shown = page.seen
+
+        return sync(
+            workspace.storage,
+            client,
+            start_date=settings.start_date,
+            full=full,
+            max_pages=max_pages,
+            lookback_hours=settings.lookback_hours,
+            on_page=on_page,
+        )
+
+
+def _build(workspace: Workspace) -> BuildReport:
+    from pipelines.lake import state
+    from pipelines.lake.versions import stale_days
+
+    landed = state.load_landed(workspace.storage).value
+    manifest = state.load_manifest(workspace.storage).value
+    return build_with_progress(workspace, stale_days(landed, manifest, workspace.shaping))
+
+
+def _facts(scan: ScanReport) -> dict[str, Any]:
+    return {
+        "mode": scan.mode,
+        "order": str(scan.order),
+        "ending": str(scan.ending),
+        "complete": scan.complete,
+        "resumed": scan.resumed,
+        "pages": scan.pages,
+        "requests": scan.requests,
+        "calls_seen": scan.calls_seen,
+        "calls_new": scan.calls_new,
+        "calls_changed": scan.calls_changed,
+        "calls_unchanged": scan.calls_unchanged,
+        "items_rejected": scan.items_rejected,
+        "changed_days": [str(day) for day in scan.changed_days],
+        "seconds": round(scan.seconds, 3),
+    }
+
+
+def _sentence(scan: ScanReport) -> str:
+    sentence = (
+        f"{scan.mode} scan {'complete' if scan.complete else scan.ending}: {scan.pages:,} pages, "
+        f"{scan.calls_seen:,} calls seen, {scan.calls_new:,} new, {scan.calls_changed:,} changed"
+    )
+    if scan.items_rejected:
+        sentence += f", {scan.items_rejected:,} rejected"
+    return f"{sentence} ({scan.seconds:.1f} s)"

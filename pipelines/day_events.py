@@ -1,0 +1,119 @@
+"""What Dagster is told about days: which have landed, which tables were built, which are published.
+
+Dagster's own event for an output covers every day of a run's range. A day with nothing landed, or a day that was
+refused, would then look built; so each event is written here for its day alone, and outputs carry `QUIET`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from types import MappingProxyType
+from typing import Final
+
+import dagster as dg
+from dagster import DagsterEventType
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_TAG,
+    NULL_EVENT_POINTER,
+    get_input_data_version_tag,
+    get_input_event_pointer_tag,
+)
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+
+from pipelines.build.workspace import TABLE_VERSION
+from pipelines.lake.state import LandedDay, PublishedDay
+
+LANDED: Final = dg.AssetKey("landed_calls")
+CATALOG: Final = dg.AssetKey("catalog")
+CODE_VERSION: Final = str(TABLE_VERSION)
+QUIET: Final[Mapping[str, bool]] = MappingProxyType({SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
+"""Metadata of an output whose events were written day by day: Dagster writes none of its own for it."""
+
+
+def landed_events(day: date, landed: LandedDay) -> Iterator[dg.AssetObservation | dg.AssetMaterialization]:
+    """Give the two events of a day that has landed or changed, in the order in which they must be logged.
+
+    Tables compare what they were built from with the newest observation, since `landed_calls` is external, but remember
+    the newest materialization. The observation must therefore be the older of the two. The materialization fills the
+    bar of partitions.
+    """
+    metadata = {
+        "versions of calls": sum(file.rows for file in landed.calls.values()),
+        "rejected items": sum(file.rows for file in landed.rejected.values()),
+        "files": len(landed.calls) + len(landed.rejected),
+        "bytes": sum(file.bytes for file in (*landed.calls.values(), *landed.rejected.values())),
+    }
+    tags = {DATA_VERSION_TAG: landed.digest}
+    yield dg.AssetObservation(LANDED, partition=str(day), metadata=metadata, tags=tags)
+    yield dg.AssetMaterialization(LANDED, partition=str(day), metadata=metadata, tags=tags)
+
+
+def built_event(
+    asset: dg.AssetKey | str,
+    day: date,
+    version: str,
+    *,
+    rows: int,
+    size: int,
+    times: tuple[datetime, datetime] | None = None,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> dg.AssetMaterialization:
+    """Say that one table of a day was built.
+
+    Args:
+        asset: The table.
+        day: The day.
+        version: The version of the day that it belongs to.
+        rows: Its rows.
+        size: Its file's size in bytes.
+        times: Earliest and latest of its times, None where it has none.
+        tags: What it was built from, of `core_tags`.
+    """
+    metadata: dict[str, dg.MetadataValue] = {
+        "dagster/partition_row_count": dg.MetadataValue.int(rows),
+        "bytes": dg.MetadataValue.int(size),
+        "version": dg.MetadataValue.text(version),
+    }
+    if times:
+        metadata["earliest"], metadata["latest"] = map(dg.MetadataValue.timestamp, times)
+    return dg.AssetMaterialization(
+        asset, partition=str(day), metadata=metadata, tags={**tags, DATA_VERSION_TAG: version}
+    )
+
+
+def published_event(day: date, published: PublishedDay) -> dg.AssetMaterialization:
+    """Say that a day is published, and in which version."""
+    metadata = {
+        "version": published.version,
+        "published at": dg.MetadataValue.timestamp(published.published_at),
+        "bytes": sum(published.bytes.values()),
+        **{f"rows of {table}": rows for table, rows in published.rows.items()},
+    }
+    return dg.AssetMaterialization(
+        CATALOG, partition=str(day), metadata=metadata, tags={DATA_VERSION_TAG: published.version}
+    )
+
+
+def core_tags(instance: dg.DagsterInstance) -> dict[str, str]:
+    """Return the tags by which Dagster sees later that a core table is stale: what has landed, and the code's version.
+
+    To be asked for before raw is read, so that whatever lands afterwards shows as a change.
+    """
+    newest = instance.fetch_materializations(LANDED, limit=1).records
+    landed = newest[0] if newest else None
+    return {
+        CODE_VERSION_TAG: CODE_VERSION,
+        get_input_event_pointer_tag(LANDED): str(landed.storage_id) if landed else NULL_EVENT_POINTER,
+        # Dagster compares versions of partitions by the events; this tag only has to be there.
+        get_input_data_version_tag(LANDED): str(landed.storage_id) if landed else NULL_EVENT_POINTER,
+    }
+
+
+def known_versions(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[date, str]:
+    """Return the data version that Dagster last heard of, by day."""
+    tags = instance.event_log_storage.get_latest_tags_by_partition(
+        asset, DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
+    )
+    return {date.fromisoformat(day): values.get(DATA_VERSION_TAG, "") for day, values in tags.items()}

@@ -1,0 +1,55 @@
+"""The jobs: extracting, building days, and clearing away old runs."""
+
+# Dagster looks at the annotation of `context` itself: no annotations from __future__ here.
+
+from datetime import timedelta
+from typing import Final
+
+import dagster as dg
+from pydantic import Field
+
+from pipelines.lake import layout
+from pipelines.purge import purge
+from pipelines.resources import LakeResource
+
+MAX_RUNTIME: Final = timedelta(hours=6)
+"""A run that takes longer is ended, and no longer holds back another run of its days."""
+
+_COMMON_TAGS: Final = {"dagster/max_runtime": str(int(MAX_RUNTIME.total_seconds()))}
+
+extract_calls = dg.define_asset_job(
+    "extract_calls",
+    selection=dg.AssetSelection.assets("call_pages"),
+    description="Land new and changed calls; the sensor changed_days then builds their days.",
+    tags=_COMMON_TAGS,
+)
+
+build_days = dg.define_asset_job(
+    "build_days",
+    selection=dg.AssetSelection.groups("core", "marts", "serving"),
+    description="Build, check and publish a range of days.",
+    # The sensor tries again, since it knows better than a retry which days still need it.
+    tags={**_COMMON_TAGS, "dagster/max_retries": "0"},
+)
+
+
+class PurgeConfig(dg.Config):
+    """What a run of `purge_runs` removes."""
+
+    older_than_days: int = Field(default=30, ge=1, description="Finished runs older than so many days are removed.")
+
+
+@dg.op
+def remove_old_runs(context: dg.OpExecutionContext, config: PurgeConfig, lake: dg.ResourceParam[LakeResource]) -> None:
+    """Remove old finished runs with their logs and plans, but not those that say what is built now."""
+    removed = purge(context.instance, timedelta(days=config.older_than_days), but=context.run_id)
+    storage = lake.workspace().storage
+    for run in removed:
+        storage.delete(layout.plan_file(run))
+    context.log.info("Removed %s runs that ended more than %s days ago", len(removed), config.older_than_days)
+
+
+@dg.job(description="Remove old runs and their logs, which Dagster keeps for ever.", tags=_COMMON_TAGS)
+def purge_runs() -> None:
+    """Remove old finished runs."""
+    remove_old_runs()

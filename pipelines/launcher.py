@@ -1,0 +1,38 @@
+"""Starts runs like Dagster's default launcher, and notices when their processes are gone."""
+
+from __future__ import annotations
+
+from dagster import DagsterRun, DefaultRunLauncher
+from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
+from dagster._serdes import deserialize_value
+
+_PATIENCE_SECONDS = 5
+
+
+class WatchedRunLauncher(DefaultRunLauncher):
+    """The default launcher with a health check, for run monitoring.
+
+    Without one, a run whose machine was switched off stays "started" for ever, and with it the days it was building.
+    """
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """Say that runs can be asked after."""
+        return True
+
+    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+        """Ask the server that started a run whether it still has it."""
+        client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]  # Dagster's own
+        if client is None:
+            # Started by a program of its own, without a server: its longest run time is all there is to go by.
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        request = CanCancelExecutionRequest(run_id=run.run_id)
+        try:
+            answer = client.can_cancel_execution(request, timeout=_PATIENCE_SECONDS)
+            known = deserialize_value(answer, CanCancelExecutionResult).can_cancel
+        except Exception:  # noqa: BLE001 - whatever keeps the server from answering, the run is lost with it
+            return CheckRunHealthResult(WorkerStatus.FAILED, "The server that started the run is gone.")
+        if known:
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(WorkerStatus.FAILED, "The run's process is gone.")

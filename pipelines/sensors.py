@@ -1,0 +1,102 @@
+"""What happens by itself: stale days are built, and failed runs are told to somebody."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import dagster as dg
+import requests
+from dagster import RunsFilter
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+
+from pipelines.due_days import due_days
+from pipelines.jobs import build_days
+from pipelines.lake.settle import settle
+from pipelines.lake.state import load_landed, load_manifest
+from pipelines.lake_report import report_landed, report_published
+from pipelines.partitions import days_of, range_tags
+from pipelines.resources import LakeResource, expected_failures
+from pipelines.settings import load_settings
+
+MOST_RUNS: Final = 10
+"""Runs of build_days that wait or work at a time: days that change meanwhile, the newest first, come before the rest."""
+
+_MOST_LANDED: Final = 200
+_MOST_PUBLISHED: Final = 31
+_WEBHOOK_SECONDS: Final = (5, 10)
+
+
+@dg.sensor(
+    job=build_days,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Builds the days whose published version is not the one that their calls, the code and the settings give.",
+)
+def changed_days(
+    context: dg.SensorEvaluationContext, lake: dg.ResourceParam[LakeResource]
+) -> dg.SensorResult | dg.SkipReason:
+    """Mend the lake, tell Dagster what it missed, and ask for the days that are stale."""
+    landed = load_landed(lake.workspace().storage).value
+    if not landed.days:
+        return dg.SkipReason("Nothing has landed yet.")
+    with expected_failures():
+        workspace = lake.for_writing()
+        settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    report_landed(context.instance, landed, context.instance.report_runless_asset_event, most=_MOST_LANDED)
+    due = due_days(context.instance, workspace)
+    report_published(
+        context.instance,
+        load_manifest(workspace.storage).value,
+        but=due.busy,
+        most=_MOST_PUBLISHED,
+    )
+    unfinished = RunsFilter(job_name=build_days.name, statuses=NOT_FINISHED_STATUSES)
+    room = max(0, MOST_RUNS - context.instance.get_runs_count(unfinished))
+    # No run_key: a key is skipped for ever once a run with it was launched, even if that run failed.
+    requests_ = [dg.RunRequest(tags=range_tags(first, last)) for first, last in due.spans[:room]]
+    if requests_:
+        return dg.SensorResult(run_requests=requests_)
+    if not due.stale:
+        return dg.SkipReason("Every landed day is published as it is.")
+    return dg.SkipReason(
+        f"{len(due.stale)} days are stale: {len(due.busy & set(due.stale))} are being built, {len(due.refused)} failed "
+        f"their checks, {len(due.paused)} failed lately and wait."
+    )
+
+
+@dg.run_failure_sensor(
+    name="run_failure_alert",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Posts a line of JSON to ALERT_WEBHOOK_URL, where that is set, when a run fails.",
+)
+def run_failure_alert(context: dg.RunFailureSensorContext) -> None:
+    """Tell somebody that a run failed; that nobody could be told is no failure of its own."""
+    url = load_settings().alert_webhook_url
+    if url is None:
+        return
+    try:
+        answer = requests.post(
+            url.get_secret_value(), json=_alert(context), timeout=_WEBHOOK_SECONDS, allow_redirects=False
+        )
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        # The error's own words hold the address, and that is a secret.
+        context.log.warning("The alert was not delivered: %s", type(error).__name__)
+
+
+def _alert(context: dg.RunFailureSensorContext) -> dict[str, object]:
+    """The run and, of each step that failed with words meant for people, those words."""
+    run = context.dagster_run
+    reasons = {}
+    for event in context.get_step_failure_events():
+        failure = event.step_failure_data.user_failure_data
+        reasons[str(event.step_key)] = failure.description if failure else "failed unexpectedly; see the run"
+    days = days_of(run.tags)
+    return {
+        "job": run.job_name,
+        "run_id": run.run_id,
+        "status": "failed",
+        "first_day": str(days[0]) if days else None,
+        "last_day": str(days[-1]) if days else None,
+        "steps": reasons,
+    }

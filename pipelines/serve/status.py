@@ -1,0 +1,120 @@
+"""How the lake stands: what has landed, what is published, what waits; answered from small files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipelines.dictionary import TABLES
+from pipelines.lake import layout, state
+from pipelines.lake.state import Landed, LandedFile, Manifest
+from pipelines.lake.storage import Storage
+from pipelines.lake.versions import Shaping, fingerprint, read_audit, stale_days
+from pipelines.serve.facts import lake_shaping, newest_call
+
+
+@dataclass(frozen=True)
+class Span:
+    """Some days: how many, the first and the last."""
+
+    days: int
+    first: date | None
+    last: date | None
+
+
+@dataclass(frozen=True)
+class LakeStatus:
+    """How the lake stands.
+
+    Attributes:
+        landed: Days of which calls or rejected items have landed.
+        landed_versions: Versions of calls that landed; a call that changed has several.
+        rejected_items: Items that could not be placed.
+        newest_landed_at: When something landed last.
+        published: Days that readers see.
+        rows: Rows that readers see, by table.
+        generation: How many times days were published.
+        committed_at: When days were published last.
+        stale: Landed days whose newest state is not published.
+        refused: Those of them that were built and did not pass, with the names of the checks.
+        newest_call_at: When the newest published call was created; else, when it started.
+        last_scan: The last scan as recorded; None before the first.
+        last_full_scan: The last full scan as recorded; None before the first.
+        raw_bytes: Size of the raw files that count.
+        table_bytes: Size of the published files.
+    """
+
+    landed: Span
+    landed_versions: int
+    rejected_items: int
+    newest_landed_at: datetime | None
+    published: Span
+    rows: dict[str, int]
+    generation: int
+    committed_at: datetime | None
+    stale: list[date]
+    refused: dict[date, list[str]]
+    newest_call_at: datetime | None
+    last_scan: dict[str, Any] | None
+    last_full_scan: dict[str, Any] | None
+    raw_bytes: int
+    table_bytes: int
+
+
+def lake_status(storage: Storage) -> LakeStatus:
+    """Say how a lake stands; one that is not there yet has nothing in it."""
+    landed = state.load_landed(storage).value
+    manifest = state.load_manifest(storage).value
+    shaping = lake_shaping(storage)
+    stale = stale_days(landed, manifest, shaping) if shaping else sorted(landed.days)
+    calls = [file for day in landed.days.values() for file in day.calls.values()]
+    rejected = [file for day in landed.days.values() for file in day.rejected.values()]
+    scans = _scans(storage)
+    return LakeStatus(
+        landed=_span(landed.days),
+        landed_versions=_rows(calls),
+        rejected_items=_rows(rejected),
+        newest_landed_at=landed.newest_landed_at,
+        published=_span(manifest.days),
+        rows=_rows_by_table(manifest),
+        generation=manifest.generation,
+        committed_at=manifest.committed_at,
+        stale=stale,
+        refused=_refused(storage, landed, shaping, stale) if shaping else {},
+        newest_call_at=newest_call(storage, manifest),
+        last_scan=next(iter(scans), None),
+        last_full_scan=next((scan for scan in scans if scan["mode"] == "full"), None),
+        raw_bytes=sum(file.bytes for file in calls + rejected),
+        table_bytes=sum(sum(day.bytes.values()) for day in manifest.days.values()),
+    )
+
+
+def _span(days: Iterable[date]) -> Span:
+    listed = sorted(days)
+    return Span(len(listed), listed[0] if listed else None, listed[-1] if listed else None)
+
+
+def _rows(files: Iterable[LandedFile]) -> int:
+    return sum(file.rows for file in files)
+
+
+def _rows_by_table(manifest: Manifest) -> dict[str, int]:
+    return {table: sum(day.rows.get(table, 0) for day in manifest.days.values()) for table in TABLES}
+
+
+def _refused(storage: Storage, landed: Landed, shaping: Shaping, stale: Iterable[date]) -> dict[date, list[str]]:
+    """Which stale days were built from what has landed now, and what their checks said."""
+    audits = ((day, read_audit(storage, day, fingerprint(landed, day, shaping))) for day in stale)
+    return {day: sorted({verdict.check for verdict in audit.failed}) for day, audit in audits if audit and audit.failed}
+
+
+def _scans(storage: Storage) -> list[dict[str, Any]]:
+    """The recorded scans, the last one first."""
+    if storage.size(layout.SCANS) is None:
+        return []
+    scans: list[dict[str, Any]] = pq.read_table(storage.open_input(layout.SCANS)).to_pylist()
+    return sorted(scans, key=lambda scan: scan["started_at"], reverse=True)

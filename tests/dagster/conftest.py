@@ -1,0 +1,93 @@
+"""A lake of a few days, landed as an extract would land them, and an instance that forgets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from pipelines.build import day as build_day
+from pipelines.build.workspace import Workspace, open_workspace
+from pipelines.lake import state
+from pipelines.quality import DayTables, Verdict
+from pipelines.settings import load_settings
+from tests.oracle.items import Version
+from tests.support import lakes
+
+Land = Callable[..., None]
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch) -> Workspace:
+    monkeypatch.chdir(tmp_path)
+    for variable in ("CHORUS_API_KEY", "CHORUS_API_URL", "ALERT_WEBHOOK_URL", "DAGSTER_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("CHORUS_LAKE", str(tmp_path / "lake"))
+    monkeypatch.setenv("CHORUS_PII_KEY", lakes.PII_KEY)
+    return open_workspace(load_settings())
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture
+def land(workspace) -> Land:
+    """Land two calls on each of some days; where they had landed before, the days have changed."""
+
+    def land_days(*days: str) -> None:
+        known = state.load_landed(workspace.storage).value.days
+        for text in days:
+            day = date.fromisoformat(text)
+            before = len(known[day].calls) if day in known else 0
+            lakes.land(workspace, {day: _versions(day, seconds=60 + before)}, name=f"file-{before}")
+
+    return land_days
+
+
+def _versions(day: date, *, seconds: int) -> list[Version]:
+    noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    calls = [
+        {
+            "id": f"call-{day}-{number}",
+            "organizationId": "org-1",
+            "agentId": "agent-1",
+            "direction": "inbound",
+            "status": "completed",
+            "durationSeconds": seconds,
+            "cost": 0.25,
+            "customerNumber": "+15550100123",
+            "transcript": [{"role": "user", "content": "Where is my parcel?"}],
+            "createdAt": (noon + timedelta(minutes=number)).isoformat(),
+            "startedAt": (noon + timedelta(minutes=number)).isoformat(),
+            "endedAt": (noon + timedelta(minutes=number, seconds=seconds)).isoformat(),
+        }
+        for number in range(2)
+    ]
+    landed_at = lakes.FIRST_LANDING + timedelta(seconds=seconds)
+    return [Version(call_id=str(call["id"]), payload=json.dumps(call), landed_at=landed_at) for call in calls]
+
+
+@pytest.fixture
+def fail_check(monkeypatch) -> Callable[[str], None]:
+    """Let one check find something wrong on a day."""
+    judged = build_day.audit
+    failing: set[str] = set()
+
+    def audit(tables: DayTables) -> list[Verdict]:
+        bad = str(tables.day) in failing
+        return [
+            replace(verdict, passed=False, rows=3, detail="calls rows out of order or repeated: 3")
+            if bad and verdict.check == "unique_keys"
+            else verdict
+            for verdict in judged(tables)
+        ]
+
+    monkeypatch.setattr(build_day, "audit", audit)
+    return failing.add

@@ -1,0 +1,213 @@
+"""A run of build_days over a range of days: what readers get, and what Dagster shows of it day by day."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import dagster as dg
+import pytest
+
+from pipelines.lake import layout, state
+from pipelines.lake_report import report_landed
+from pipelines.local_runs import run_job
+from tests.support import lakes
+from tests.support.dagster_runs import CORE_AND_MARTS, materialized, newest, staleness, step_failures
+
+
+def build(instance, first="2026-03-01", last="2026-03-04"):
+    span = (date.fromisoformat(first), date.fromisoformat(last))
+    return run_job("build_days", instance=instance, partition_range=span)
+
+
+def tell_landed(instance, workspace):
+    landed = state.load_landed(workspace.storage).value
+    return report_landed(instance, landed, instance.report_runless_asset_event)
+
+
+def published_days(workspace):
+    return {str(day) for day in state.load_manifest(workspace.storage).value.days}
+
+
+def test_a_range_publishes_its_landed_days_and_leaves_the_others_alone(workspace, land, instance):
+    land("2026-03-01", "2026-03-02", "2026-03-04")
+
+    assert build(instance).success
+
+    days = {"2026-03-01", "2026-03-02", "2026-03-04"}
+    assert published_days(workspace) == days
+    assert {asset: materialized(instance, asset) for asset in (*CORE_AND_MARTS, "catalog")} == dict.fromkeys(
+        (*CORE_AND_MARTS, "catalog"), days
+    )
+    assert not workspace.storage.list("days/call_date=2026-03-03")
+    rows = lakes.published_rows(workspace, date(2026, 3, 4))
+    assert [row["call_id"] for row in rows["calls"]] == ["call-2026-03-04-0", "call-2026-03-04-1"]
+    assert rows["call_metrics_daily"][0]["calls"] == 2
+    assert workspace.catalog.generation() == 1
+
+
+def test_one_day_can_be_built_by_its_partition(workspace, land, instance):
+    land("2026-03-01", "2026-03-02")
+    build(instance, "2026-03-02", "2026-03-02")
+    assert published_days(workspace) == {"2026-03-02"}
+
+
+def test_each_day_says_what_was_built_of_it(workspace, land, instance):
+    land("2026-03-01", "2026-03-02")
+    build(instance)
+
+    event = newest(instance, "calls", "2026-03-02")
+    published = state.load_manifest(workspace.storage).value.days[date(2026, 3, 2)]
+    metadata = {name: value.value for name, value in event.metadata.items()}
+    assert metadata == {
+        "dagster/partition_row_count": 2,
+        "bytes": published.bytes["calls"],
+        "version": published.version,
+        "earliest": 1772452800.0,  # 2026-03-02 12:00 UTC
+        "latest": 1772452860.0,
+    }
+    assert event.tags["dagster/data_version"] == published.version
+    assert newest(instance, "transcript_turns", "2026-03-02").metadata["dagster/partition_row_count"].value == 2
+    assert newest(instance, "catalog", "2026-03-02").metadata["rows of calls"].value == 2
+
+
+def test_a_failing_day_is_refused_and_the_others_are_published(workspace, land, instance, fail_check):
+    land("2026-03-01", "2026-03-02", "2026-03-03")
+    fail_check("2026-03-02")
+
+    result = build(instance, last="2026-03-03")
+
+    assert not result.success
+    assert step_failures(result) == {
+        "catalog": "1 of 3 days failed their checks and stay as they were: 2026-03-02 (unique_keys). "
+        "The other days are published. A refused day is built again when its calls, the code or the checks change."
+    }
+    good = {"2026-03-01", "2026-03-03"}
+    assert published_days(workspace) == good == materialized(instance, "catalog")
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey("catalog"))
+    observed = instance.fetch_observations(wanted, limit=9).records
+    assert [record.partition_key for record in observed] == ["2026-03-02"]
+    reason = observed[0].event_log_entry.asset_observation.metadata["refused by"].value
+    assert "| unique_keys | calls | 3 |" in reason
+
+
+def test_a_refused_change_leaves_the_day_as_it_was(workspace, land, instance, fail_check):
+    land("2026-03-01")
+    build(instance)
+    before = lakes.published_rows(workspace, date(2026, 3, 1))
+    land("2026-03-01")
+    fail_check("2026-03-01")
+
+    assert not build(instance).success
+    assert lakes.published_rows(workspace, date(2026, 3, 1)) == before
+
+
+def test_verdicts_are_shown_by_day_on_what_they_judged(workspace, land, instance, fail_check):
+    land("2026-03-01", "2026-03-02", "2026-03-03")
+    fail_check("2026-03-02")
+    build(instance, last="2026-03-03")
+
+    key = dg.AssetCheckKey(dg.AssetKey("calls"), "unique_keys")
+    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=9)
+    found = [record.event.dagster_event.asset_check_evaluation_data for record in records if record.event]
+    assert {(item.partition, item.passed) for item in found} == {
+        ("2026-03-01", True),
+        ("2026-03-02", False),
+        ("2026-03-03", True),
+    }
+    assert found[0].partition == "2026-03-02", "the list of checks shows the newest verdict"
+    assert all(item.target_materialization_data for item in found)
+
+
+def test_only_changed_days_and_the_days_after_them_are_stale_until_built(workspace, land, instance):
+    days = ("2026-03-01", "2026-03-02", "2026-03-03", "2026-03-04")
+    land(*days)
+    tell_landed(instance, workspace)
+    build(instance)
+    assert staleness(instance, "calls", *days) == ["FRESH"] * 4
+
+    land("2026-03-02")
+    assert [str(day) for day in tell_landed(instance, workspace)] == ["2026-03-02"]
+    assert staleness(instance, "calls", *days) == ["FRESH", "STALE", "STALE", "FRESH"]
+    assert staleness(instance, "transfer_legs", *days) == ["FRESH", "STALE", "STALE", "FRESH"]
+
+    build(instance, "2026-03-02", "2026-03-03")
+    assert staleness(instance, "calls", *days) == ["FRESH"] * 4
+    assert staleness(instance, "call_metrics_daily", *days) == ["FRESH"] * 4
+    assert staleness(instance, "catalog", *days) == ["FRESH"] * 4
+
+
+def test_a_landed_day_is_observed_before_it_is_materialized(workspace, land, instance):
+    land("2026-03-01", "2026-03-02")
+    logged = []
+    landed = state.load_landed(workspace.storage).value
+    report_landed(instance, landed, logged.append)
+    assert [(type(event).__name__, event.partition) for event in logged] == [
+        ("AssetObservation", "2026-03-02"),
+        ("AssetMaterialization", "2026-03-02"),
+        ("AssetObservation", "2026-03-01"),
+        ("AssetMaterialization", "2026-03-01"),
+    ]
+    assert {event.tags["dagster/data_version"] for event in logged} == {day.digest for day in landed.days.values()}
+
+
+def test_a_complete_version_is_used_again(workspace, land, instance):
+    land("2026-03-01")
+    build(instance)
+    files = workspace.storage.list("days")
+    stamps = [(workspace.storage.root / file.path).stat().st_mtime_ns for file in files]
+
+    assert build(instance).success
+    assert [(workspace.storage.root / file.path).stat().st_mtime_ns for file in files] == stamps
+    assert workspace.storage.list("days") == files
+
+
+def test_a_mart_alone_without_its_inputs_says_what_to_run(workspace, land, instance):
+    from pipelines.definitions import defs
+
+    land("2026-03-01")
+    job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={dg.AssetKey("call_metrics_daily")})
+    result = job.execute_in_process(instance=instance, partition_key="2026-03-01", raise_on_error=False)
+    assert not result.success
+    assert "build_days" in step_failures(result)["call_metrics_daily"]
+
+
+def test_a_newer_version_published_meanwhile_stays(workspace, land, instance, monkeypatch):
+    """A run stands between its core and its marts while the day changes and another run publishes the change."""
+    from assets import marts
+
+    land("2026-03-01")
+    build_mart, inner = marts.build_mart, []
+
+    def overtaken(*arguments):
+        if not inner:
+            inner.append(True)
+            land("2026-03-01")
+            assert build(instance).success
+        return build_mart(*arguments)
+
+    monkeypatch.setattr(marts, "build_mart", overtaken)
+    assert build(instance).success
+    assert [row["duration_seconds"] for row in lakes.published_rows(workspace, date(2026, 3, 1))["calls"]] == [61, 61]
+    event = newest(instance, "catalog", "2026-03-01")
+    published = state.load_manifest(workspace.storage).value.days[date(2026, 3, 1)]
+    assert event.tags["dagster/data_version"] == published.version
+
+
+def test_plans_are_dropped_once_all_is_published(workspace, land, instance, fail_check):
+    land("2026-03-01")
+    build(instance)
+    assert not workspace.storage.list("state/builds")
+    land("2026-03-01")
+    fail_check("2026-03-01")
+    result = build(instance)
+    assert workspace.storage.size(layout.plan_file(result.run_id)), "a run that failed may be taken up again"
+
+
+@pytest.mark.parametrize("asset", CORE_AND_MARTS)
+def test_metadata_tells_nothing_of_a_person(workspace, land, instance, asset):
+    land("2026-03-01")
+    build(instance)
+    event = newest(instance, asset, "2026-03-01")
+    said = str(event.metadata) + str(event.tags)
+    assert "5550100" not in said
+    assert "parcel" not in said

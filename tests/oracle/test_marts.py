@@ -1,0 +1,224 @@
+from datetime import date, timedelta
+
+import pytest
+
+from tests.oracle.examples import DAY, LANDED, call, only, pick, tables
+from tests.oracle.items import Version
+from tests.oracle.names import COLUMNS
+from tests.oracle.rows import Shaping
+
+NOON = "2026-03-10T12:00:00Z"
+
+
+def metrics(*calls):
+    return only(tables(*calls)["call_metrics_daily"])
+
+
+def at(clock, day="2026-03-10"):
+    return f"{day}T{clock}:00Z"
+
+
+def test_a_day_of_calls_by_hand():
+    said = [{"role": "agent", "content": "a b c"}, {"role": "user", "content": "d"}]
+    row = metrics(
+        # cost and duration: 0.60 over 600 s and 0.10 over 60 s are rated.
+        call("c1", status="ended", durationSeconds=600, cost=0.6, transcript=said, turnCount=2),
+        call("c2", status="ended", durationSeconds=60, cost="0.10", transcript=[], analysis={"summary": " "}),
+        # Transferred: connected though nobody knows for how long; its cost is not rated.
+        call("c3", status="failed", cost=0.05, startedAt=NOON, transferCalls=[{"id": "l", "startedAt": at("12:01")}]),
+        # Nobody reached; its duration counts in the rate per minute only.
+        call(
+            "c4", status="no-answer", durationSeconds=40, cost=0.3, analysis={"summary": "s", "extractions": {"k": 0}}
+        ),
+        call("c5", status="ringing", turnCount=3),
+        call("c6", status="odd", durationSeconds=9.5, cost=0),
+        call("c7", status="busy", durationSeconds=0, cost=0.02),
+        call("c8", parentCallId="elsewhere", durationSeconds=10, cost=100),
+    )
+    counts = dict.fromkeys(COLUMNS["call_metrics_daily"][5:22], 0) | {
+        "calls": 7,
+        "terminal_calls": 5,
+        "connected_calls": 4,
+        "connected_terminal_calls": 3,
+        "completed_calls": 2,
+        "failed_calls": 1,
+        "no_answer_calls": 1,
+        "busy_calls": 1,
+        "unknown_outcome_calls": 1,
+        "transferred_calls": 1,
+        "contained_calls": 2,
+        "short_calls": 1,
+        "cost_missing_calls": 1,
+        "summary_calls": 1,
+        "extraction_calls": 1,
+    }
+    assert {name: row[name] for name in counts} == counts
+    sums = {
+        "duration_seconds": 669.5,
+        "duration_calls": 3,
+        "cost": 1.07,
+        "cost_rated": 1.0,
+        "seconds_rated": 709.5,
+        "cost_zero_duration": 0.07,
+        "messages": 2,
+        "user_words": 1,
+        "agent_words": 3,
+        "turns": 5,
+        "turn_calls": 2,
+        "seconds_to_transfer": 60.0,
+        "seconds_to_transfer_calls": 1,
+    }
+    assert {name: row[name] for name in sums} == pytest.approx(sums)
+    ratios = {
+        "cost_per_minute": 1.0 / (709.5 / 60),
+        "average_duration_seconds": 669.5 / 3,
+        "connect_rate": 4 / 7,
+        "completion_rate": 2 / 5,
+        "transfer_rate": 1 / 4,
+        "transfer_rate_all": 1 / 7,
+        "containment_rate": 2 / 3,
+        "short_call_rate": 1 / 4,
+        "agent_word_share": 3 / 4,
+    }
+    assert {name: row[name] for name in ratios} == pytest.approx(ratios)
+
+
+def test_nothing_known_is_null_and_not_zero():
+    row = metrics(call("c1"))
+    assert (row["calls"], row["unknown_outcome_calls"], row["cost_missing_calls"]) == (1, 1, 1)
+    for name in ("duration_seconds", "cost", "cost_rated", "seconds_rated", "cost_zero_duration", "messages"):
+        assert row[name] is None
+    for name in ("user_words", "agent_words", "turns", "seconds_to_transfer"):
+        assert row[name] is None
+    assert (row["duration_calls"], row["turn_calls"], row["seconds_to_transfer_calls"]) == (0, 0, 0)
+    for name in COLUMNS["call_metrics_daily"][-9:]:
+        assert row[name] == {"connect_rate": 0.0, "transfer_rate_all": 0.0}.get(name)
+
+
+def test_the_buckets_of_the_histogram_join_without_overlap():
+    seconds = [0, 10, 10.5, 30, 60, 60.1, 120, 300, 301, 600, 1800, 1800.5, 9000]
+    row = metrics(
+        *(call(f"c{i}", status="ended", transferType="warm", durationSeconds=s) for i, s in enumerate(seconds))
+    )
+    buckets = [row[name] for name in COLUMNS["call_metrics_daily"] if name.startswith(("duration_le", "duration_gt"))]
+    assert buckets == [2, 2, 1, 2, 1, 2, 1, 2]
+    assert sum(buckets) == row["duration_calls"] == 13
+    assert row["short_calls"] == 1
+
+
+def test_deleted_and_child_calls_are_left_out():
+    gone = Version("c2", None, LANDED + timedelta(days=1))
+    of_day = tables(call("c1"), call("c2"), gone, call("c3", parentCallId="c1"))
+    assert only(of_day["call_metrics_daily"])["calls"] == 1
+    assert only(of_day["call_volume_hourly"])["calls"] == 1
+
+
+def test_unknown_dimensions_are_a_group_of_their_own_and_come_first():
+    of_day = tables(call("c1", agentId="a"), call("c2"), call("c3", agentId="a", provider="sip"), call("c4"))
+    columns = ("organization_id", "agent_id", "phone_number_id", "direction", "provider", "calls")
+    assert pick(of_day["call_metrics_daily"], *columns) == [
+        (None, None, None, None, None, 2),
+        (None, "a", None, None, None, 1),
+        (None, "a", None, None, "sip", 1),
+    ]
+
+
+def test_legs_by_hand():
+    legs = [
+        {"id": "l1", "transferStatus": "Bridged", "durationSeconds": 60, "cost": 1, "startedAt": at("12:01")},
+        {"id": "l2", "transferStatus": "no-answer", "durationSeconds": 0, "cost": 0.5},
+        {"id": "l3", "transferStatus": "briefing", "cost": 0.25, "startedAt": at("12:02")},
+        {"id": "l4", "durationSeconds": 30},
+    ]
+    row = only(tables(call("c", startedAt=NOON, transferCalls=legs))["transfer_metrics_daily"])
+    assert row == {
+        "organization_id": None,
+        "agent_id": None,
+        "phone_number_id": None,
+        "direction": None,
+        "transfer_type": None,
+        "legs": 4,
+        "successful_legs": 1,
+        "failed_legs": 1,
+        "pending_legs": 1,
+        "unknown_legs": 1,
+        "duration_seconds": 90.0,
+        "duration_legs": 3,
+        "cost": 1.75,
+        "cost_rated": 1.0,
+        "seconds_rated": 60.0,
+        "seconds_to_transfer": 180.0,
+        "seconds_to_transfer_legs": 2,
+        "transfer_success_rate": 0.5,
+        "average_leg_seconds": 30.0,
+        "cost_per_minute": 1.0,
+    }
+
+
+def test_an_hour_is_that_of_creation_and_else_of_the_start():
+    of_day = tables(
+        call("c1", createdAt=at("09:59"), startedAt=at("11:00")),
+        call("c2", createdAt=None, startedAt=at("23:00")),
+        call("c3", createdAt="2026-03-10T01:30:00+01:00"),
+    )
+    assert pick(of_day["call_volume_hourly"], "hour_utc", "calls") == [(0, 1), (9, 1), (23, 1)]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "clock", "local"),
+    [
+        ("UTC", DAY, "23:30", (date(2026, 3, 10), 23, 2)),
+        ("Asia/Kolkata", DAY, "18:59", (date(2026, 3, 10), 23, 2)),
+        ("Asia/Kolkata", DAY, "19:00", (date(2026, 3, 11), 0, 3)),
+        ("Asia/Kathmandu", DAY, "00:10", (date(2026, 3, 10), 5, 2)),
+        ("America/New_York", date(2026, 3, 8), "06:30", (date(2026, 3, 8), 1, 7)),
+        ("America/New_York", date(2026, 3, 8), "07:30", (date(2026, 3, 8), 3, 7)),
+        ("America/New_York", date(2026, 11, 1), "05:30", (date(2026, 11, 1), 1, 7)),
+        ("America/New_York", date(2026, 11, 1), "06:30", (date(2026, 11, 1), 1, 7)),
+        ("Australia/Lord_Howe", DAY, "12:59", (date(2026, 3, 10), 23, 2)),
+    ],
+)
+def test_local_hours_are_of_the_start_of_the_utc_hour(zone, day, clock, local):
+    of_day = tables(call(createdAt=at(clock, day)), day=day, shaping=Shaping(timezone=zone))
+    row = only(of_day["call_volume_hourly"])
+    assert (row["local_date"], row["local_hour"], row["local_weekday"]) == local
+
+
+def peaks(*spans, extra=()):
+    calls = [
+        call(f"c{i}", createdAt=at(start), startedAt=at(start), endedAt=at(end)) for i, (start, end) in enumerate(spans)
+    ]
+    return pick(tables(*calls, *extra)["call_volume_hourly"], "hour_utc", "peak_concurrency")
+
+
+def test_a_call_that_ends_when_another_starts_is_not_beside_it():
+    assert peaks(("10:00", "10:30"), ("10:30", "10:45"), ("10:40", "10:50")) == [(10, 2)]
+
+
+def test_a_call_lives_on_into_the_next_hour_but_not_when_it_ends_on_it():
+    assert peaks(("10:50", "11:00"), ("11:30", "11:40")) == [(10, 1), (11, 1)]
+    assert peaks(("10:50", "11:01"), ("11:30", "11:40")) == [(10, 1), (11, 1)]
+    assert peaks(("10:50", "11:31"), ("11:30", "11:40")) == [(10, 1), (11, 2)]
+    assert peaks(("10:00", "11:00"), ("10:59", "11:10"), ("11:00", "11:05")) == [(10, 2), (11, 2)]
+
+
+def test_a_peak_needs_both_ends_of_a_call():
+    assert peaks(("10:00", "10:00")) == [(10, 0)]
+    assert peaks(("10:10", "10:00")) == [(10, 0)]
+    open_end = call("x", createdAt=at("10:00"), startedAt=at("10:00"))
+    assert peaks(("10:00", "10:10"), extra=[open_end]) == [(10, 1)]
+
+
+def test_a_peak_is_over_the_calls_of_one_agent_and_direction_that_count():
+    span = {"createdAt": at("10:00"), "startedAt": at("10:00"), "endedAt": at("10:10")}
+    others = [
+        call("x", agentId="a", **span),
+        call("y", direction="outbound", **span),
+        call("z", parentCallId="c0", **span),
+    ]
+    assert peaks(("10:00", "10:10"), extra=others) == [(10, 1), (10, 1), (10, 1)]
+
+
+def test_a_peak_of_an_hour_counts_calls_created_in_another():
+    early = call("e", createdAt=at("08:00"), startedAt=at("10:05"), endedAt=at("10:20"))
+    assert peaks(("10:10", "10:30"), extra=[early]) == [(8, 0), (10, 2)]

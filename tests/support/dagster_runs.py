@@ -1,0 +1,57 @@
+"""Reading what a Dagster instance knows, for tests."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import dagster as dg
+from dagster._core.definitions.data_version import CachingStaleStatusResolver
+from dagster._core.loader import LoadingContextForTest
+
+from pipelines.definitions import defs
+
+CORE_AND_MARTS = (
+    "calls",
+    "transcript_turns",
+    "transfer_legs",
+    "call_attributes",
+    "data_issues",
+    "call_metrics_daily",
+    "transfer_metrics_daily",
+    "call_volume_hourly",
+)
+
+
+def materialized(instance: dg.DagsterInstance, asset: str) -> set[str]:
+    """Return the days of an asset that Dagster shows as materialized."""
+    return set(instance.get_materialized_partitions(dg.AssetKey(asset)))
+
+
+def newest(instance: dg.DagsterInstance, asset: str, day: str) -> dg.AssetMaterialization:
+    """Return the newest materialization of a day."""
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[day])
+    found = instance.fetch_materializations(wanted, limit=1).records[0].asset_materialization
+    assert found is not None
+    return found
+
+
+def staleness(instance: dg.DagsterInstance, asset: str, *days: str) -> list[str]:
+    """Return what the UI says of days of an asset: FRESH, STALE or MISSING."""
+    resolver = CachingStaleStatusResolver(instance, defs.resolve_asset_graph(), LoadingContextForTest(instance))
+    return [resolver.get_status(dg.AssetKey(asset), day).value for day in days]
+
+
+def step_failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    """Return the words of each failed step."""
+    found = {}
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data.user_failure_data
+            found[str(event.step_key)] = failure.description if failure and failure.description else event.message or ""
+    return found
+
+
+def days_after(day: str, count: int) -> list[str]:
+    """Return a day and those that follow it, `count` in all."""
+    first = date.fromisoformat(day)
+    return [str(first + timedelta(days=number)) for number in range(count)]
