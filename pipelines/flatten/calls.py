@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 import polars as pl
@@ -11,9 +11,9 @@ import pyarrow as pa
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.decode import Chunk
 from pipelines.flatten.derive import Shape, cost_per_minute, personal_columns, seconds_between
-from pipelines.flatten.issues import INVALID, MISSING, UNKNOWN, Problem
-from pipelines.flatten.payload import Call, object_source
-from pipelines.flatten.source import Step, source_at
+from pipelines.flatten.issues import MISSING, UNKNOWN, Problem
+from pipelines.flatten.payload import Call
+from pipelines.flatten.source import source_at
 from pipelines.flatten.values import Note, instants, measures
 
 _TEXTS = (
@@ -34,8 +34,6 @@ _TEXTS = (
 _SENT = {field.name: field.encode_name for field in msgspec.structs.fields(Call)}
 _NOT_REACHED = ("no_answer", "busy", "canceled", "voicemail")
 _NOT_TERMINAL = ("in_progress", "unknown")
-_NOTHING = msgspec.Raw()
-_ABSENT = (b"", b"null")
 
 
 def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: Shape) -> pa.Table:
@@ -48,9 +46,7 @@ def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: Shape
         shape: The settings that shape the table.
     """
     calls = chunk.calls
-    columns: dict[str, pa.Array] = {
-        name: pa.array([getattr(call, name) for call in calls], pa.string()) for name in _TEXTS
-    }
+    columns: dict[str, pa.Array] = {name: pa.array(list(map(attrgetter(name), calls)), pa.string()) for name in _TEXTS}
     columns["call_id"] = pa.array([call.id for call in calls], pa.string())
     columns["turn_count"] = pa.array([call.turn_count for call in calls], pa.int64())
     columns["duration_seconds"] = measures([call.duration_seconds for call in calls], _note(chunk, "duration_seconds"))
@@ -59,7 +55,9 @@ def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: Shape
     columns["ended_at"] = instants([call.ended_at for call in calls], _note(chunk, "ended_at"))
     columns["created_at"] = instants([call.created_at for call in calls], _note(chunk, "created_at"))
     _note_missing_creation(chunk)
-    columns |= _texts_of_analysis(chunk)
+    summaries = [call.analysis.summary if call.analysis else None for call in calls]
+    columns["summary"] = pa.array(summaries, pa.string())
+    columns |= {name: pa.array(sources, pa.binary()).cast(pa.string()) for name, sources in chunk.objects.items()}
     columns["outcome"] = _outcomes(chunk, shape)
     columns["cost_per_minute"] = cost_per_minute(columns["cost"], columns["duration_seconds"])
     columns |= personal_columns(columns["customer_number"], columns["recording_url"], shape)
@@ -132,28 +130,6 @@ def _outcomes(chunk: Chunk, shape: Shape) -> pa.Array:
             message = "a word that is in no map"
             chunk.issues.add(chunk.origin(row), Problem("calls", "status", ("status",), UNKNOWN, message))
     return pa.array(outcomes, pa.string())
-
-
-def _texts_of_analysis(chunk: Chunk) -> dict[str, pa.Array]:
-    calls = chunk.calls
-    extractions = [call.analysis.extractions if call.analysis else _NOTHING for call in calls]
-    return {
-        "summary": pa.array([call.analysis.summary if call.analysis else None for call in calls], pa.string()),
-        "extractions": _objects(chunk, extractions, "extractions", ("analysis", "extractions")),
-        "context_variables": _objects(
-            chunk, [call.context_variables for call in calls], "context_variables", ("contextVariables",)
-        ),
-        "metadata": _objects(chunk, [call.metadata for call in calls], "metadata", ("metadata",)),
-    }
-
-
-def _objects(chunk: Chunk, values: Sequence[msgspec.Raw], column: str, steps: tuple[Step, ...]) -> pa.Array:
-    """Return the sources of free-form objects, noting what is none."""
-    sources = [object_source(value) for value in values]
-    for row, source in enumerate(sources):
-        if source is None and bytes(values[row]) not in _ABSENT:
-            chunk.issues.add(chunk.origin(row), Problem("calls", column, steps, INVALID, "no object; left out"))
-    return pa.array(sources, pa.binary()).cast(pa.string())
 
 
 def _note_missing_creation(chunk: Chunk) -> None:

@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.attributes import attributes_table
@@ -17,7 +18,7 @@ from pipelines.flatten.decode import Chunk, decode_chunk
 from pipelines.flatten.derive import Shape
 from pipelines.flatten.issues import Issues, Origin
 from pipelines.flatten.legs import Nested, legs_table, nested_legs
-from pipelines.flatten.placing import Adopted, DayIndex, index_day, index_repeated, place_children
+from pipelines.flatten.placing import Adopted, DayIndex, index_day, place_children
 from pipelines.flatten.rejected import why_rejected
 from pipelines.flatten.turns import Counts, Segment, turns_table
 
@@ -45,7 +46,7 @@ class DayFlattener:
         """Look at the whole day once.
 
         Args:
-            read: Reads the day; called again where it has more than one chunk.
+            read: Reads the day; called twice where it has more than one chunk.
             read_before: Indexes the day before; called only where an item of the day may be a leg of one of its calls.
             rejected: Items that arrived on the day and are no calls: call_id, payload, landed_at.
             shape: The settings that shape the tables.
@@ -56,7 +57,7 @@ class DayFlattener:
             origin = Origin(item["call_id"], item["payload"].encode(), item["landed_at"])
             self._issues.add_rejected(origin, why_rejected(item["payload"]))
         self.index, self._chunks = _decode_day(read, self._issues)
-        self._adopted = place_children(self.index, read_before()) if self.index.children else []
+        self._adopted = place_children(self.index, read_before()) if self.index.has_children else []
 
     def parts(self) -> Iterator[dict[str, pa.Table]]:
         """Flatten the day, once.
@@ -90,12 +91,20 @@ def _decode_day(read: ReadDay, issues: Issues) -> tuple[DayIndex, Iterable[Chunk
     if second is None:
         chunk = decode_chunk(first, issues)
         index = index_day([chunk])
-        index_repeated(index, lambda: [chunk])
+        if missing := index.missing:
+            for row, call in enumerate(chunk.calls):
+                if call.id in missing:
+                    index.add_item(chunk, row)
         return index, [chunk]
     unheard = Issues(keep_personal=False)
     index = index_day(decode_chunk(landed, unheard) for landed in chain((first, second), tables))
     del first, second
-    index_repeated(index, lambda: (decode_chunk(landed, unheard) for landed in read()))
+    if missing := index.missing:
+        wanted = pa.array(sorted(missing), pa.string())
+        for landed in read():
+            chunk = decode_chunk(landed.filter(pc.is_in(landed["call_id"], wanted)), unheard)
+            for row in range(len(chunk.calls)):
+                index.add_item(chunk, row)
     return index, (decode_chunk(landed, issues) for landed in read())
 
 
@@ -134,9 +143,9 @@ def _segments(
             call_id = str(chunk.calls[entry.row].id)
             listed.append(Segment(call_id, entry.leg_id, entry.leg.transcript, entry.row, steps))
     listed += [
-        Segment(placed.call_id, placed.leg_id, placed.child.call.transcript, -1, ())
+        Segment(placed.call_id, placed.leg_id, placed.item.call.transcript, -1, ())
         for placed in adopted
-        if placed.lists_turns and placed.child.call.transcript
+        if placed.lists_turns and placed.item.call.transcript
     ]
     return sorted(listed, key=lambda segment: (segment.call_id, segment.leg_id or "")), unlisted
 
