@@ -71,7 +71,7 @@ def instants(values: Sequence[str | None], note: Note) -> pa.TimestampArray:
         return _instants_one_by_one(values, note)
     # Arrow knows years that Python's calendar does not have.
     bounds = pc.min_max(column)
-    if not bounds["min"].is_valid or (_FIRST <= bounds["min"].value and bounds["max"].value <= _LAST):
+    if not bounds["min"].is_valid or (bounds["min"].value >= _FIRST and bounds["max"].value <= _LAST):
         return column
     return _instants_one_by_one(values, note)
 
