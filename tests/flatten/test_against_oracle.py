@@ -7,31 +7,37 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.build import day as build_day
-from tests.oracle.compare import assert_same_tables
+from pipelines.dictionary import CORE_TABLES
+from tests.oracle.compare import assert_same_rows, assert_same_tables
 from tests.oracle.tables import expected_lake
-from tests.support.built import SHAPING, build, lake_of, tables_of
+from tests.support.built import build, lake_of, tables_of
+from tests.support.flattened import flatten
 from tests.support.histories import histories, shapings
 
-import os
-bounded = settings(
-    deadline=None,
-    max_examples=int(os.environ.get("N", "60")),
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
-)
+bounded = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-@bounded
+@settings(bounded, max_examples=150)
+@given(histories(), shapings(), st.integers(1, 9))
+def test_the_core_tables_are_the_oracles(history, shaping, chunk):
+    for day, expected in expected_lake(history.versions, history.rejected, shaping).items():
+        flattened = flatten(history, day, shaping, chunk=chunk)
+        for table in CORE_TABLES:
+            assert_same_rows(flattened[table], expected[table], table)
+
+
+@settings(bounded, max_examples=25)
 @given(histories(), shapings())
-def test_every_table_is_the_oracles(history, shaping):
+def test_all_tables_are_the_oracles_from_raw_to_files(history, shaping):
     built = tables_of(history, shaping)
     for day, expected in expected_lake(history.versions, history.rejected, shaping).items():
         assert_same_tables(built[day], expected)
 
 
-@bounded
-@given(histories(), st.sampled_from([1, 2, 3]))
-def test_the_size_of_chunks_makes_no_difference(history, chunk):
-    whole = tables_of(history)
-    with pytest.MonkeyPatch.context() as patch, lake_of(history, SHAPING, files=1) as opened:
+@settings(bounded, max_examples=15)
+@given(histories(), shapings(), st.sampled_from([1, 2, 3]))
+def test_the_size_of_chunks_makes_no_difference(history, shaping, chunk):
+    whole = tables_of(history, shaping)
+    with pytest.MonkeyPatch.context() as patch, lake_of(history, shaping, files=1) as opened:
         patch.setattr(build_day, "CHUNK", chunk)
         assert build(opened, history.days) == whole
