@@ -19,9 +19,14 @@ def raw_folder(kind: str, day: date) -> str:
     return f"raw/{kind}/call_date={day}"
 
 
+def day_folder(day: date) -> str:
+    """Return the folder of all versions of a day."""
+    return f"days/call_date={day}"
+
+
 def version_folder(day: date, version: str) -> str:
     """Return the folder of one version of a day."""
-    return f"days/call_date={day}/{version}"
+    return f"{day_folder(day)}/{version}"
 
 
 def table_file(day: date, version: str, table: str) -> str:

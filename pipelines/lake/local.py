@@ -83,9 +83,9 @@ class LocalStorage:
 
     def link(self, source: str, target: str) -> bool:
         """Make the target a hard link of the source, a copy where links are not to be had."""
-        origin, goal = self._path(source), self._path(target)
-        if goal.exists() and _same_content(origin, goal):
+        if self.is_linked(source, target):
             return False
+        origin, goal = self._path(source), self._path(target)
         temporary = _temporary(goal)
         try:
             try:
@@ -97,6 +97,16 @@ class LocalStorage:
             temporary.unlink(missing_ok=True)
         _sync_folder(goal.parent)
         return True
+
+    def is_linked(self, source: str, target: str) -> bool:
+        """Tell a link, or a copy made by `link`, which keeps size and time, from a file of another version."""
+        try:
+            first, second = self._path(source).stat(), self._path(target).stat()
+        except FileNotFoundError:
+            return False
+        return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino) or (
+            (first.st_size, first.st_mtime_ns) == (second.st_size, second.st_mtime_ns)
+        )
 
     def delete(self, path: str) -> None:
         """Remove a file and the folders that it leaves empty."""
@@ -161,11 +171,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _same_content(one: Path, other: Path) -> bool:
-    """Tell a link, or a copy made by `link`, which keeps size and time, from a file of another version."""
-    if one.samefile(other):
-        return True
-    first, second = one.stat(), other.stat()
-    return (first.st_size, first.st_mtime_ns) == (second.st_size, second.st_mtime_ns)

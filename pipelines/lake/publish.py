@@ -66,6 +66,7 @@ def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], ca
             else:
                 _judge(storage, manifest, day, build.version, result)
         if result.published:
+            _give_up_others(storage, manifest, result.published)
             manifest.generation += 1
             manifest.committed_at = state.now()
             state.commit(storage, kept)
@@ -82,19 +83,39 @@ def _judge(storage: Storage, manifest: Manifest, day: date, version: str, result
     if not audit.passed:
         result.refused[day] = audit.failed
         return
-    moment = state.now()
-    if before := manifest.days.get(day):
-        manifest.unreferenced[layout.version_folder(day, before.version)] = moment
-    manifest.unreferenced.pop(layout.version_folder(day, version), None)
-    manifest.days[day] = PublishedDay(version=version, published_at=moment, rows=audit.rows, bytes=audit.bytes)
+    manifest.days[day] = PublishedDay(version=version, published_at=state.now(), rows=audit.rows, bytes=audit.bytes)
     result.published.append(day)
+
+
+def _give_up_others(storage: Storage, manifest: Manifest, days: Iterable[date]) -> None:
+    """Note since when the other versions of days are unreferenced, also those that were refused or half built."""
+    for day in days:
+        published = layout.version_folder(day, manifest.days[day].version)
+        manifest.unreferenced.pop(published, None)
+        for folder in {file.path.rpartition("/")[0] for file in storage.list(layout.day_folder(day))} - {published}:
+            manifest.unreferenced.setdefault(folder, state.now())
 
 
 def swing_links(storage: Storage, manifest: Manifest, days: Iterable[date]) -> int:
     """Let the files at the places for plain globs be those that are published; return how many changed."""
-    changed = 0
-    for day in days:
-        version = manifest.days[day].version
-        for table in TABLES:
-            changed += storage.link(layout.table_file(day, version, table), layout.link_file(day, table))
-    return changed
+    wrong = unlinked(storage, manifest, days)
+    for source, target in wrong:
+        storage.link(source, target)
+    return len(wrong)
+
+
+def unlinked(storage: Storage, manifest: Manifest, days: Iterable[date]) -> list[tuple[str, str]]:
+    """Return published files that are not at their places for plain globs, with these places.
+
+    A published file that is gone, as when a person removed it, is left out: only building it again helps.
+    """
+    files = [
+        (layout.table_file(day, manifest.days[day].version, table), layout.link_file(day, table))
+        for day in days
+        for table in TABLES
+    ]
+    return [
+        (source, target)
+        for source, target in files
+        if not storage.is_linked(source, target) and storage.size(source) is not None
+    ]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipelines.dictionary import TABLES
-from pipelines.lake import layout, state
-from pipelines.lake.publish import Catalog, swing_links
+from pipelines.lake import state
+from pipelines.lake.publish import Catalog, swing_links, unlinked
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
 
@@ -33,7 +32,11 @@ def settle(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Sett
     """
     manifest = state.load_manifest(storage).value
     done = Settled()
-    if not (_catalog_lags(manifest, catalog) or _unlinked(storage, manifest) or _unneeded(manifest, keep_versions)):
+    if not (
+        _catalog_lags(manifest, catalog)
+        or unlinked(storage, manifest, manifest.days)
+        or _unneeded(manifest, keep_versions)
+    ):
         return done
     with storage.lock("publish"):
         kept = state.load_manifest(storage)
@@ -49,14 +52,6 @@ def settle(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Sett
 def _catalog_lags(manifest: Manifest, catalog: Catalog) -> bool:
     made_from = catalog.generation()
     return made_from is None or made_from < manifest.generation
-
-
-def _unlinked(storage: Storage, manifest: Manifest) -> bool:
-    return any(
-        storage.size(layout.link_file(day, table)) != published.bytes[table]
-        for day, published in manifest.days.items()
-        for table in TABLES
-    )
 
 
 def _unneeded(manifest: Manifest, keep_versions: timedelta) -> list[str]:

@@ -65,6 +65,9 @@ class Storage(Protocol):
     def link(self, source: str, target: str) -> bool:
         """Let the target name the source's content too, replacing what it named; say whether anything changed."""
 
+    def is_linked(self, source: str, target: str) -> bool:
+        """Say whether the target names the source's content, as `link` leaves it."""
+
     def delete(self, path: str) -> None:
         """Remove a file, if it is there, and the folders that it leaves empty."""
 

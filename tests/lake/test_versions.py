@@ -1,0 +1,109 @@
+"""A version of a day is the fingerprint of its inputs, of all of them and of nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import msgspec
+import pytest
+
+from pipelines.dictionary import TABLES
+from pipelines.lake import layout
+from pipelines.lake.state import Landed, LandedDay, LandedFile, Manifest, PublishedDay, ShapingRecord
+from pipelines.lake.versions import Shaping, VerdictRecord, fingerprint, read_audit, stale_days, write_audit
+from tests.support.small_lake import SHAPING, SmallLake
+
+DAY = date(2026, 3, 10)
+ONE_DAY = timedelta(days=1)
+
+
+def landed(**digests):
+    """Landed days by their distance from DAY: `landed(d0="x")` is DAY, `d1` the day after, `b1` the day before."""
+    days = {DAY + int(name[1:]) * ONE_DAY * (-1 if name[0] == "b" else 1): digests[name] for name in digests}
+    return Landed(days={day: LandedDay(digest=digest) for day, digest in days.items()})
+
+
+BASE = landed(d0="x", b1="y")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        landed(d0="x2", b1="y"),
+        landed(d0="x", b1="y2"),
+        landed(d0="x"),
+        landed(b1="y"),
+        landed(d0="y", b1="x"),
+    ],
+)
+def test_what_landed_of_the_day_and_the_day_before_makes_another_version(other):
+    assert fingerprint(other, DAY, SHAPING) != fingerprint(BASE, DAY, SHAPING)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("timezone", "Asia/Kolkata"), ("pii", "raw"), ("pii_key_check", "f" * 16), ("outcomes", "own")],
+)
+def test_each_setting_that_shapes_tables_makes_another_version(setting, value):
+    record = msgspec.structs.replace(SHAPING.record, **{setting: value})
+    assert set(ShapingRecord.__struct_fields__) == {"timezone", "pii", "pii_key_check", "outcomes"}
+    assert fingerprint(BASE, DAY, Shaping(record, SHAPING.table_version)) != fingerprint(BASE, DAY, SHAPING)
+
+
+def test_a_newer_table_version_makes_another_version():
+    assert fingerprint(BASE, DAY, Shaping(SHAPING.record, 2)) != fingerprint(BASE, DAY, SHAPING)
+
+
+def test_nothing_else_does():
+    moved_on = landed(d0="x", b1="y", d1="z", b2="w")
+    moved_on.newest_landed_at = datetime(2026, 3, 20, tzinfo=UTC)
+    moved_on.days[DAY].calls["file"] = LandedFile(rows=5, bytes=100)
+    assert fingerprint(moved_on, DAY, SHAPING) == fingerprint(BASE, DAY, SHAPING)
+
+
+def test_stale_is_what_is_published_in_another_version_or_not_at_all():
+    state, manifest = landed(d0="x", d1="y", d3="z"), Manifest()
+    assert stale_days(state, manifest, SHAPING) == [DAY, DAY + ONE_DAY, DAY + 3 * ONE_DAY]
+    for day in state.days:
+        manifest.days[day] = PublishedDay(
+            version=fingerprint(state, day, SHAPING), published_at=datetime(2026, 3, 20, tzinfo=UTC), rows={}, bytes={}
+        )
+    assert stale_days(state, manifest, SHAPING) == []
+    state.days[DAY].digest = "x2"
+    assert stale_days(state, manifest, SHAPING) == [DAY, DAY + ONE_DAY]
+    assert stale_days(state, manifest, Shaping(SHAPING.record, 2)) == sorted(state.days)
+
+
+@pytest.fixture
+def lake(tmp_path):
+    made = SmallLake(tmp_path / "lake")
+    made.write(DAY, "v1", {"calls": [{"call_id": "a"}, {"call_id": "b"}]})
+    return made
+
+
+def test_a_version_is_complete_once_its_audit_is_written(lake):
+    assert read_audit(lake.storage, DAY, "v1") is None
+    verdicts = [VerdictRecord("keys", "calls", passed=True), VerdictRecord("sums", "calls", passed=False, rows=1)]
+    written = write_audit(lake.storage, DAY, "v1", 3, verdicts)
+    assert read_audit(lake.storage, DAY, "v1") == written
+    assert written.checks_version == 3
+    assert written.rows == {**dict.fromkeys(TABLES, 0), "calls": 2}
+    assert not written.passed
+    assert written.failed == verdicts[1:]
+
+
+@pytest.mark.parametrize("harm", ["missing", "shorter"])
+def test_a_version_whose_files_are_not_as_written_is_not_complete(lake, harm):
+    write_audit(lake.storage, DAY, "v1", 1, [])
+    path = lake.storage.root / layout.table_file(DAY, "v1", "transfer_legs")
+    data = path.read_bytes()
+    path.unlink()
+    if harm == "shorter":
+        path.write_bytes(data[:-1])
+    assert read_audit(lake.storage, DAY, "v1") is None
+
+
+def test_an_audit_of_missing_files_is_refused(lake):
+    (lake.storage.root / layout.table_file(DAY, "v1", "call_volume_hourly")).unlink()
+    with pytest.raises(FileNotFoundError):
+        write_audit(lake.storage, DAY, "v1", 1, [])
