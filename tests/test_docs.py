@@ -63,11 +63,12 @@ def test_links_lead_to_a_file_and_a_heading_that_exist(page, target):
 
 
 def commands() -> set[tuple[str, str]]:
-    """Every command that a page names, with the options that stand behind it on the line."""
+    """Every command that a page names, and every option of one: as in `chorus-calls sync --full` or `sync --full`."""
     named = set()
     for page in PAGES:
         for line in code(page):
-            for command, rest in re.findall(r"chorus-calls ([a-z][a-z-]*)(.*)", line):
+            said = f"chorus-calls {line}" if line.partition(" ")[0] in COMMANDS else line
+            for command, rest in re.findall(r"chorus-calls ([a-z][a-z-]*)(.*)", said):
                 options = re.findall(r"--[a-z-]+", rest.partition("#")[0])
                 named.update((command, option) for option in ["", *options])
     return named
@@ -138,7 +139,7 @@ def examples(language: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "sql"), examples("sql"))
 def test_queries_answer(folder, page, sql):
     with open_catalog(folder / "data/lake/chorus.duckdb") as catalog:
-        assert catalog.execute(sql).fetchall()
+        assert catalog.execute(sql).fetchall(), page
 
 
 @pytest.mark.parametrize(("page", "program"), examples("python"))
