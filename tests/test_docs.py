@@ -118,6 +118,25 @@ def test_the_page_of_metrics_gives_each_ratio_its_formula():
     assert shown == [(ratio.name, ratio.rollup) for ratio in RATIOS.values()]
 
 
+def rooms() -> dict[str, str]:
+    """The folders that the page of the architecture names, and what each may import, in its words."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    return dict(re.findall(r"^\| `pipelines/(\w+)` \| .* \| (.*) \|$", text, re.MULTILINE))
+
+
+def test_the_page_of_the_architecture_names_every_folder():
+    folders = {path.parent.name for path in ROOT.glob("pipelines/*/__init__.py")}
+    assert folders <= rooms().keys()
+
+
+@pytest.mark.parametrize("room", [room for room, words in rooms().items() if not words.startswith("all ")])
+def test_folders_import_only_what_the_architecture_allows(room):
+    allowed = {room, *rooms()[room].split(", ")}
+    source = "\n".join(path.read_text() for path in ROOT.glob(f"pipelines/{room}/**/*.py"))
+    imported = set(re.findall(r"^\s*(?:from|import) pipelines\.(\w+)", source, re.MULTILINE))
+    assert imported & rooms().keys() <= allowed
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder in which `data/lake` is a small published lake."""
