@@ -73,12 +73,9 @@ def _scan(workspace: Workspace, *, full: bool, max_pages: int | None) -> ScanRep
 
 
 def _build(workspace: Workspace) -> BuildReport:
-    from pipelines.lake import state
-    from pipelines.lake.versions import stale_days
+    from pipelines.build.days import days_to_build
 
-    landed = state.load_landed(workspace.storage).value
-    manifest = state.load_manifest(workspace.storage).value
-    return build_with_progress(workspace, stale_days(landed, manifest, workspace.shaping))
+    return build_with_progress(workspace, days_to_build(workspace))
 
 
 def _facts(scan: ScanReport) -> dict[str, Any]:

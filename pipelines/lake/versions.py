@@ -79,6 +79,15 @@ def stale_days(landed: Landed, manifest: Manifest, shaping: Shaping) -> list[dat
     ]
 
 
+def lost_days(storage: Storage, manifest: Manifest) -> set[date]:
+    """Return the published days whose version is no longer there as a whole; building them again brings it back."""
+    return {
+        day
+        for day, published in manifest.days.items()
+        if storage.size(f"{layout.version_folder(day, published.version)}/{layout.AUDIT}") is None
+    }
+
+
 def read_audit(storage: Storage, day: date, version: str) -> Audit | None:
     """Return what the checks found in a complete version; None where it is incomplete, or a file is not as written."""
     raw = storage.read(f"{layout.version_folder(day, version)}/{layout.AUDIT}")
