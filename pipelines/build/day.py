@@ -10,6 +10,7 @@ from functools import partial
 from types import MappingProxyType
 
 import polars as pl
+import pyarrow as pa
 
 from pipelines.build.workspace import Workspace
 from pipelines.dictionary import CORE_TABLES
@@ -30,9 +31,6 @@ from pipelines.metrics import (
     transfer_metrics_daily,
 )
 from pipelines.quality import CHECKS_VERSION, audit
-
-CHUNK = 8_000
-"""Calls decoded at a time: about 26 KB of memory each."""
 
 Mart = Callable[[VersionTables, str], pl.DataFrame]
 _MARTS: Mapping[str, Mart] = MappingProxyType(
@@ -79,7 +77,7 @@ class CoreBuilder:
         storage = self._workspace.storage
         landed = state.load_landed(storage).value.days
         rejected = raw.read_rejected(storage, day, landed.get(day))
-        read = partial(raw.read_day, storage, day, landed.get(day), chunk=CHUNK)
+        read = partial(raw.read_day, storage, day, landed.get(day))
         flattener = DayFlattener(read, partial(self._index_before, day, landed), rejected, self._workspace.shape)
         with ExitStack() as files:
             writers = {table: files.enter_context(write_table(storage, day, version, table)) for table in CORE_TABLES}
@@ -95,7 +93,7 @@ class CoreBuilder:
         known = landed.get(before)
         if self._last and known and self._last[:2] == (before, known.digest):
             return self._last[2]
-        return index_calls(partial(raw.read_day, self._workspace.storage, before, known, chunk=CHUNK))
+        return index_calls(partial(raw.read_day, self._workspace.storage, before, known))
 
 
 @contextmanager
@@ -161,4 +159,6 @@ class VersionBuilder:
         tables = VersionTables(self._workspace.storage, day, version)
         for table in _MARTS:
             build_mart(self._workspace, day, version, table, tables=tables)
-        return audit_day(self._workspace, day, version, tables=tables)
+        found = audit_day(self._workspace, day, version, tables=tables)
+        pa.default_memory_pool().release_unused()  # else a worker's memory grows by a tenth over its days
+        return found
