@@ -118,6 +118,10 @@ def write_audit(
     return audit
 
 
+_SMALL = 400_000
+"""A file of fewer bytes is read whole: that takes no longer than reading some columns twice."""
+
+
 class VersionTables:
     """The tables of one version of a day, as they were written, for checks, marts and metadata.
 
@@ -158,7 +162,9 @@ class VersionTables:
         known = self._columns.setdefault(table, {})
         missing = [name for name in columns if name not in known]
         if missing:
-            known.update({column.name: column for column in self._scan(table).select(missing).collect()})
+            small = (self._storage.size(self._path(table)) or 0) < _SMALL
+            rows = self._scan(table) if small else self._scan(table).select(missing)
+            known.update({column.name: column for column in rows.collect()})
         return pl.DataFrame([known[name] for name in columns])
 
     def batches(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
