@@ -10,12 +10,12 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import date
 
-import pyarrow as pa
-
 from pipelines.build.day import VersionBuilder, audit_day, plan_builds
 from pipelines.build.workspace import Workspace, open_workspace
+from pipelines.lake import state
 from pipelines.lake.publish import Build, Published, publish
-from pipelines.lake.versions import Audit, read_audit
+from pipelines.lake.settle import settle
+from pipelines.lake.versions import Audit, lost_days, read_audit, stale_days
 from pipelines.quality import CHECKS_VERSION
 from pipelines.settings import Settings
 
@@ -49,6 +49,14 @@ class BuildReport:
         """Add the rows of one version."""
         for table, rows in audit.rows.items():
             self.rows[table] = self.rows.get(table, 0) + rows
+
+
+def days_to_build(workspace: Workspace) -> list[date]:
+    """Return the landed days that are stale, or whose published files were lost, oldest first."""
+    landed = state.load_landed(workspace.storage).value
+    manifest = state.load_manifest(workspace.storage).value
+    lost = lost_days(workspace.storage, manifest) & landed.days.keys()
+    return sorted(lost.union(stale_days(landed, manifest, workspace.shaping)))
 
 
 def build_days(
@@ -89,6 +97,8 @@ def build_days(
                 on_day(day)
         report.built.sort()
         report.published = publish(workspace.storage, workspace.shaping, builds, workspace.catalog)
+        if report.built:  # a version that was lost and is back is published already, but not linked
+            settle(workspace.storage, workspace.catalog, workspace.keep_versions)
     report.seconds = time.monotonic() - begun
     return report
 
@@ -129,7 +139,6 @@ _builder: VersionBuilder | None = None
 
 def _open(settings: Settings) -> None:
     global _builder  # noqa: PLW0603 - a worker process has no other place to keep what its initializer made
-    pa.set_memory_pool(pa.system_memory_pool())  # gives memory back between days; the default pool kept 50 MiB more
     _builder = VersionBuilder(open_workspace(settings))
 
 
