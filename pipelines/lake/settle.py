@@ -34,22 +34,25 @@ def settle(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Sett
     """
     manifest = state.load_manifest(storage).value
     done = Settled()
-    if not (
-        _catalog_lags(manifest, catalog)
-        or unlinked(storage, manifest, manifest.days)
-        or _unneeded(manifest, keep_versions)
-    ):
+    if not _needs_work(storage, catalog, manifest, keep_versions):
         return done
     with storage.lock("publish"):
         kept = state.load_manifest(storage)
         manifest = kept.value
-        lost = lost_days(storage, manifest)
-        if not lost and _catalog_lags(manifest, catalog):
+        if _catalog_lags(manifest, catalog) and not lost_days(storage, manifest):
             catalog.make(manifest)
             done.catalog_made = True
-        done.links_swung = swing_links(storage, manifest, sorted(manifest.days.keys() - lost))
+        done.links_swung = swing_links(storage, manifest, manifest.days)
         done.versions_removed = _remove_versions(storage, kept, keep_versions)
     return done
+
+
+def _needs_work(storage: Storage, catalog: Catalog, manifest: Manifest, keep_versions: timedelta) -> bool:
+    return (
+        _catalog_lags(manifest, catalog)
+        or bool(unlinked(storage, manifest, manifest.days))
+        or bool(_unneeded(manifest, keep_versions))
+    )
 
 
 def _catalog_lags(manifest: Manifest, catalog: Catalog) -> bool:
