@@ -19,7 +19,7 @@ from pipelines.jobs import MAX_RUNTIME
 from pipelines.lake.plans import read_plan
 from pipelines.lake.state import load_landed, load_manifest
 from pipelines.lake.versions import fingerprint, read_audit, stale_days
-from pipelines.partitions import days_of, has_partition, spans
+from pipelines.partitions import days_of, spans, with_partition
 from pipelines.quality import CHECKS_VERSION
 from pipelines.run_plan import plan_of
 
@@ -53,9 +53,7 @@ def due_days(instance: dg.DagsterInstance, workspace: Workspace) -> DueDays:
     now = datetime.now(UTC)
     landed, manifest = load_landed(workspace.storage).value, load_manifest(workspace.storage).value
     shaping = workspace.shaping
-    stale = {
-        day: fingerprint(landed, day, shaping) for day in stale_days(landed, manifest, shaping) if has_partition(day)
-    }
+    stale = {day: fingerprint(landed, day, shaping) for day in with_partition(stale_days(landed, manifest, shaping))}
     busy = busy_days(instance, now)
     refused = {day for day, version in stale.items() if _refused(workspace, day, version)}
     failures = _failures(instance, workspace, stale, now)
