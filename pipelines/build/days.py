@@ -10,6 +10,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import date
 
+import pyarrow as pa
+
 from pipelines.build.day import VersionBuilder, audit_day, plan_builds
 from pipelines.build.workspace import Workspace, open_workspace
 from pipelines.lake.publish import Build, Published, publish
@@ -127,6 +129,7 @@ _builder: VersionBuilder | None = None
 
 def _open(settings: Settings) -> None:
     global _builder  # noqa: PLW0603 - a worker process has no other place to keep what its initializer made
+    pa.set_memory_pool(pa.system_memory_pool())  # gives memory back between days; the default pool kept 50 MiB more
     _builder = VersionBuilder(open_workspace(settings))
 
 

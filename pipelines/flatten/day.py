@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.attributes import attributes_table
@@ -56,7 +57,7 @@ class DayFlattener:
             origin = Origin(item["call_id"], item["payload"].encode(), item["landed_at"])
             self._issues.add_rejected(origin, why_rejected(item["payload"]))
         self.index, self._chunks = _decode_day(read, self._issues)
-        self._adopted = place_children(self.index, read_before()) if self.index.children else []
+        self._adopted = place_children(self.index, read_before()) if self.index.has_children else []
 
     def parts(self) -> Iterator[dict[str, pa.Table]]:
         """Flatten the day, once.
@@ -89,10 +90,21 @@ def _decode_day(read: ReadDay, issues: Issues) -> tuple[DayIndex, Iterable[Chunk
         return DayIndex(), []
     if second is None:
         chunk = decode_chunk(first, issues)
-        return index_day([chunk]), [chunk]
+        index = index_day([chunk])
+        if missing := index.missing:
+            for row, call in enumerate(chunk.calls):
+                if call.id in missing:
+                    index.add_item(chunk, row)
+        return index, [chunk]
     unheard = Issues(keep_personal=False)
     index = index_day(decode_chunk(landed, unheard) for landed in chain((first, second), tables))
     del first, second
+    if missing := index.missing:
+        wanted = pa.array(sorted(missing), pa.string())
+        for landed in read():
+            chunk = decode_chunk(landed.filter(pc.is_in(landed["call_id"], wanted)), unheard)
+            for row in range(len(chunk.calls)):
+                index.add_item(chunk, row)
     return index, (decode_chunk(landed, issues) for landed in read())
 
 
@@ -131,9 +143,9 @@ def _segments(
             call_id = str(chunk.calls[entry.row].id)
             listed.append(Segment(call_id, entry.leg_id, entry.leg.transcript, entry.row, steps))
     listed += [
-        Segment(placed.call_id, placed.leg_id, placed.child.call.transcript, -1, ())
+        Segment(placed.call_id, placed.leg_id, placed.item.call.transcript, -1, ())
         for placed in adopted
-        if placed.lists_turns and placed.child.call.transcript
+        if placed.lists_turns and placed.item.call.transcript
     ]
     return sorted(listed, key=lambda segment: (segment.call_id, segment.leg_id or "")), unlisted
 
