@@ -6,23 +6,51 @@ import os
 import runpy
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 import click
 
 from pipelines.dagster_home import VARIABLE, dagster_home
+from pipelines.demo.place import FOLDER, LAKE, WORLD
+from pipelines.demo.serving import served, stands_in
+from pipelines.demo.world import open_world
+from pipelines.errors import ChorusCallsError
 
 _WORKSPACE: Final = Path(__file__).parents[1] / "workspace.yaml"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-p", "--port", envvar="PORT", default=3000, show_default=True, show_envvar=True, help="The UI's port.")
-def main(port: int) -> None:
+@click.option(
+    "--demo/--no-demo",
+    default=None,
+    envvar="DEMO",
+    show_envvar=True,
+    help="Show the demo; by default where there is one, but neither a key nor a call of your own.",
+)
+def main(port: int, *, demo: bool | None) -> None:
     """Start Dagster's UI and daemon, until Ctrl-C.
 
-    Runs are kept in DAGSTER_HOME, or in data/dagster_home.
+    Runs are kept in DAGSTER_HOME, or in data/dagster_home; those of the demo in its own folder.
     """
+    with ExitStack() as until_the_end:
+        try:
+            if stands_in() if demo is None else demo:
+                url = until_the_end.enter_context(served(open_world(WORLD)))
+                click.echo(
+                    f"This is the demo in {FOLDER}: its lake is {LAKE}, and its calls come from {url} as long as this "
+                    "runs. With CHORUS_API_KEY in .env, or with --no-demo, your own lake is shown.",
+                    err=True,
+                )
+        except ChorusCallsError as error:
+            click.echo(error.message, err=True)
+            sys.exit(error.exit_code)
+        _run_dagster(port)
+
+
+def _run_dagster(port: int) -> None:
     os.environ[VARIABLE] = str(dagster_home())
     os.environ.setdefault("PYTHONWARNINGS", "ignore::dagster_shared.utils.warnings.SupersessionWarning")
     # A shell that starts a program in the background has it ignore Ctrl-C; Dagster would then ignore TERM as well.
