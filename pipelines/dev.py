@@ -6,7 +6,6 @@ import os
 import runpy
 import signal
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -30,33 +29,32 @@ _WORKSPACE: Final = Path(__file__).parents[1] / "workspace.yaml"
     show_envvar=True,
     help="Show the demo; by default where there is one, but neither a key nor a call of your own.",
 )
-def main(port: int, *, demo: bool | None) -> None:
+@click.pass_context
+def main(context: click.Context, port: int, *, demo: bool | None) -> None:
     """Start Dagster's UI and daemon, until Ctrl-C.
 
-    Runs are kept in DAGSTER_HOME, or in data/dagster_home; those of the demo in its own folder.
+    Runs are kept in DAGSTER_HOME, or in data/dagster_home; those of the demo are kept in its own folder.
     """
-    with ExitStack() as until_the_end:
-        try:
-            if stands_in() if demo is None else demo:
-                url = until_the_end.enter_context(served(open_world(WORLD)))
-                click.echo(
-                    f"This is the demo in {FOLDER}: its lake is {LAKE}, and its calls come from {url} as long as this "
-                    "runs. With CHORUS_API_KEY in .env, or with --no-demo, your own lake is shown.",
-                    err=True,
-                )
-        except ChorusCallsError as error:
-            click.echo(error.message, err=True)
-            sys.exit(error.exit_code)
-        _run_dagster(port)
-
-
-def _run_dagster(port: int) -> None:
+    try:
+        if stands_in() if demo is None else demo:
+            _tell(context.with_resource(served(open_world(WORLD))))
+    except ChorusCallsError as error:
+        click.echo(error.message, err=True)
+        context.exit(error.exit_code)
     os.environ[VARIABLE] = str(dagster_home())
     os.environ.setdefault("PYTHONWARNINGS", "ignore::dagster_shared.utils.warnings.SupersessionWarning")
     # A shell that starts a program in the background has it ignore Ctrl-C; Dagster would then ignore TERM as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["dagster", "dev", "-w", str(_WORKSPACE), "-h", "127.0.0.1", "-p", str(port)]
     runpy.run_module("dagster", run_name="__main__")
+
+
+def _tell(api_url: str) -> None:
+    click.echo(
+        f"This is the demo in {FOLDER}: its lake is {LAKE}, and its calls come from {api_url} while this runs.\n"
+        "Your own lake is shown once CHORUS_API_KEY is set, here or in .env, or with DEMO=0.",
+        err=True,
+    )
 
 
 if __name__ == "__main__":

@@ -21,26 +21,21 @@ def command(*, calls: int | None, days: int | None) -> None:
     from pipelines.demo.place import FOLDER, WORLD
     from pipelines.demo.serving import served
     from pipelines.demo.story import Story
-    from pipelines.demo.world import CALLS, DAYS, found_world, is_founded, open_world
+    from pipelines.demo.world import CALLS, DAYS, alone, found_world, is_founded, open_world
 
     story = Story()
-    again = is_founded(WORLD)
-    if again and (calls or days):
-        message = f"{FOLDER} holds a demo that is under way. To begin one with other calls, remove {FOLDER} first."
-        raise ChorusCallsError(message)
-    world = open_world(WORLD) if again else found_world(WORLD, calls=calls or CALLS, days=days or DAYS)
-    with served(world) as url:
-        story.part(
-            "A simulated company",
-            f"It has made and taken calls since {world.founding.first_day}, and its clock is at "
-            f"{world.now:%A %Y-%m-%d %H:%M} UTC. {world.size:,} calls and transfer legs are served at {url}/calls "
-            f"as the Chorus API would serve them. Everything is kept in {FOLDER}"
-            f"{', where an earlier demo has filled the lake' if again else ''}.",
-        )
-        with story.working("Starting Dagster"):
-            import pipelines.definitions  # noqa: F401 - first, since it silences Dagster's warnings
+    with alone(WORLD):
+        again = is_founded(WORLD)
+        if again and (calls or days):
+            message = f"{FOLDER} holds a demo that is under way. To begin one with other calls, remove {FOLDER} first."
+            raise ChorusCallsError(message)
+        world = open_world(WORLD) if again else found_world(WORLD, calls=calls or CALLS, days=days or DAYS)
+        with served(world) as url:
+            story.company(world, url, again=again)
+            with story.working("Starting Dagster"):
+                import pipelines.definitions  # noqa: F401 - first, since it silences Dagster's warnings
 
-            # isort: split
-            from pipelines.demo.show import show
-        show(story, world, again=again)
+                # isort: split
+                from pipelines.demo.show import show
+            show(story, world, again=again)
     story.text(f"\nDone in {time.monotonic() - began:.0f} s.")

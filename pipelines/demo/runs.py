@@ -10,19 +10,22 @@ from datetime import date
 from typing import Any, Final, Protocol
 
 import dagster as dg
-from dagster import DagsterEventType, DagsterRunStatus
+from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from sqlalchemy import Engine, event
 
-from pipelines.due_days import due_days
+from pipelines.due_days import LONGEST_SPAN, due_days
 from pipelines.errors import ChorusCallsError
+from pipelines.jobs import build_days
 from pipelines.lake import state
 from pipelines.lake.state import Manifest
-from pipelines.local_runs import run_extract, run_stale_days
-from pipelines.partitions import days_of
+from pipelines.local_runs import run_extract, run_job
+from pipelines.partitions import days_of, spans
 from pipelines.resources import LakeResource
 from pipelines.serve.status import lake_status
 
 _PATIENCE_SECONDS: Final = 120
+_INTERRUPTIONS: Final = frozenset({"DagsterExecutionInterruptedError", "KeyboardInterrupt"})
 
 
 @dataclass(frozen=True)
@@ -116,23 +119,30 @@ def sync_through_dagster(instance: dg.DagsterInstance, narrator: Narrator) -> Sy
 
 
 def build_stale_days(instance: dg.DagsterInstance, narrator: Narrator) -> None:
-    """Build until no day is stale; those that a run of `make dev` is building are waited for."""
+    """Build until no day is stale, also those that failed a moment ago and would wait if nobody had asked.
+
+    Days that a run of `make dev` is building are waited for.
+    """
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        with narrator.working("build_days"):
-            builds = [_news(instance, result) for result in run_stale_days(instance)]
-        for build in builds:
-            narrator.run(build)
-        due = due_days(instance, LakeResource().workspace())
-        if not due.stale:
-            return
-        if time.monotonic() > deadline or not due.busy & set(due.stale):
-            message = (
-                f"{len(due.stale)} days could not be built: {', '.join(map(str, due.stale[:5]))}. "
-                "Run `make dev` to see their runs, or remove data/demo to begin anew."
-            )
-            raise ChorusCallsError(message)
-        time.sleep(1)
+    while (due := due_days(instance, LakeResource().workspace())).stale:
+        free = set(due.stale) - due.busy - due.refused
+        for span in spans(free, LONGEST_SPAN):
+            with narrator.working("build_days"):
+                build = run_job(build_days.name, instance=instance, partition_range=span)
+            narrator.run(_news(instance, build))
+        if not free:
+            if due.refused or time.monotonic() > deadline:
+                days = ", ".join(map(str, due.stale[:5]))
+                message = f"{len(due.stale)} days could not be built, such as {days}. `make dev` shows their runs."
+                raise ChorusCallsError(message)
+            time.sleep(1)
+
+
+def end_lost_runs(instance: dg.DagsterInstance) -> None:
+    """End the runs of a demo that was killed, which would hold back their days; there is one demo at a time."""
+    for run in instance.get_runs(RunsFilter(statuses=NOT_FINISHED_STATUSES)):
+        if run.remote_job_origin is None:  # those of Dagster's daemon have one
+            instance.report_run_canceled(run, message="The demo that it belonged to is gone.")
 
 
 def _manifest() -> Manifest:
@@ -161,11 +171,11 @@ def _failure(result: dg.ExecuteInProcessResult) -> BaseException:
     for found in result.all_events:
         if found.event_type is DagsterEventType.STEP_FAILURE:
             data = found.step_failure_data
-            name = data.error.cls_name if data.error else ""
-            if name in {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}:
+            error = data.error.cause or data.error if data.error else None
+            if error and error.cls_name in _INTERRUPTIONS:
                 return KeyboardInterrupt()
-            reasons.append(data.user_failure_data.description if data.user_failure_data else name)
+            reasons.append(data.user_failure_data.description if data.user_failure_data else error and error.message)
     if run.status is DagsterRunStatus.CANCELED:
         return KeyboardInterrupt()
-    reason = "; ".join(filter(None, reasons)) or "the reason is in its log"
+    reason = "; ".join(reason.strip() for reason in reasons if reason) or "the reason is in its log"
     return ChorusCallsError(f"The run {run.run_id[:8]} of {run.job_name} failed: {reason}. `make dev` shows its log.")

@@ -36,6 +36,7 @@ def show(story: Story, world: LivingWorld, *, again: bool) -> None:
     runs.forgo_durability()
     syncs: dict[str, SyncNews] = {}
     with open_instance() as instance:
+        runs.end_lost_runs(instance)
         if again:
             story.part("Catching up", "Dagster reads what is new since the last demo, and builds the days it changed.")
         else:

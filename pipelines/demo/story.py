@@ -16,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.cli.console import printable, say
+from pipelines.demo.place import FOLDER
+from pipelines.demo.world import LivingWorld
 from pipelines.dictionary import TABLES
 
 if TYPE_CHECKING:  # what these import looks at the environment, which is not the demo's yet
@@ -47,6 +49,16 @@ class Story:
     def text(self, text: str) -> None:
         """Say something, wrapped to the width."""
         self._out.print(Padding(Text(text), (0, 0, 0, _INDENT), expand=False))
+
+    def company(self, world: LivingWorld, api_url: str, *, again: bool) -> None:
+        """Introduce the company whose calls these are."""
+        self.part(
+            "A simulated company",
+            f"It has made and taken calls since {world.founding.first_day}, and its clock is at "
+            f"{world.now:%A %Y-%m-%d %H:%M} UTC. {world.size:,} calls and transfer legs are served at {api_url}/calls "
+            f"as the Chorus API would serve them. Everything is kept in {FOLDER}"
+            f"{', where an earlier demo has filled the lake' if again else ''}.",
+        )
 
     @contextmanager
     def working(self, title: str) -> Iterator[None]:

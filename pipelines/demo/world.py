@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from pipelines.errors import ChorusCallsError
 from pipelines.lake import state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.state import FORMAT, Kept
+from pipelines.lake.storage import LakeBusyError
 from pipelines.simulator import Order, World
 
 CALLS: Final = 2_100
@@ -99,6 +101,22 @@ class LivingWorld:
             founding = (_read(self._folder) or self._kept).value
             passed = datetime.now(UTC) - timedelta(seconds=founding.behind) - self._world.now
             self._world.advance(seconds=max(passed.total_seconds(), 0))
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Be the only demo in a folder for a block.
+
+    Raises:
+        ChorusCallsError: Another demo is running there.
+    """
+    with ExitStack() as held:
+        try:
+            held.enter_context(LocalStorage(folder).lock("demo", wait=False))
+        except LakeBusyError:
+            message = "Another demo is running here. Wait until it has ended."
+            raise ChorusCallsError(message) from None
+        yield
 
 
 def is_founded(folder: Path) -> bool:
