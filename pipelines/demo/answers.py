@@ -33,8 +33,8 @@ WHERE deleted_at IS NULL
     AND call_id IN (
         SELECT call_id FROM transfer_legs WHERE transfer_outcome = 'success' AND source = 'nested' AND message_count > 0
     )
-    AND call_id NOT IN (SELECT call_id FROM transcript_turns WHERE speaker NOT IN ('agent', 'customer'))
-ORDER BY list_contains($agents, agent_id) DESC, abs(message_count - 9), started_at DESC
+ORDER BY call_id IN (SELECT call_id FROM transcript_turns WHERE speaker NOT IN ('agent', 'customer')),
+    list_contains($agents, agent_id) DESC, abs(message_count - 9), started_at DESC
 LIMIT 1
 """
 _LEGS: Final = """
