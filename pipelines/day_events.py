@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 from dagster import DagsterEventType
@@ -85,7 +85,7 @@ def built_event(
 
 def published_event(day: date, published: PublishedDay) -> dg.AssetMaterialization:
     """Say that a day is published, and in which version."""
-    metadata = {
+    metadata: dict[str, Any] = {
         "version": published.version,
         "published at": dg.MetadataValue.timestamp(published.published_at),
         "bytes": sum(published.bytes.values()),

@@ -24,7 +24,7 @@ from pipelines.quality import CHECKS_VERSION
 from pipelines.run_plan import plan_of
 
 LONGEST_SPAN: Final = 31
-_FIRST_PAUSE: Final = timedelta(minutes=1)
+FIRST_PAUSE: Final = timedelta(minutes=1)
 _LONGEST_PAUSE: Final = timedelta(hours=6)
 _UNSUCCESSFUL: Final = [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 
@@ -59,9 +59,10 @@ def due_days(instance: dg.DagsterInstance, workspace: Workspace) -> DueDays:
     busy = busy_days(instance, now)
     refused = {day for day, version in stale.items() if _refused(workspace, day, version)}
     failures = _failures(instance, workspace, stale, now)
-    tried = {day: len(ends) for day, ends in failures.items() if ends}
-    paused = {day for day, count in tried.items() if max(failures[day]) + _pause(count) > now}
-    due = stale.keys() - busy - refused - paused
+    tried = {day: len(ends) for day, ends in failures.items()}
+    free = stale.keys() - busy - refused
+    paused = {day for day in free & tried.keys() if max(failures[day]) + _pause(tried[day]) > now}
+    due = free - paused
     # A day that was tried before stands alone, so that it fails alone.
     alone = [(day, day) for day in sorted(due & tried.keys(), reverse=True)]
     return DueDays(sorted(stale), busy, refused, paused, spans(due - tried.keys(), LONGEST_SPAN) + alone)
@@ -102,4 +103,5 @@ def _failures(
 
 
 def _pause(failures: int) -> timedelta:
-    return min(_FIRST_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE)
+    doublings = min(failures - 1, 20)
+    return min(FIRST_PAUSE * (1 << doublings), _LONGEST_PAUSE)

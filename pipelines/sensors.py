@@ -19,7 +19,7 @@ from pipelines.resources import LakeResource, expected_failures
 from pipelines.settings import load_settings
 
 MOST_RUNS: Final = 10
-"""Runs of build_days that wait or work at a time: days that change meanwhile, the newest first, come before the rest."""
+"""Runs of build_days that wait or work at a time: days that change meanwhile, if newer, come before the rest."""
 
 _MOST_LANDED: Final = 200
 _MOST_PUBLISHED: Final = 31
@@ -30,7 +30,7 @@ _WEBHOOK_SECONDS: Final = (5, 10)
     job=build_days,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Builds the days whose published version is not the one that their calls, the code and the settings give.",
+    description="Builds the days whose published version is not what their calls, the code and the settings give now.",
 )
 def changed_days(
     context: dg.SensorEvaluationContext, lake: dg.ResourceParam[LakeResource]

@@ -112,14 +112,14 @@ class CallsClient:
                 return self._ask(offset, limit)
             except _TryAgainError as failed:
                 failure = failed
-            wait = failure.wait if failure.wait is not None else pause
-            if time.monotonic() + wait > deadline:
+            left = deadline - time.monotonic()
+            if left <= 0 or (failure.wait or 0) > left:
                 message = (
                     f"The API gave no page at offset {offset} ({tries} tries in {self._retry_seconds:g} s): "
                     f"{failure.reason}. Try again later, or raise CHORUS_RETRY_SECONDS."
                 )
                 raise ChorusCallsError(message)
-            time.sleep(wait)
+            time.sleep(failure.wait or min(pause, left))
             with self._lock:
                 self.retries += 1
         raise AssertionError

@@ -17,8 +17,10 @@ from pipelines.instants import parse_instant
 
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-# Within a JSON string the quote before the colon would be escaped, so this finds keys only. A blank address is none.
-_RECORDING = re.compile(rb'(?<!\\)"recordingUrl"\s*:\s*"(?!(?: |\\[tnrf])*")[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# Within a JSON string a quote is escaped, so this finds keys alone. A blank address counts as none.
+_RECORDING = re.compile(
+    rb'"recordingUrl"(?<!\\"recordingUrl")\s*:\s*"(?!(?: |\\[tnrf])*")[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL
+)
 _ANY_RECORDING = b'"recordingUrl":"*"'
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
 

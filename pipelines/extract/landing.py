@@ -177,6 +177,8 @@ class Landing:
 
     def _forget_days(self) -> None:
         """Let go of the days touched longest ago, so that memory stays bounded however long the list is."""
+        if self._known <= KNOWN_CALLS:
+            return
         for day in [day for day, entry in self._days.items() if not entry.held]:
             if self._known <= KNOWN_CALLS:
                 return

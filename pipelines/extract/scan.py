@@ -14,38 +14,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from pipelines.extract.outcome import Ending, Order
+
 OVERLAP = 10
 """Calls by which a page reaches back over the run: what may vanish between two requests and still be noticed by ids."""
 MAX_DETOURS = 30
 """Pages in a row that may bring the run no further."""
 MAX_ROUNDS = 10
 """How often the head is read again at most; calls that come even later are for the next scan."""
+END_SHOWN = 3
+"""Pages in a row that have to show the end of the list before it is believed."""
 _ORDERED_SHARE = 0.9
-
-
-class Ending(StrEnum):
-    """Why a scan ended."""
-
-    END = "reached the end of the list"
-    FRONTIER = "reached what the last complete scan had seen"
-    LIMITED = "limited to a number of pages"
-    NOT_JOINED = "the pages do not join: the list changes faster than it can be read, or has no stable order"
-    REPEATED = "the API repeats its pages, whatever offset is asked for"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything the scan was for has been seen."""
-        return self in {Ending.END, Ending.FRONTIER}
-
-
-class Order(StrEnum):
-    """How the API lists calls by their creation, as observed."""
-
-    NEWEST = "newest first"
-    OLDEST = "oldest first"
-    NONE = "none"
 
 
 class Phase(StrEnum):
@@ -85,6 +64,8 @@ class Scan:
         end: The offset behind the run's last item, when it was shown.
         accepted: What the last page added to the run, which then has `size` keys.
         until: Where calls older than this are of no interest, in a list that is newest first.
+        widest: The most items that a page had.
+        end_shown: Pages in a row that showed the run's last item as the list's last, or nothing behind it.
         goal: How the scan ends once its head is quiet.
         round: In the head: keys shown since offset 0 that do not reach the run yet.
         detours: Pages in a row that brought the run no further; `steps_back` of them went back.
@@ -101,7 +82,8 @@ class Scan:
     end: int = 0
     accepted: frozenset[str] = frozenset()
     size: int = 0
-    at_end: bool = False
+    widest: int = 0
+    end_shown: int = 0
     empty: int = 0
     detours: int = 0
     steps_back: int = 0
@@ -148,53 +130,67 @@ def _observe(scan: Scan, shown: Shown) -> Scan:
         rising=scan.rising + sum(one < two for one, two in pairs),
         falling=scan.falling + sum(one > two for one, two in pairs),
         total_start=shown.total if scan.pages == 0 else scan.total_start,
+        widest=max(scan.widest, len(shown.keys)),
         accepted=frozenset(),
     )
 
 
+def _overlap(shown: Shown) -> int:
+    """By how many items the next page reaches back: fewer where the API gives short pages."""
+    return min(OVERLAP, len(shown.keys) // 2)
+
+
 def _walk(scan: Scan, shown: Shown) -> Scan:
     """One page on the way to the end of the list."""
-    if not shown.keys:
+    keys = set(shown.keys)
+    if not keys:
         return _walk_empty(scan)
-    scan = replace(scan, empty=0)
-    if scan.tail and not set(scan.tail) & set(shown.keys):
+    if scan.tail and keys.isdisjoint(scan.tail):
         return _search(scan, shown)
     end = shown.offset + len(shown.keys)
-    keys = set(shown.keys)
+    last = len(shown.keys) < max(scan.widest, 2) or end == shown.total
+    ends_here = last and not shown.unseen and scan.tail[-1] in keys
     joined = replace(
         scan,
         accepted=frozenset(keys),
         size=scan.size + len(shown.unseen),
         tail=(*(key for key in scan.tail if key not in keys), *shown.keys)[-OVERLAP:],
         end=end,
-        # Where a page brings nothing, the next one has to lie behind it: it may be the end, or short pages.
-        offset=max(end - OVERLAP, 0) if shown.unseen else end,
-        at_end=not shown.unseen,
+        # Where a page brings nothing, the next one lies behind it: this may be the end of the list.
+        offset=end - _overlap(shown) if shown.unseen else end,
+        end_shown=scan.end_shown + 1 if ends_here else 0,
+        empty=0,
         detours=0 if shown.unseen else scan.detours + 1,
         steps_back=0,
     )
     if joined.until and joined.order is Order.NEWEST and shown.times and max(shown.times) < joined.until:
         return _to_head(joined, Ending.FRONTIER)
-    return joined
+    return _at_end(joined)
 
 
 def _walk_empty(scan: Scan) -> Scan:
-    """An empty page proves nothing alone: it is asked for again, and the run has to end right before it."""
+    """A page without items shows the end only where the run was just seen to end there; it may be a lapse."""
+    if scan.end_shown or not scan.tail:
+        return _at_end(replace(scan, end_shown=scan.end_shown + 1))
     if not scan.empty:
         return replace(scan, empty=1)
-    if scan.at_end or not scan.tail:
-        if scan.unordered and scan.size < (scan.total or 0):
-            return replace(scan, ending=Ending.NOT_JOINED)
-        return _to_head(scan, Ending.END)
     return _step_back(replace(scan, empty=0), scan.offset)
+
+
+def _at_end(scan: Scan) -> Scan:
+    """The end is reached once it was shown often enough; in a mixed list, only if nothing lacks in number."""
+    if scan.end_shown < END_SHOWN:
+        return scan
+    if scan.unordered and scan.size < (scan.total or 0):
+        return replace(scan, ending=Ending.NOT_JOINED)
+    return _to_head(scan, Ending.END)
 
 
 def _search(scan: Scan, shown: Shown) -> Scan:
     """A page without any of the run's last calls: look for them where the list has shifted to."""
-    scan = replace(scan, at_end=False)
+    scan = replace(scan, end_shown=0, empty=0)
     if not shown.unseen:  # the list grew before this place
-        forward = max(len(shown.keys) - OVERLAP, 1)
-        return replace(scan, offset=shown.offset + forward, detours=scan.detours + 1)
+        return replace(scan, offset=shown.offset + len(shown.keys) - _overlap(shown), detours=scan.detours + 1)
     grown = (shown.total or 0) - (scan.total or 0) if scan.total is not None else 0
     if grown > 0 and not scan.detours:
         return replace(scan, offset=shown.offset + grown, detours=1)
@@ -207,13 +203,13 @@ def _step_back(scan: Scan, offset: int) -> Scan:
         return replace(scan, ending=Ending.NOT_JOINED)
     step = (scan.limit - OVERLAP) << scan.steps_back
     return replace(
-        scan, offset=max(offset - step, 0), at_end=False, detours=scan.detours + 1, steps_back=scan.steps_back + 1
+        scan, offset=max(offset - step, 0), end_shown=0, detours=scan.detours + 1, steps_back=scan.steps_back + 1
     )
 
 
 def _to_head(scan: Scan, goal: Ending) -> Scan:
     """The way is walked; what came in the meantime stands at the head of a list that is newest first."""
-    return replace(scan, phase=Phase.HEAD, goal=goal, offset=0, empty=0, detours=0, round=frozenset())
+    return replace(scan, phase=Phase.HEAD, goal=goal, offset=0, detours=0, round=frozenset())
 
 
 def _head(scan: Scan, shown: Shown) -> Scan:
@@ -226,8 +222,7 @@ def _head(scan: Scan, shown: Shown) -> Scan:
         return replace(_next_round(scan, accepted=scan.round | keys), ending=over)
     if scan.round and not scan.round & keys:  # calls vanished between two pages of the round
         return replace(_next_round(scan, frozenset()), detours=scan.detours + 1)
-    offset = max(shown.offset + len(keys) - OVERLAP, shown.offset + 1)
-    return replace(scan, round=scan.round | keys, offset=offset)
+    return replace(scan, round=scan.round | keys, offset=shown.offset + len(shown.keys) - _overlap(shown))
 
 
 def _next_round(scan: Scan, accepted: frozenset[str]) -> Scan:

@@ -5,40 +5,25 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from pipelines.errors import ChorusCallsError, KeyRefusedError
 from pipelines.extract.client import CallsClient, Page
-from pipelines.extract.journal import FULL, INCREMENTAL, Cut, Journal, ScanReport, load_journal, record, resume
+from pipelines.extract.journal import Cut, Journal, load_journal, resume
 from pipelines.extract.landing import Landing
+from pipelines.extract.outcome import Ending, Order
 from pipelines.extract.raw_files import remove_uncounted
-from pipelines.extract.scan import Ending, Order, Scan, Shown, advance
+from pipelines.extract.report import FULL, INCREMENTAL, PageProgress, ScanReport, record
+from pipelines.extract.scan import Scan, Shown, advance
 from pipelines.lake import state
 from pipelines.lake.state import Kept
 from pipelines.lake.storage import Storage
 
+__all__ = ["PageProgress", "ScanReport", "sync"]
+
 _PAGES_PER_JOURNAL = 100
+_FRESH_STARTS = 2
 _CLOCK_TOLERANCE = timedelta(hours=1)
-
-
-@dataclass(frozen=True)
-class PageProgress:
-    """How far a sync is after a page.
-
-    Attributes:
-        pages: Pages read.
-        seen: Different items seen.
-        new: Calls landed for the first time.
-        changed: Calls landed because they differ from their last version.
-        total: How many items the API says there are.
-    """
-
-    pages: int
-    seen: int
-    new: int
-    changed: int
-    total: int | None
 
 
 def sync(
@@ -107,8 +92,8 @@ class _Run:
         self._report = ScanReport(INCREMENTAL if incremental else FULL, state.now())
         self._began = time.monotonic()
         self._requests, self._retries = client.requests, client.retries
+        self._pages = 0
         self._scan = Scan()
-        self._start()
 
     def _start(self, cut: Cut | None = None) -> None:
         """Begin a scan: with nothing known of the list, or with what an earlier one had proven."""
@@ -120,6 +105,8 @@ class _Run:
         self._from_before = {*cut.head, *cut.tail} if cut else set[str]()
         self._seen = set(self._from_before)
         self._unsaved = 0
+        self._pages += self._scan.pages
+        self._scan = Scan()
 
     def perform(self, until: datetime | None, max_pages: int | None) -> ScanReport:
         """Read to the end, whatever it is, and keep what was read."""
@@ -141,15 +128,15 @@ class _Run:
         return self._report
 
     def _read_all(self, until: datetime | None, max_pages: int | None) -> None:
+        """Scan until an ending; where pages do not join, once more from the beginning."""
         cut = self._journal.value.cut if self._report.mode == FULL else None
-        if cut is not None:
-            self._start(cut)
-            self._read(resume(cut, max_pages))
+        starts = [None] * _FRESH_STARTS if cut is None else [cut, None]
+        for start in starts:
+            self._start(start)
+            left = None if max_pages is None else max(max_pages - self._pages, 1)
+            self._read(resume(start, left) if start else Scan(until=until, max_pages=left))
             if self._scan.ending is not Ending.NOT_JOINED:
                 return
-            max_pages = None if max_pages is None else max(max_pages - self._scan.pages, 1)
-            self._start()
-        self._read(Scan(until=until, max_pages=max_pages))
 
     def _read(self, scan: Scan) -> None:
         self._scan = scan
@@ -215,12 +202,12 @@ class _Run:
 
     def _write_report(self, ending: Ending) -> None:
         report, scan, counts = self._report, self._scan, self._landing.counts
-        report.ending, report.order, report.pages = ending, scan.order, scan.pages
+        report.ending, report.order = ending, scan.order
+        report.pages = self._pages + scan.pages
         report.requests = self._client.requests - self._requests
         report.retries = self._client.retries - self._retries
         report.calls_seen = len(self._seen) - len(self._from_before)
         report.calls_new, report.calls_changed, report.items_rejected = counts.new, counts.changed, counts.rejected
-        report.calls_unchanged = max(report.calls_seen - counts.new - counts.changed - counts.rejected, 0)
         report.total_start, report.total_end = scan.total_start, scan.total
         report.changed_days = sorted(self._landing.changed_days)
         report.finished_at = state.now()
@@ -228,8 +215,8 @@ class _Run:
         record(self._storage, report)
 
     def _progress(self) -> PageProgress:
-        counts = self._landing.counts
-        return PageProgress(self._scan.pages, len(self._seen), counts.new, counts.changed, self._scan.total)
+        counts, pages = self._landing.counts, self._pages + self._scan.pages
+        return PageProgress(pages, len(self._seen), counts.new, counts.changed, self._scan.total)
 
 
 def _incomplete(reason: str) -> str:

@@ -3,62 +3,101 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.decode import Chunk
 from pipelines.flatten.issues import INVALID, Problem
-from pipelines.flatten.payload import Call, object_source
 from pipelines.flatten.source import Step, members, mended
 
-_SOURCES = (
-    ("context", ("contextVariables",)),
-    ("extraction", ("analysis", "extractions")),
-    ("metadata", ("metadata",)),
+_SOURCES: tuple[tuple[str, str, tuple[Step, ...]], ...] = (
+    ("context", "context_variables", ("contextVariables",)),
+    ("extraction", "extractions", ("analysis", "extractions")),
+    ("metadata", "metadata", ("metadata",)),
 )
-"""The word in column source, in the order of rows, and the way to the object."""
-_TYPES = {b'"': "string", b"t": "boolean", b"f": "boolean", b"n": "null", b"{": "object", b"[": "array"}
+"""The word in column source, in the order of rows, the column of calls and the way to the object."""
+_KINDS = pa.array(["number", "string", "boolean", "null", "object", "array"])
+_NUMBER, _STRING, _BOOLEAN, _NULL, _OBJECT, _ARRAY = range(len(_KINDS))
+_KIND_OF_FIRST_BYTE = np.zeros(256, np.int32)  # a digit, a sign, or the first letter of NaN and Infinity: a number
+_KIND_OF_FIRST_BYTE[list(b'"tfn{[')] = [_STRING, _BOOLEAN, _BOOLEAN, _NULL, _OBJECT, _ARRAY]
+_UNREADABLE = "has a NUL or a lone surrogate; replaced by U+FFFD"
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
-class _Value(NamedTuple):
-    text: str | None
-    kind: str
-    number: float | None
-    problem: str | None
+class _Rows:
+    """The keys and values of a chunk's objects in the order of rows, each with the call and the object it is of."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self.chunk = chunk
+        self.calls: list[int] = []
+        self.places: list[int] = []
+        self.keys: list[str] = []
+        self.values: list[bytes] = []
+        self._in_order: dict[tuple[str, ...], tuple[str, ...]] = {}
+        columns = [chunk.objects[column] for _, column, _ in _SOURCES]
+        found = [
+            (row, place, source)
+            for row, sources in enumerate(zip(*columns, strict=True))
+            for place, source in enumerate(sources)
+            if source is not None and source != b"{}"
+        ]
+        for (row, place, _), fields in zip(found, _decode([source for _, _, source in found]), strict=True):
+            self._add(row, place, fields)
+
+    def _add(self, row: int, place: int, fields: dict[str, msgspec.Raw]) -> None:
+        names = tuple(fields)
+        keys = self._in_order.get(names)
+        if keys is None:  # objects of one agent have the same keys over and over
+            if any(mended(name) != name for name in names):
+                self._add(row, place, self._readable(row, place, fields))
+                return
+            keys = self._in_order[names] = tuple(sorted(names))
+        self.calls += [row] * len(keys)
+        self.places += [place] * len(keys)
+        self.keys += keys
+        self.values += [bytes(fields[key]) for key in keys]
+
+    def _readable(self, row: int, place: int, fields: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+        """Mend keys that no reader takes; of two that are then alike the last wins."""
+        whole = {}
+        for key, value in fields.items():
+            if mended(key) != key:
+                self._note(row, place, key, f"a key that {_UNREADABLE}")
+            whole[mended(key)] = value
+        return whole
+
+    def note(self, position: int, message: str) -> None:
+        """Note a problem with the value at a position."""
+        self._note(self.calls[position], self.places[position], self.keys[position], message)
+
+    def _note(self, row: int, place: int, key: str, message: str) -> None:
+        problem = Problem("call_attributes", "value", (*_SOURCES[place][2], key), INVALID, message)
+        self.chunk.issues.add(self.chunk.origin(row), problem)
 
 
 def attributes_table(chunk: Chunk) -> pa.Table:
     """Return the rows of call_attributes for a chunk of calls."""
-    owners: list[int] = []
-    places: list[int] = []
-    sources: list[bytes] = []
-    for row, call in enumerate(chunk.calls):
-        for place, source in enumerate(_object_sources(call)):
-            if source is not None and source != b"{}":
-                owners.append(row)
-                places.append(place)
-                sources.append(source)
-    rows: list[tuple[str, str, str, str | None, str, float | None]] = []
-    for row, place, fields in zip(owners, places, _decode(sources), strict=True):
-        call_id, (word, steps) = str(chunk.calls[row].id), _SOURCES[place]
-        for key, value in _readable(chunk, row, steps, fields):
-            read = _read(value)
-            if read.problem:
-                _note(chunk, row, (*steps, key), read.problem)
-            rows.append((call_id, word, key, read.text, read.kind, read.number))
-    columns: Sequence[Sequence[object]] = list(zip(*rows, strict=True)) if rows else [()] * 6
-    schema = arrow_schema("call_attributes")
-    return pa.table([pa.array(values, part.type) for values, part in zip(columns, schema, strict=True)], schema)
-
-
-def _object_sources(call: Call) -> tuple[bytes | None, bytes | None, bytes | None]:
-    extractions = object_source(call.analysis.extractions) if call.analysis else None
-    return object_source(call.context_variables), extractions, object_source(call.metadata)
+    rows = _Rows(chunk)
+    sources = pa.array(rows.values, pa.binary())
+    kinds = _kinds(sources)
+    call_ids = pa.array([call.id for call in chunk.calls], pa.string())
+    words = pa.array([word for word, _, _ in _SOURCES])
+    columns = {
+        "call_id": pa.DictionaryArray.from_arrays(pa.array(rows.calls, pa.int32()), call_ids),
+        "source": pa.DictionaryArray.from_arrays(pa.array(rows.places, pa.int32()), words),
+        "key": pa.array(rows.keys, pa.dictionary(pa.int32(), pa.string())),
+        "value": _texts(rows, sources, kinds),
+        "value_type": pa.DictionaryArray.from_arrays(pa.array(kinds), _KINDS),
+        "value_number": _numbers(rows, sources, kinds),
+    }
+    names = arrow_schema("call_attributes").names
+    return pa.table([columns[name] for name in names], names)
 
 
 def _decode(sources: list[bytes]) -> Sequence[dict[str, msgspec.Raw]]:
@@ -72,37 +111,45 @@ def _decode(sources: list[bytes]) -> Sequence[dict[str, msgspec.Raw]]:
         ]
 
 
-def _readable(
-    chunk: Chunk, row: int, steps: tuple[Step, ...], fields: dict[str, msgspec.Raw]
-) -> Iterator[tuple[str, bytes]]:
-    """Return keys and values in the order of rows; keys that no reader takes are mended."""
-    whole: dict[str, bytes] = {}
-    for key, value in fields.items():
-        readable = key if key.isprintable() else mended(key)
-        if readable != key:
-            _note(chunk, row, (*steps, key), "a key with a NUL or a lone surrogate; replaced by U+FFFD")
-        whole[readable] = bytes(value)
-    yield from sorted(whole.items())
+def _kinds(sources: pa.BinaryArray) -> npt.NDArray[np.int32]:
+    """Tell what each value is by its first byte."""
+    if not len(sources):
+        return np.empty(0, np.int32)
+    begins = np.frombuffer(sources.buffers()[1], np.int32, len(sources))
+    kinds: npt.NDArray[np.int32] = _KIND_OF_FIRST_BYTE[np.frombuffer(sources.buffers()[2], np.uint8)[begins]]
+    return kinds
 
 
-def _read(source: bytes) -> _Value:
-    kind = _TYPES.get(source[:1], "number")
-    if kind == "string":
-        if b"\\" not in source:
-            return _Value(source[1:-1].decode("utf-8", "replace"), kind, None, None)
-        text = json.loads(source, strict=False)
-        whole = mended(text)
-        return _Value(whole, kind, None, None if whole == text else "has a NUL or a lone surrogate; replaced by U+FFFD")
-    text = source.decode("utf-8", "replace")
-    if kind == "null":
-        return _Value(None, kind, None, None)
-    if kind != "number":
-        return _Value(text, kind, None, None)
-    number = float(text)
-    if number - number != 0:  # infinite, or no number
-        return _Value(text, kind, None, "not finite; value_number left out")
-    return _Value(text, kind, number, None)
+def _texts(rows: _Rows, sources: pa.BinaryArray, kinds: npt.NDArray[np.int32]) -> pa.StringArray:
+    """Return strings without their quotes, null for null, and the source of all else."""
+    is_string = pa.array(kinds == _STRING)
+    bare = pc.if_else(is_string, pc.binary_slice(sources, 1, -1), sources)
+    texts = pc.if_else(pa.array(kinds == _NULL), pa.scalar(None, pa.binary()), bare)
+    escaped = pc.and_(is_string, pc.match_substring(sources, "\\"))
+    positions = np.flatnonzero(escaped.to_numpy(zero_copy_only=False)).tolist()
+    if positions:
+        unescaped = [_unescape(rows, position) for position in positions]
+        texts = pc.replace_with_mask(texts, escaped, pa.array(unescaped, pa.binary()))
+    return texts.cast(pa.string())
 
 
-def _note(chunk: Chunk, row: int, steps: tuple[Step, ...], message: str) -> None:
-    chunk.issues.add(chunk.origin(row), Problem("call_attributes", "value", steps, INVALID, message))
+def _unescape(rows: _Rows, position: int) -> bytes:
+    text = json.loads(rows.values[position], strict=False)
+    whole = mended(text)
+    if whole != text:
+        rows.note(position, _UNREADABLE)
+    return whole.encode()
+
+
+def _numbers(rows: _Rows, sources: pa.BinaryArray, kinds: npt.NDArray[np.int32]) -> pa.DoubleArray:
+    """Return the values that are numbers; one that is not finite becomes null, noted."""
+    nothing = pa.scalar(None, pa.float64())
+    digits = pc.if_else(pa.array(kinds == _NUMBER), sources, pa.scalar(None, pa.binary())).cast(pa.string())
+    try:
+        numbers = digits.cast(pa.float64())
+    except pa.ArrowInvalid:
+        numbers = pa.array([None if text is None else float(text) for text in digits.to_pylist()], pa.float64())
+    finite = pc.is_finite(numbers)
+    for position in np.flatnonzero(pc.fill_null(pc.invert(finite), fill_value=False).to_numpy(zero_copy_only=False)):
+        rows.note(int(position), "not finite; value_number left out")
+    return pc.if_else(finite, numbers, nothing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 import polars as pl
@@ -12,7 +12,7 @@ from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.decode import Chunk
 from pipelines.flatten.derive import Shape, cost_per_minute, personal_columns, seconds_between
 from pipelines.flatten.issues import MISSING, UNKNOWN, Problem
-from pipelines.flatten.payload import Call, object_source
+from pipelines.flatten.payload import Call
 from pipelines.flatten.source import source_at
 from pipelines.flatten.values import Note, instants, measures
 
@@ -46,9 +46,7 @@ def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: Shape
         shape: The settings that shape the table.
     """
     calls = chunk.calls
-    columns: dict[str, pa.Array] = {
-        name: pa.array([getattr(call, name) for call in calls], pa.string()) for name in _TEXTS
-    }
+    columns: dict[str, pa.Array] = {name: pa.array(list(map(attrgetter(name), calls)), pa.string()) for name in _TEXTS}
     columns["call_id"] = pa.array([call.id for call in calls], pa.string())
     columns["turn_count"] = pa.array([call.turn_count for call in calls], pa.int64())
     columns["duration_seconds"] = measures([call.duration_seconds for call in calls], _note(chunk, "duration_seconds"))
@@ -57,7 +55,9 @@ def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: Shape
     columns["ended_at"] = instants([call.ended_at for call in calls], _note(chunk, "ended_at"))
     columns["created_at"] = instants([call.created_at for call in calls], _note(chunk, "created_at"))
     _note_missing_creation(chunk)
-    columns |= _texts_of_analysis(calls)
+    summaries = [call.analysis.summary if call.analysis else None for call in calls]
+    columns["summary"] = pa.array(summaries, pa.string())
+    columns |= {name: pa.array(sources, pa.binary()).cast(pa.string()) for name, sources in chunk.objects.items()}
     columns["outcome"] = _outcomes(chunk, shape)
     columns["cost_per_minute"] = cost_per_minute(columns["cost"], columns["duration_seconds"])
     columns |= personal_columns(columns["customer_number"], columns["recording_url"], shape)
@@ -130,18 +130,6 @@ def _outcomes(chunk: Chunk, shape: Shape) -> pa.Array:
             message = "a word that is in no map"
             chunk.issues.add(chunk.origin(row), Problem("calls", "status", ("status",), UNKNOWN, message))
     return pa.array(outcomes, pa.string())
-
-
-def _texts_of_analysis(calls: Sequence[Call]) -> dict[str, pa.Array]:
-    extractions = [object_source(call.analysis.extractions) if call.analysis else None for call in calls]
-    return {
-        "summary": pa.array([call.analysis.summary if call.analysis else None for call in calls], pa.string()),
-        "extractions": pa.array(extractions, pa.binary()).cast(pa.string()),
-        "context_variables": pa.array([object_source(c.context_variables) for c in calls], pa.binary()).cast(
-            pa.string()
-        ),
-        "metadata": pa.array([object_source(call.metadata) for call in calls], pa.binary()).cast(pa.string()),
-    }
 
 
 def _note_missing_creation(chunk: Chunk) -> None:

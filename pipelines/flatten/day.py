@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
 
 import numpy as np
 import polars as pl
@@ -24,14 +23,19 @@ from pipelines.flatten.turns import Counts, Segment, turns_table
 _OWN = ("transcript",)
 _LANDED = ("call_id", "first_landed_at", "landed_at", "version_count", "deleted_at")
 
-ReadDay = Callable[[], Iterator[pa.Table]]
-"""Reads the newest payloads of a day, a chunk at a time, in the order of call_id."""
+CHUNK = 8_000
+"""Calls that are flattened at a time: about 26 KB of memory each."""
+_GLANCE = 1_000
+"""Calls that are decoded at a time where only their legs are looked at."""
+
+ReadDay = Callable[[int], Iterator[pa.Table]]
+"""Reads the newest payloads of a day, so many calls at a time, in the order of call_id."""
 
 
 def index_calls(read: ReadDay) -> DayIndex:
     """Return what the next day must know of a day's calls."""
     unheard = Issues(keep_personal=False)
-    return index_day(decode_chunk(landed, unheard) for landed in read())
+    return index_day(decode_chunk(landed, unheard) for landed in read(_GLANCE))
 
 
 class DayFlattener:
@@ -56,7 +60,7 @@ class DayFlattener:
             origin = Origin(item["call_id"], item["payload"].encode(), item["landed_at"])
             self._issues.add_rejected(origin, why_rejected(item["payload"]))
         self.index, self._chunks = _decode_day(read, self._issues)
-        self._adopted = place_children(self.index, read_before()) if self.index.children else []
+        self._adopted = place_children(self.index, read_before()) if self.index.has_children else []
 
     def parts(self) -> Iterator[dict[str, pa.Table]]:
         """Flatten the day, once.
@@ -83,17 +87,30 @@ class DayFlattener:
 
 def _decode_day(read: ReadDay, issues: Issues) -> tuple[DayIndex, Iterable[Chunk]]:
     """Index a day and give its chunks; a day of one chunk is decoded once, a longer one twice."""
-    tables = read()
+    tables = read(CHUNK)
     first, second = next(tables, None), next(tables, None)
     if first is None:
         return DayIndex(), []
     if second is None:
         chunk = decode_chunk(first, issues)
-        return index_day([chunk]), [chunk]
-    unheard = Issues(keep_personal=False)
-    index = index_day(decode_chunk(landed, unheard) for landed in chain((first, second), tables))
-    del first, second
-    return index, (decode_chunk(landed, issues) for landed in read())
+        index = index_day([chunk])
+        _keep_repeated(index, [chunk])
+        return index, [chunk]
+    del first, second, tables
+    index = index_calls(read)
+    if index.missing:
+        unheard = Issues(keep_personal=False)
+        _keep_repeated(index, (decode_chunk(landed, unheard) for landed in read(_GLANCE)))
+    return index, (decode_chunk(landed, issues) for landed in read(CHUNK))
+
+
+def _keep_repeated(index: DayIndex, chunks: Iterable[Chunk]) -> None:
+    """Keep the root calls that a nested leg repeats."""
+    if missing := index.missing:
+        for chunk in chunks:
+            for row, call in enumerate(chunk.calls):
+                if call.id in missing:
+                    index.add_item(chunk, row)
 
 
 def _no_calls(issues: Issues) -> Chunk:
@@ -131,9 +148,9 @@ def _segments(
             call_id = str(chunk.calls[entry.row].id)
             listed.append(Segment(call_id, entry.leg_id, entry.leg.transcript, entry.row, steps))
     listed += [
-        Segment(placed.call_id, placed.leg_id, placed.child.call.transcript, -1, ())
+        Segment(placed.call_id, placed.leg_id, placed.item.call.transcript, -1, ())
         for placed in adopted
-        if placed.lists_turns and placed.child.call.transcript
+        if placed.lists_turns and placed.item.call.transcript
     ]
     return sorted(listed, key=lambda segment: (segment.call_id, segment.leg_id or "")), unlisted
 

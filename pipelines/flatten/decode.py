@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 import pyarrow as pa
 
 from pipelines.flatten.issues import INVALID, Issues, Origin, Problem
-from pipelines.flatten.payload import DECODERS, Call
+from pipelines.flatten.payload import DECODERS, Call, object_source
 from pipelines.flatten.repair import Repair
 from pipelines.flatten.source import Step
 from pipelines.flatten.values import Note
@@ -37,13 +38,28 @@ class Chunk:
 
     def origin(self, row: int) -> Origin:
         """Return what a call's problems are attributed to."""
-        landed_at: datetime = self.landed["landed_at"][row].as_py()
-        return Origin(self.calls[row].id, self.payloads[row], landed_at)
+        return Origin(self.calls[row].id, self.payloads[row], self._landed_at[row])
 
-    def deleted_at(self, row: int) -> datetime | None:
-        """Return when a call was found deleted, None while it lives."""
-        moment: datetime | None = self.landed["deleted_at"][row].as_py()
-        return moment
+    @cached_property
+    def _landed_at(self) -> list[datetime]:
+        moments: list[datetime] = self.landed["landed_at"].to_pylist()
+        return moments
+
+    @cached_property
+    def deleted_at(self) -> list[datetime | None]:
+        """When each call was found deleted, None while it lives."""
+        moments: list[datetime | None] = self.landed["deleted_at"].to_pylist()
+        return moments
+
+    @cached_property
+    def objects(self) -> Mapping[str, list[bytes | None]]:
+        """The sources of the free-form objects by column, None for null and for what is no object."""
+        calls = self.calls
+        return {
+            "context_variables": [object_source(call.context_variables) for call in calls],
+            "extractions": [object_source(call.analysis.extractions) if call.analysis else None for call in calls],
+            "metadata": [object_source(call.metadata) for call in calls],
+        }
 
     def note(self, table: str, column: str, steps: Callable[[int], tuple[int, tuple[Step, ...]]]) -> Note:
         """Return a way to take down problems of a column, whose positions `steps` leads to a call's row and path."""

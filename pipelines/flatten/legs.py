@@ -16,9 +16,10 @@ from pipelines.flatten.derive import Shape, cost_per_minute, personal_columns, s
 from pipelines.flatten.issues import INCONSISTENT, MISSING, UNKNOWN, Origin, Problem
 from pipelines.flatten.outcomes import OutcomeMaps
 from pipelines.flatten.payload import Call, Leg
-from pipelines.flatten.placing import Adopted, Child, DayIndex, Parent
+from pipelines.flatten.placing import Adopted, DayIndex, Item, Parent
 from pipelines.flatten.source import Step
 from pipelines.flatten.values import Note, instants, measures, silent
+from pipelines.instants import parse_instant
 
 _TEXTS = ("transfer_type", "transfer_status", "status", "customer_number", "recording_url")
 _SENT = {field.name: field.encode_name for field in msgspec.structs.fields(Leg)}
@@ -42,7 +43,7 @@ class Nested:
     position: int
     leg: Leg
     leg_id: str
-    item: Child | None
+    item: Item | None
 
     def steps(self, name: str) -> tuple[Step, ...]:
         """Return the way to one of the leg's fields within its call."""
@@ -56,10 +57,10 @@ def nested_legs(chunk: Chunk, index: DayIndex) -> list[Nested]:
         if not call.transfer_calls:
             continue
         for position, (leg, name) in enumerate(zip(call.transfer_calls, index.leg_ids[str(call.id)], strict=True)):
-            if name is None:
+            if not name:
                 continue
             held = leg.id == name
-            found.append(Nested(row, position, leg, name, index.children.get(name) if held else None))
+            found.append(Nested(row, position, leg, name, index.items.get(name) if held else None))
             if not held:
                 _note_id(chunk, found[-1])
     return found
@@ -86,11 +87,11 @@ def legs_table(chunk: Chunk, nested: Sequence[Nested], alone: Sequence[Adopted],
     if any(entry.item for entry in nested):
         items = _fields([entry.item.call if entry.item else _NOBODY for entry in nested], _silence)
         own = {name: pc.coalesce(values, items[name]) for name, values in own.items()}
-    children = _fields([entry.child.call for entry in alone], _silence)
+    children = _fields([entry.item.call for entry in alone], _silence)
     columns = {name: pa.concat_arrays([own[name], children[name]]) for name in own}
     nesting = [_parent(chunk, entry.row) for entry in nested]
     parents = [*nesting, *(entry.parent for entry in alone)]
-    heirs = [*nesting, *(entry.parent or _as_parent(entry.child) for entry in alone)]
+    heirs = [*nesting, *(entry.parent or _as_parent(entry.item) for entry in alone)]
     origins = _Origins(chunk, nested, alone)
     columns |= {
         "leg_id": pa.array([entry.leg_id for entry in nested] + [entry.leg_id for entry in alone], pa.string()),
@@ -104,7 +105,7 @@ def legs_table(chunk: Chunk, nested: Sequence[Nested], alone: Sequence[Adopted],
         "agent_id": pa.array([heir.agent_id for heir in heirs], pa.string()),
         "phone_number_id": pa.array([heir.phone_number_id for heir in heirs], pa.string()),
         "direction": pa.array([heir.direction for heir in heirs], pa.string()),
-        "message_count": pa.array([_messages(e) for e in nested] + [_length(e.child.call) for e in alone], pa.int64()),
+        "message_count": pa.array([_messages(e) for e in nested] + [_length(e.item.call) for e in alone], pa.int64()),
         "deleted_at": pa.array(_deleted(nesting, alone), pa.timestamp("us", "UTC")),
         "transfer_outcome": _transfer_outcomes(columns["transfer_status"], shape.outcomes, origins),
         "seconds_to_transfer": _seconds_to_transfer(columns["started_at"], parents, origins),
@@ -155,11 +156,11 @@ class _Origins:
 
     def _find(self, row: int, column: str, name: str) -> tuple[Origin, tuple[Step, ...]]:
         if row >= len(self.nested):
-            return self.alone[row - len(self.nested)].child.origin, (name,)
+            return self.alone[row - len(self.nested)].item.origin, (name,)
         entry = self.nested[row]
         own = getattr(entry.leg, column)
         if column == "started_at" and own is not None:
-            own = instants([own], silent)[0].as_py()
+            own = parse_instant(own)[0]
         if own is None and entry.item:
             return entry.item.origin, (name,)
         return self.chunk.origin(entry.row), entry.steps(name)
@@ -173,19 +174,19 @@ def _parent(chunk: Chunk, row: int) -> Parent:
         call.phone_number_id,
         call.direction,
         call.started_at,
-        chunk.deleted_at(row),
+        chunk.deleted_at[row],
     )
 
 
-def _as_parent(child: Child) -> Parent:
+def _as_parent(item: Item) -> Parent:
     """Let an item whose call is not found speak for itself."""
-    call = child.call
-    return Parent(call.organization_id, call.agent_id, call.phone_number_id, call.direction, None, child.deleted_at)
+    call = item.call
+    return Parent(call.organization_id, call.agent_id, call.phone_number_id, call.direction, None, item.deleted_at)
 
 
 def _deleted(nesting: Sequence[Parent], alone: Sequence[Adopted]) -> list[datetime | None]:
     """A leg goes with its call; one that is an item also with that."""
-    of_items = [(entry.parent.deleted_at if entry.parent else None) or entry.child.deleted_at for entry in alone]
+    of_items = [(entry.parent.deleted_at if entry.parent else None) or entry.item.deleted_at for entry in alone]
     return [*(parent.deleted_at for parent in nesting), *of_items]
 
 

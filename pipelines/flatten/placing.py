@@ -30,8 +30,8 @@ class Holder(NamedTuple):
     brings_transcript: bool
 
 
-class Child(NamedTuple):
-    """An item that is a leg of another call."""
+class Item(NamedTuple):
+    """An item that is a leg, or that a nested leg repeats."""
 
     call: Call
     origin: Origin
@@ -42,7 +42,7 @@ class Adopted(NamedTuple):
     """Where a child's leg and transcript belong.
 
     Attributes:
-        child: The item.
+        item: The item.
         call_id: The call they are listed under.
         leg_id: The id they are listed under.
         is_leg: Whether the item itself is listed as a leg; a nested one stands for it otherwise.
@@ -50,7 +50,7 @@ class Adopted(NamedTuple):
         parent: The call it is a leg of, where that is found.
     """
 
-    child: Child
+    item: Item
     call_id: str
     leg_id: str
     is_leg: bool
@@ -65,53 +65,75 @@ class DayIndex:
     Attributes:
         parents: Every call by its id.
         holders: The nested leg that holds an id.
-        leg_ids: Final ids of a call's nested legs, one for each place of transferCalls (None: no leg).
-        children: Items that are legs, by their id.
+        leg_ids: Final ids of a call's nested legs, one for each place of transferCalls (empty: no leg).
+        items: Items that are legs, or that a nested leg repeats, by their id.
         taken: Every leg id of the day.
     """
 
     parents: dict[str, Parent] = field(default_factory=dict)
     holders: dict[str, Holder] = field(default_factory=dict)
-    leg_ids: dict[str, list[str | None]] = field(default_factory=dict)
-    children: dict[str, Child] = field(default_factory=dict)
+    leg_ids: dict[str, list[str]] = field(default_factory=dict)
+    items: dict[str, Item] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
     def for_next_day(self) -> DayIndex:
         """Return the part that the next day needs."""
         return DayIndex(parents=self.parents, holders=self.holders)
 
+    def add_item(self, chunk: Chunk, row: int) -> None:
+        """Keep a call that is a leg too."""
+        call = chunk.calls[row]
+        self.items[str(call.id)] = Item(call, chunk.origin(row), chunk.deleted_at[row])
+
+    @property
+    def has_children(self) -> bool:
+        """Whether any call of the day is a leg of another."""
+        return any(item.call.parent_call_id is not None for item in self.items.values())
+
+    @property
+    def missing(self) -> set[str]:
+        """Root calls of the day whose id a nested leg holds, and which are not kept yet."""
+        return (self.holders.keys() & self.parents.keys()) - self.items.keys()
+
 
 def index_day(chunks: Iterable[Chunk]) -> DayIndex:
     """Gather the day's calls, nested legs and child items, in the order of call ids."""
     index = DayIndex()
+    unnamed: list[tuple[str, int]] = []
     for chunk in chunks:
-        deleted: list[datetime | None] = chunk.landed["deleted_at"].to_pylist()
         for row, call in enumerate(chunk.calls):
             call_id = str(call.id)
             index.parents[call_id] = Parent(
-                call.organization_id, call.agent_id, call.phone_number_id, call.direction, call.started_at, deleted[row]
+                call.organization_id,
+                call.agent_id,
+                call.phone_number_id,
+                call.direction,
+                call.started_at,
+                chunk.deleted_at[row],
             )
             if call.parent_call_id is not None:
-                index.children[call_id] = Child(call, chunk.origin(row), deleted[row])
+                index.add_item(chunk, row)
             if call.transfer_calls:
-                index.leg_ids[call_id] = _name_legs(index, call_id, call)
+                index.leg_ids[call_id] = _own_ids(index, call_id, call, unnamed)
+    # Ids are made only after all that were sent are known, so that none takes the place of one that comes later.
+    for call_id, position in unnamed:
+        name = free_id(index.taken, f"{call_id}#{position}")
+        index.taken.add(name)
+        index.leg_ids[call_id][position] = name
     return index
 
 
-def _name_legs(index: DayIndex, call_id: str, call: Call) -> list[str | None]:
-    """Give each nested leg its id: its own, or one made of the call's where that is missing or taken."""
-    names: list[str | None] = []
+def _own_ids(index: DayIndex, call_id: str, call: Call, unnamed: list[tuple[str, int]]) -> list[str]:
+    """Let each nested leg hold the id it was sent with, unless an earlier one does; list those that hold none."""
+    names = []
     for position, leg in enumerate(call.transfer_calls or ()):
-        if leg is NO_LEG:
-            names.append(None)
-            continue
-        usable = leg.id if leg.id is not None and leg.id.strip() else None
-        if usable is not None and usable not in index.taken:
-            name = usable
+        name = ""
+        if leg.id is not None and leg.id.strip() and leg.id not in index.taken:
+            name = leg.id
+            index.taken.add(name)
             index.holders[name] = Holder(call_id, bool(leg.transcript))
-        else:
-            name = free_id(index.taken, f"{call_id}#{position}")
-        index.taken.add(name)
+        elif leg is not NO_LEG:
+            unnamed.append((call_id, position))
         names.append(name)
     return names
 
@@ -134,14 +156,16 @@ def place_children(index: DayIndex, before: DayIndex) -> list[Adopted]:
         In the order in which they are listed: by call, then by leg.
     """
     adopted = []
-    for item_id, child in index.children.items():
+    for item_id, item in index.items.items():
+        parent_id = item.call.parent_call_id
+        if parent_id is None:
+            continue
         holder = index.holders.get(item_id) or before.holders.get(item_id)
-        parent_id = str(child.call.parent_call_id)
         if holder:
-            adopted.append(Adopted(child, holder.call_id, item_id, False, not holder.brings_transcript, None))
+            adopted.append(Adopted(item, holder.call_id, item_id, False, not holder.brings_transcript, None))
             continue
         parent = index.parents.get(parent_id) or before.parents.get(parent_id)
         leg_id = free_id(index.taken, item_id)
         index.taken.add(leg_id)
-        adopted.append(Adopted(child, parent_id, leg_id, True, True, parent))
+        adopted.append(Adopted(item, parent_id, leg_id, True, True, parent))
     return sorted(adopted, key=lambda entry: (entry.call_id, entry.leg_id))

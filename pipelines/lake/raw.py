@@ -102,7 +102,7 @@ def payloads(storage: Storage, day: date, landed: LandedDay, call_ids: Sequence[
     return {call_id: payload for call_id, (_, payload) in newest.items()}
 
 
-def read_day(storage: Storage, day: date, landed: LandedDay | None, *, chunk: int) -> Iterator[pa.Table]:
+def read_day(storage: Storage, day: date, landed: LandedDay | None, chunk: int) -> Iterator[pa.Table]:
     """Read the newest payload of every call of a day, a chunk of calls at a time.
 
     Yields:

@@ -65,11 +65,9 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 
 # A bad value of these columns is not repeated in data_issues under `mask`: whom a call was with, and what was said.
 PERSONAL: Mapping[str, frozenset[str]] = {
-    "calls": frozenset(
-        {"customer_number", "customer_key", "recording_url", "summary", "extractions", "context_variables", "metadata"}
-    ),
+    "calls": frozenset({"customer_number", "recording_url", "summary", "extractions", "context_variables", "metadata"}),
     "transcript_turns": frozenset({"content"}),
-    "transfer_legs": frozenset({"customer_number", "customer_key", "recording_url"}),
+    "transfer_legs": frozenset({"customer_number", "recording_url"}),
     "call_attributes": frozenset({"value", "value_number"}),
 }
 

@@ -25,6 +25,7 @@ from tests.oracle.tables import call_date, expected_lake, usable_call_id
         ({"endedReason": "Customer Ended-Call"}, "completed", True, False),
         ({"status": "weird", "durationSeconds": 1}, "unknown", False, True),
         ({"durationSeconds": 1}, "unknown", False, True),
+        ({"status": "completed", "durationSeconds": 0}, "completed", True, False),
         ({"status": " busy "}, "busy", True, False),
         ({"status": "cancelled", "durationSeconds": 3}, "canceled", True, False),
         ({"status": "canceled", "transferType": "warm", "durationSeconds": None}, "canceled", True, True),

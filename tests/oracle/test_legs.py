@@ -86,6 +86,15 @@ def test_the_leg_of_the_day_before_is_not_filled_from_the_next_day():
     assert legs(tables(day_before("c1", transferCalls=[{"id": "l1"}])), "message_count", "cost") == [(None, None)]
 
 
+def test_the_holder_of_the_same_day_goes_before_that_of_the_day_before():
+    before = day_before("c1", transferCalls=[{"id": "l1", "transcript": ANSWERED}])
+    of_day = tables(
+        call("c2", transferCalls=[{"id": "l1"}]), call("l1", parentCallId="c1", transcript=SAID), before=[before]
+    )
+    assert legs(of_day, "leg_id", "call_id", "message_count") == [("l1", "c2", 1)]
+    assert turns(of_day) == [("c2", "l1", 0, "hello there")]
+
+
 def test_a_child_item_nobody_nests_is_listed_on_its_own_day():
     parent = day_before("c1", agentId="a", direction="outbound", startedAt="2026-03-09T23:50:00Z")
     child = call(
@@ -112,56 +121,6 @@ def test_the_parent_of_the_same_day_goes_before_that_of_the_day_before():
         ("c1", 1, True, True),
         ("l1", 0, False, False),
     ]
-
-
-def test_the_first_leg_of_the_day_holds_a_repeated_id():
-    of_day = tables(
-        call("b", transferCalls=[{"id": "l"}, {"id": "x"}]),
-        call("a", transferCalls=[{"id": "x"}, {"id": "l"}, {"id": "l"}]),
-    )
-    assert legs(of_day, "leg_id", "call_id", "leg_index") == [
-        ("a#2", "a", 2),
-        ("b#0", "b", 0),
-        ("b#1", "b", 1),
-        ("l", "a", 1),
-        ("x", "a", 0),
-    ]
-    assert issues(of_day) == [
-        ("a", "transfer_legs", "$.transferCalls[2].id", "inconsistent", '"l"'),
-        ("b", "transfer_legs", "$.transferCalls[0].id", "inconsistent", '"l"'),
-        ("b", "transfer_legs", "$.transferCalls[1].id", "inconsistent", '"x"'),
-    ]
-
-
-def test_a_leg_without_a_usable_id_is_named_after_its_call():
-    of_day = tables(call("a", transferCalls=[{"id": None}, 7, {"id": " "}, {"id": {}}, {}, {"id": 7}]))
-    assert legs(of_day, "leg_id", "leg_index") == [("7", 5), ("a#0", 0), ("a#2", 2), ("a#3", 3), ("a#4", 4)]
-    assert [(path, kind, raw) for _, _, path, kind, raw in issues(of_day)] == [
-        ("$.transferCalls[0].id", "missing_value", None),
-        ("$.transferCalls[1]", "invalid_value", "7"),
-        ("$.transferCalls[2].id", "missing_value", '" "'),
-        ("$.transferCalls[3].id", "missing_value", "{}"),
-        ("$.transferCalls[4].id", "missing_value", None),
-        ("$.transferCalls[5].id", "inconsistent", "7"),
-    ]
-
-
-def test_a_made_up_id_avoids_every_id_of_the_day():
-    of_day = tables(call("a", transferCalls=[{}, {"id": "a#0"}]), call("a#0#", parentCallId="a"))
-    assert legs(of_day, "leg_id", "leg_index", "source") == [
-        ("a#0", 1, "nested"),
-        ("a#0#", 0, "nested"),
-        ("a#0##", None, "child_call"),
-    ]
-
-
-def test_a_leg_with_a_repeated_id_is_not_filled_from_the_item_of_that_id():
-    of_day = tables(
-        call("a", transferCalls=[{"id": "l"}]),
-        call("b", transferCalls=[{"id": "l"}]),
-        call("l", parentCallId="a", cost=5),
-    )
-    assert legs(of_day, "leg_id", "cost") == [("b#0", None), ("l", 5.0)]
 
 
 def test_a_root_call_that_another_call_nests_keeps_its_own_turns():

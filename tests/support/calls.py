@@ -94,6 +94,8 @@ def calls(max_size: int = 8) -> st.SearchStrategy[list[dict[str, Any]]]:
 def _put(made: dict[str, Any], place: int, member: Any) -> None:
     """Put something odd at one of the places where the call has a value."""
     places = list(_places(made))
+    if not places:
+        return
     container, key = places[place % len(places)]
     if isinstance(container, list):
         container[key] = None if member is LEFT_OUT or isinstance(member, Twice) else deepcopy(member)

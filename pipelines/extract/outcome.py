@@ -1,0 +1,30 @@
+"""How a scan can end, and what it can find out about the list: two closed lists of words."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Ending(StrEnum):
+    """Why a scan ended."""
+
+    END = "reached the end of the list"
+    FRONTIER = "reached what the last complete scan had seen"
+    LIMITED = "limited to a number of pages"
+    NOT_JOINED = "the pages do not join: the list changes faster than it can be read, or has no stable order"
+    REPEATED = "the API repeats its pages, whatever offset is asked for"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything the scan was for has been seen."""
+        return self in {Ending.END, Ending.FRONTIER}
+
+
+class Order(StrEnum):
+    """How the API lists calls by their creation, as observed."""
+
+    NEWEST = "newest first"
+    OLDEST = "oldest first"
+    NONE = "none"
