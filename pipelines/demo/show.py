@@ -69,7 +69,8 @@ def _results(story: Story, world: LivingWorld) -> None:
     story.landed(status.rows)
     story.part(
         "Cost per minute and transfer success",
-        "From the catalog. The API sends agents' ids alone; their names are those of the simulation.",
+        "From the catalog. The API sends agents' ids alone; their names are those of the simulation. A transfer leg "
+        "that the API also lists as a call of its own counts as a transfer, not as a call.",
     )
     story.agents(answers.agents(), names)
     call = answers.handed_over([agent.id for agent in company.agents if agent.language == _LANGUAGE])
@@ -99,7 +100,7 @@ def _next(dev: str) -> Iterator[tuple[str, str]]:
     program = _program()
     question = "SELECT outcome, count(*) FROM calls GROUP BY ALL"
     yield dev, "Dagster's UI with these runs, at http://127.0.0.1:3000; calls keep coming while it is open:"
-    yield f'CHORUS_LAKE={LAKE} {program} query "{question}"', "Ask anything, in SQL:"
+    yield f'CHORUS_LAKE={LAKE} {program} query \\\n       "{question}"', "Ask anything, in SQL:"
     yield f"CHORUS_LAKE={LAKE} {program} status", "How the lake stands:"
     yield f"duckdb -readonly {CATALOG}", "The catalog, for DuckDB, Superset or any BI tool:"
     yield "make demo", "Another 6 hours:"
