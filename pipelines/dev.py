@@ -6,10 +6,12 @@ import os
 import runpy
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Final
 
 import click
+import dagster as dg
 
 from pipelines.dagster_home import VARIABLE, dagster_home
 from pipelines.demo.place import FOLDER, LAKE, WORLD
@@ -42,7 +44,8 @@ def main(context: click.Context, port: int, *, demo: bool | None) -> None:
         click.echo(error.message, err=True)
         context.exit(error.exit_code)
     os.environ[VARIABLE] = str(dagster_home())
-    os.environ.setdefault("PYTHONWARNINGS", "ignore::dagster_shared.utils.warnings.SupersessionWarning")
+    # `dagster dev` recommends another program for the same; that is no news to somebody who starts this one.
+    warnings.filterwarnings("ignore", category=dg.SupersessionWarning)
     # A shell that starts a program in the background has it ignore Ctrl-C; Dagster would then ignore TERM as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["dagster", "dev", "-w", str(_WORKSPACE), "-h", "127.0.0.1", "-p", str(port)]

@@ -14,12 +14,13 @@ import dagster as dg
 from dagster import DagsterRunStatus, RunRecord, RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from pipelines.build.days import days_to_build
 from pipelines.build.workspace import Workspace
 from pipelines.jobs import MAX_RUNTIME
 from pipelines.lake.plans import read_plan
-from pipelines.lake.state import load_landed, load_manifest
-from pipelines.lake.versions import fingerprint, read_audit, stale_days
-from pipelines.partitions import days_of, has_partition, spans
+from pipelines.lake.state import load_landed
+from pipelines.lake.versions import fingerprint, read_audit
+from pipelines.partitions import days_of, spans, with_partition
 from pipelines.quality import CHECKS_VERSION
 from pipelines.run_plan import plan_of
 
@@ -51,11 +52,8 @@ class DueDays:
 def due_days(instance: dg.DagsterInstance, workspace: Workspace) -> DueDays:
     """Say which days are to be built now."""
     now = datetime.now(UTC)
-    landed, manifest = load_landed(workspace.storage).value, load_manifest(workspace.storage).value
-    shaping = workspace.shaping
-    stale = {
-        day: fingerprint(landed, day, shaping) for day in stale_days(landed, manifest, shaping) if has_partition(day)
-    }
+    landed = load_landed(workspace.storage).value
+    stale = {day: fingerprint(landed, day, workspace.shaping) for day in with_partition(days_to_build(workspace))}
     busy = busy_days(instance, now)
     refused = {day for day, version in stale.items() if _refused(workspace, day, version)}
     failures = _failures(instance, workspace, stale, now)

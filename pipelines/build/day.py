@@ -108,24 +108,39 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def build_mart(workspace: Workspace, day: date, version: str, table: str) -> int:
+def build_mart(
+    workspace: Workspace, day: date, version: str, table: str, *, tables: VersionTables | None = None
+) -> int:
     """Aggregate the core tables of a version into one mart.
+
+    Args:
+        workspace: The lake.
+        day: The day.
+        version: Its version, whose core tables are written.
+        table: The mart.
+        tables: The same version, where it is open already and has read what the mart reads.
 
     Returns:
         Rows of the mart.
     """
-    frame = _MARTS[table](VersionTables(workspace.storage, day, version), workspace.settings.timezone)
+    frame = _MARTS[table](tables or VersionTables(workspace.storage, day, version), workspace.settings.timezone)
     with write_table(workspace.storage, day, version, table) as writer:
         writer.write(frame.to_arrow().cast(arrow_schema(table)))
         return writer.rows
 
 
-def audit_day(workspace: Workspace, day: date, version: str) -> Audit:
-    """Check what was written of a version, and say with it that the version is complete."""
-    tables = VersionTables(workspace.storage, day, version)
+def audit_day(workspace: Workspace, day: date, version: str, *, tables: VersionTables | None = None) -> Audit:
+    """Check what was written of a version, and say with it that the version is complete.
+
+    Args:
+        workspace: The lake.
+        day: The day.
+        version: Its version, of which all tables are written.
+        tables: The same version, where it is open already.
+    """
     verdicts = [
         VerdictRecord(verdict.check, verdict.table, verdict.passed, verdict.rows, verdict.detail)
-        for verdict in audit(tables)
+        for verdict in audit(tables or VersionTables(workspace.storage, day, version))
     ]
     return write_audit(workspace.storage, day, version, CHECKS_VERSION, verdicts)
 
@@ -140,8 +155,10 @@ class VersionBuilder:
     def build(self, day: date, version: str) -> Audit:
         """Build all tables of a version and check them."""
         self._core.build(day, version)
+        # Marts and checks read much of the same, and a file that is written never changes.
+        tables = VersionTables(self._workspace.storage, day, version)
         for table in _MARTS:
-            build_mart(self._workspace, day, version, table)
-        audit = audit_day(self._workspace, day, version)
+            build_mart(self._workspace, day, version, table, tables=tables)
+        found = audit_day(self._workspace, day, version, tables=tables)
         pa.default_memory_pool().release_unused()  # else a worker's memory grows by a tenth over its days
-        return audit
+        return found

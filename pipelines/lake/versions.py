@@ -79,6 +79,15 @@ def stale_days(landed: Landed, manifest: Manifest, shaping: Shaping) -> list[dat
     ]
 
 
+def lost_days(storage: Storage, manifest: Manifest) -> set[date]:
+    """Return the published days whose version is no longer there as a whole; building them again brings it back."""
+    return {
+        day
+        for day, published in manifest.days.items()
+        if storage.size(f"{layout.version_folder(day, published.version)}/{layout.AUDIT}") is None
+    }
+
+
 def read_audit(storage: Storage, day: date, version: str) -> Audit | None:
     """Return what the checks found in a complete version; None where it is incomplete, or a file is not as written."""
     raw = storage.read(f"{layout.version_folder(day, version)}/{layout.AUDIT}")
@@ -107,6 +116,10 @@ def write_audit(
     with storage.create(f"{layout.version_folder(day, version)}/{layout.AUDIT}", read_only=True) as stream:
         stream.write(msgspec.json.format(msgspec.json.encode(audit), indent=1))
     return audit
+
+
+_SMALL = 400_000
+"""A file of fewer bytes is read whole: that takes no longer than reading some columns twice."""
 
 
 class VersionTables:
@@ -149,7 +162,9 @@ class VersionTables:
         known = self._columns.setdefault(table, {})
         missing = [name for name in columns if name not in known]
         if missing:
-            known.update({column.name: column for column in self._scan(table).select(missing).collect()})
+            small = (self._storage.size(self._path(table)) or 0) < _SMALL
+            rows = self._scan(table) if small else self._scan(table).select(missing)
+            known.update({column.name: column for column in rows.collect()})
         return pl.DataFrame([known[name] for name in columns])
 
     def batches(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:

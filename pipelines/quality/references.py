@@ -37,7 +37,7 @@ def find_lost_turns(tables: DayTables) -> Problems:
         of_call = transcripts.filter(pl.col("leg_id").is_null(), ~pl.col("call_id").is_in(calls))
         of_leg = transcripts.filter(pl.col("leg_id").is_not_null(), ~pl.col("leg_id").is_in(calls))
         of_leg = of_leg.join(legs, on=["call_id", "leg_id"], how="anti")
-        lost += of_call["len"].sum() + of_leg["len"].sum()
+        lost += int(pl.concat([of_call["len"], of_leg["len"]]).sum())
     return {"transcript_turns rows without call or leg": lost}
 
 
