@@ -11,8 +11,7 @@ from pydantic import Field
 
 from assets.tables import EXTRACT, OWNERS
 from pipelines.day_events import LANDED
-from pipelines.extract.report import ScanReport
-from pipelines.extract.sync import sync
+from pipelines.extract.sync import ScanReport, sync
 from pipelines.lake.state import load_landed
 from pipelines.lake_report import report_landed
 from pipelines.partitions import DAILY

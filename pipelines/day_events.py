@@ -23,6 +23,7 @@ from dagster._core.definitions.data_version import (
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from pipelines.build.workspace import TABLE_VERSION
+from pipelines.dictionary import TABLES
 from pipelines.lake.state import LandedDay, PublishedDay
 
 LANDED: Final = dg.AssetKey("landed_calls")
@@ -89,7 +90,7 @@ def published_event(day: date, published: PublishedDay) -> dg.AssetMaterializati
         "version": published.version,
         "published at": dg.MetadataValue.timestamp(published.published_at),
         "bytes": sum(published.bytes.values()),
-        **{f"rows of {table}": rows for table, rows in published.rows.items()},
+        **{f"rows of {table}": published.rows[table] for table in TABLES},
     }
     return dg.AssetMaterialization(
         CATALOG, partition=str(day), metadata=metadata, tags={DATA_VERSION_TAG: published.version}

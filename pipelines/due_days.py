@@ -20,7 +20,7 @@ from pipelines.jobs import MAX_RUNTIME
 from pipelines.lake.plans import read_plan
 from pipelines.lake.state import load_landed
 from pipelines.lake.versions import fingerprint, read_audit
-from pipelines.partitions import days_of, has_partition, spans
+from pipelines.partitions import days_of, spans, with_partition
 from pipelines.quality import CHECKS_VERSION
 from pipelines.run_plan import plan_of
 
@@ -53,7 +53,7 @@ def due_days(instance: dg.DagsterInstance, workspace: Workspace) -> DueDays:
     """Say which days are to be built now."""
     now = datetime.now(UTC)
     landed = load_landed(workspace.storage).value
-    stale = {day: fingerprint(landed, day, workspace.shaping) for day in days_to_build(workspace) if has_partition(day)}
+    stale = {day: fingerprint(landed, day, workspace.shaping) for day in with_partition(days_to_build(workspace))}
     busy = busy_days(instance, now)
     refused = {day for day, version in stale.items() if _refused(workspace, day, version)}
     failures = _failures(instance, workspace, stale, now)

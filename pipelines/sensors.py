@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 import dagster as dg
@@ -21,8 +22,7 @@ from pipelines.settings import load_settings
 MOST_RUNS: Final = 10
 """Runs of build_days that wait or work at a time: days that change meanwhile, if newer, come before the rest."""
 
-_MOST_LANDED: Final = 200
-_MOST_PUBLISHED: Final = 31
+_REPORT_SECONDS: Final = 15.0
 _WEBHOOK_SECONDS: Final = (5, 10)
 
 
@@ -42,14 +42,11 @@ def changed_days(
     with expected_failures():
         workspace = lake.for_writing()
         settle(workspace.storage, workspace.catalog, workspace.keep_versions)
-    report_landed(context.instance, landed, context.instance.report_runless_asset_event, most=_MOST_LANDED)
+    # A tick may take a minute, and a lake of years that was filled by the command line has much to tell.
+    soon = time.monotonic() + _REPORT_SECONDS
+    report_landed(context.instance, landed, context.instance.report_runless_asset_event, until=soon)
     due = due_days(context.instance, workspace)
-    report_published(
-        context.instance,
-        load_manifest(workspace.storage).value,
-        but=due.busy,
-        most=_MOST_PUBLISHED,
-    )
+    report_published(context.instance, load_manifest(workspace.storage).value, but=due.busy, until=soon)
     unfinished = RunsFilter(job_name=build_days.name, statuses=NOT_FINISHED_STATUSES)
     room = max(0, MOST_RUNS - context.instance.get_runs_count(unfinished))
     # No run_key: a key is skipped for ever once a run with it was launched, even if that run failed.

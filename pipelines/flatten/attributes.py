@@ -28,6 +28,7 @@ _KIND_OF_FIRST_BYTE = np.zeros(256, np.int32)  # a digit, a sign, or the first l
 _KIND_OF_FIRST_BYTE[list(b'"tfn{[')] = [_STRING, _BOOLEAN, _BOOLEAN, _NULL, _OBJECT, _ARRAY]
 _UNREADABLE = "has a NUL or a lone surrogate; replaced by U+FFFD"
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_lenient = json.JSONDecoder(strict=False)
 
 
 class _Rows:
@@ -134,7 +135,7 @@ def _texts(rows: _Rows, sources: pa.BinaryArray, kinds: npt.NDArray[np.int32]) -
 
 
 def _unescape(rows: _Rows, position: int) -> bytes:
-    text = json.loads(rows.values[position], strict=False)
+    text = _lenient.decode(rows.values[position].decode("utf-8", "surrogatepass"))
     whole = mended(text)
     if whole != text:
         rows.note(position, _UNREADABLE)

@@ -81,4 +81,4 @@ def write_table(storage: Storage, day: date, version: str, table: str) -> Iterat
         try:
             yield writer
         finally:
-            writer.close()
+            writer.close()  # also of a file that is given up: an open writer complains once its stream is closed

@@ -13,17 +13,12 @@ from pipelines.lake import layout, state
 from pipelines.lake_report import report_landed
 from pipelines.local_runs import run_job
 from tests.support import lakes
-from tests.support.dagster_runs import CORE_AND_MARTS, materialized, newest, staleness, step_failures
+from tests.support.dagster_runs import CORE_AND_MARTS, materialized, newest, staleness, step_failures, tell_landed
 
 
 def build(instance, first="2026-03-01", last="2026-03-04"):
     span = (date.fromisoformat(first), date.fromisoformat(last))
     return run_job("build_days", instance=instance, partition_range=span)
-
-
-def tell_landed(instance, workspace):
-    landed = state.load_landed(workspace.storage).value
-    return report_landed(instance, landed, instance.report_runless_asset_event)
 
 
 def published_days(workspace):
@@ -208,3 +203,11 @@ def test_metadata_tells_nothing_of_a_person(land, instance, asset):
     said = str(event.metadata) + str(event.tags)
     assert "5550100" not in said
     assert "parcel" not in said
+
+
+def test_a_build_that_comes_before_the_news_of_what_landed_is_not_stale_afterwards(workspace, land, instance):
+    land("2026-03-01", "2026-03-02")
+    build(instance)
+    tell_landed(instance, workspace)
+    assert staleness(instance, "calls", "2026-03-01", "2026-03-02") == ["FRESH"] * 2
+    assert materialized(instance, "landed_calls") == {"2026-03-01", "2026-03-02"}

@@ -47,8 +47,8 @@ def flatten(history: History, day: date, shaping: Shaping, *, chunk: int = 100) 
         for version in history.rejected.get(day, [])
     ]
     flattener = DayFlattener(
-        lambda: _read(history.versions.get(day, []), chunk),
-        lambda: index_calls(lambda: _read(history.versions.get(before, []), chunk)),
+        lambda _: _read(history.versions.get(day, []), chunk),
+        lambda: index_calls(lambda _: _read(history.versions.get(before, []), chunk)),
         pa.Table.from_pylist(rejected, schema=_REJECTED),
         shape,
     )
