@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.build import day as build_day
 from pipelines.dictionary import CORE_TABLES
+from pipelines.flatten import day as flatten_day
 from tests.oracle.compare import assert_same_rows, assert_same_tables
 from tests.oracle.tables import expected_lake
 from tests.support.built import build, lake_of, tables_of
@@ -39,5 +39,6 @@ def test_all_tables_are_the_oracles_from_raw_to_files(history, shaping):
 def test_the_size_of_chunks_makes_no_difference(history, shaping, chunk):
     whole = tables_of(history, shaping)
     with pytest.MonkeyPatch.context() as patch, lake_of(history, shaping, files=1) as opened:
-        patch.setattr(build_day, "CHUNK", chunk)
+        patch.setattr(flatten_day, "CHUNK", chunk)
+        patch.setattr(flatten_day, "_GLANCE", chunk)
         assert build(opened, history.days) == whole
