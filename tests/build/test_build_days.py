@@ -1,0 +1,166 @@
+"""Building days: side by side as one by one, what is complete only once, and a bad day alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from pipelines.build import day as day_module
+from pipelines.build import days as build_module
+from pipelines.build.day import VersionBuilder
+from pipelines.build.days import build_days
+from pipelines.lake import layout, state
+from pipelines.lake.versions import fingerprint, read_audit
+from pipelines.quality import CHECKS_VERSION
+from pipelines.quality.model import Verdict
+from tests.oracle.compare import assert_same_tables
+from tests.oracle.tables import expected_lake
+from tests.support.lakes import land, oracle_shaping, place, published_rows, workspace
+from tests.support.simulated import small_world
+
+
+@pytest.fixture(scope="module")
+def landed():
+    """The calls of four days, by day."""
+    return place(item.decode() for item in small_world(calls=60, days=3).items())
+
+
+@pytest.fixture
+def lake(tmp_path, landed, monkeypatch):
+    monkeypatch.setattr(build_module, "_ALONE", 1_000)
+    opened = workspace(tmp_path / "lake")
+    land(opened, landed)
+    return opened
+
+
+def manifest(lake):
+    return state.load_manifest(lake.storage).value
+
+
+def files(lake):
+    """Every file of a version, with what tells it from one that was written again."""
+    paths = (lake.storage.root / file.path for file in lake.storage.list("days"))
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
+
+
+def test_processes_side_by_side_build_what_one_does(tmp_path, landed, monkeypatch):
+    days, rows, reports = sorted(landed), [], []
+    for name, processors, alone in (("one", 1, 1_000), ("two", 2, 2)):
+        monkeypatch.setattr(build_module, "_processors", lambda processors=processors: processors)
+        monkeypatch.setattr(build_module, "_ALONE", alone)
+        opened = workspace(tmp_path / name)
+        land(opened, landed)
+        told = []
+        reports.append(build_days(opened, days, on_day=told.append))
+        assert sorted(told) == days
+        rows.append({day: published_rows(opened, day) for day in days})
+    assert len(days) > 2  # so that processes are started
+    assert rows[0] == rows[1]
+    assert reports[0].rows == reports[1].rows
+    assert reports[0].built == reports[1].built == days
+    for day, expected in expected_lake(landed, {}, oracle_shaping(opened)).items():
+        assert_same_tables(rows[1][day], expected)
+
+
+def test_a_complete_version_is_used_again(lake, landed):
+    days = sorted(landed)
+    first = build_days(lake, days[:2])
+    before = files(lake)
+    second = build_days(lake, days)
+    assert (second.built, second.reused) == (days[2:], days[:2])
+    assert (second.published.published, second.published.already) == (days[2:], days[:2])
+    assert {path: found for path, found in files(lake).items() if path in before} == before
+    third = build_days(lake, days)
+    assert (third.built, third.reused, third.published.already) == ([], days, days)
+    assert third.rows == second.rows
+    assert first.rows["calls"] < third.rows["calls"]
+    assert manifest(lake).generation == 2
+
+
+def test_a_version_that_lacks_a_file_is_built_again(lake, landed):
+    day = min(landed)
+    build_days(lake, [day])
+    rows = published_rows(lake, day)
+    (lake.storage.root / layout.table_file(day, manifest(lake).days[day].version, "calls")).unlink()
+    assert build_days(lake, [day]).built == [day]
+    assert published_rows(lake, day) == rows
+
+
+def test_new_calls_make_a_day_and_the_one_after_it_new(lake, landed):
+    days = sorted(landed)
+    build_days(lake, days)
+    before = {day: published.version for day, published in manifest(lake).days.items()}
+    land(lake, {days[0]: landed[days[0]][:1]}, name="again")
+    report = build_days(lake, days)
+    assert report.built == [day for day in days if day in (days[0], days[0] + timedelta(days=1))]
+    assert list(manifest(lake).unreferenced) == [layout.version_folder(day, before[day]) for day in report.built]
+
+
+def refusing(patch, *days):
+    """Let a check fail on some days."""
+    judge = day_module.audit
+
+    def refuse(tables):
+        found = judge(tables)
+        if tables.day not in days:
+            return found
+        return [*found, Verdict("sums", "call_metrics_daily", passed=False, rows=1, detail="a call is missing")]
+
+    patch.setattr(day_module, "audit", refuse)
+
+
+def test_a_failing_check_refuses_one_day_only(lake, landed, monkeypatch):
+    days = sorted(landed)
+    bad = days[1]
+    refusing(monkeypatch, bad)
+    report = build_days(lake, days)
+    assert report.built == days
+    assert report.published.published == [day for day in days if day != bad]
+    assert [verdict.detail for verdict in report.published.refused[bad]] == ["a call is missing"]
+    assert bad not in manifest(lake).days
+    assert not (lake.storage.root / layout.link_file(bad, "calls")).exists()
+
+
+def test_a_refused_day_is_published_once_newer_checks_find_it_good(lake, landed, monkeypatch):
+    bad = min(landed)
+    with pytest.MonkeyPatch.context() as patch:
+        refusing(patch, bad)
+        build_days(lake, [bad])
+    assert build_days(lake, [bad]).published.published == []
+    assert build_days(lake, [bad], recheck=True).published.published == []  # the checks are the same
+    monkeypatch.setattr(build_module, "CHECKS_VERSION", CHECKS_VERSION + 1)
+    assert build_days(lake, [bad]).published.published == []
+    before = files(lake)
+    report = build_days(lake, [bad], recheck=True)
+    assert (report.built, report.reused, report.published.published) == ([], [bad], [bad])
+    changed = {path.name for path, found in files(lake).items() if before[path] != found}
+    assert changed <= {layout.AUDIT}
+
+
+def test_a_build_that_dies_leaves_no_version_that_counts(lake, landed):
+    day = min(landed)
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(day_module, "audit", fail)
+        with pytest.raises(KeyboardInterrupt):
+            build_days(lake, [day])
+    version = fingerprint(state.load_landed(lake.storage).value, day, lake.shaping)
+    assert read_audit(lake.storage, day, version) is None
+    assert manifest(lake).days == {}
+    assert build_days(lake, [day]).published.published == [day]
+
+
+def test_no_days(lake):
+    report = build_days(lake, [])
+    assert (report.built, report.reused, report.published.published, report.rows) == ([], [], [], {})
+
+
+def test_a_day_that_has_not_landed_is_an_empty_day(lake, landed):
+    empty = max(landed) + timedelta(days=30)
+    audit = VersionBuilder(lake).build(empty, "a" * 24)
+    assert audit.passed
+    assert set(audit.rows.values()) == {0}

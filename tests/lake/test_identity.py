@@ -1,0 +1,85 @@
+"""One lake has one account, one set of settings that shape its tables, and one key of its pseudonyms."""
+
+from __future__ import annotations
+
+import stat
+
+import msgspec
+import pytest
+
+from pipelines.errors import ChorusCallsError
+from pipelines.lake import layout, state
+from pipelines.lake.identity import SettingsDifferError, admit, admit_organisations, check_value, local_pii_key
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.state import LakeRecord
+from pipelines.lake.versions import Shaping
+from tests.support.small_lake import SHAPING
+
+OTHERS = [("timezone", "Asia/Kolkata"), ("pii", "raw"), ("pii_key_check", "f" * 16), ("outcomes", "own")]
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return LocalStorage(tmp_path / "lake")
+
+
+def other(setting, value):
+    return Shaping(msgspec.structs.replace(SHAPING.record, **{setting: value}), SHAPING.table_version)
+
+
+def record(storage):
+    return state.read(storage, layout.LAKE, LakeRecord).value
+
+
+def test_the_first_writer_gives_a_lake_its_settings(storage):
+    admit(storage, SHAPING)
+    assert (record(storage).shaping, record(storage).table_version) == (SHAPING.record, 1)
+    before = storage.read(layout.LAKE)
+    admit(storage, SHAPING)
+    assert storage.read(layout.LAKE) == before
+
+
+@pytest.mark.parametrize(("setting", "value"), OTHERS)
+def test_other_settings_stop_a_writer_until_they_are_accepted(storage, setting, value):
+    admit(storage, SHAPING)
+    with pytest.raises(SettingsDifferError, match=setting) as refused:
+        admit(storage, other(setting, value))
+    assert refused.value.exit_code == 2
+    assert "--accept-settings" in refused.value.message
+    assert record(storage).shaping == SHAPING.record
+    admit(storage, other(setting, value), accept=True)
+    admit(storage, other(setting, value))
+    with pytest.raises(SettingsDifferError):
+        admit(storage, SHAPING)
+
+
+def test_an_older_program_stops_and_a_newer_one_goes_on(storage):
+    admit(storage, Shaping(SHAPING.record, 2))
+    with pytest.raises(SettingsDifferError, match="table version"):
+        admit(storage, SHAPING)
+    admit(storage, Shaping(SHAPING.record, 3))
+    assert record(storage).table_version == 3
+
+
+def test_a_lake_holds_one_account(storage):
+    admit(storage, SHAPING)
+    admit_organisations(storage, ["o1"])
+    admit_organisations(storage, ["o1"])
+    with pytest.raises(ChorusCallsError, match="One lake holds one account"):
+        admit_organisations(storage, ["o1", "o2"])
+    assert record(storage).organisations == ["o1"]
+    admit_organisations(storage, [])
+
+
+def test_organisations_need_a_lake(storage):
+    with pytest.raises(ChorusCallsError, match="no identity"):
+        admit_organisations(storage, ["o1"])
+
+
+def test_the_key_is_made_once_and_is_its_owners_alone(storage):
+    key = local_pii_key(storage.root)
+    assert len(key) >= 32
+    assert local_pii_key(storage.root) == key
+    assert stat.S_IMODE((storage.root / layout.PII_KEY).stat().st_mode) == 0o600
+    assert check_value(key) != check_value(b"another key")
+    assert key.decode() not in check_value(key)

@@ -1,0 +1,93 @@
+"""Files of state are replaced whole, never behind another writer's back, and never by an older program."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from pipelines.errors import ChorusCallsError
+from pipelines.lake import layout, state
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.plans import drop_plan, read_plan, write_plan
+from pipelines.lake.publish import Build
+from pipelines.lake.state import LandedDay, LandedFile, PublishedDay
+from pipelines.lake.storage import SwapConflictError
+
+DAY = date(2026, 3, 10)
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return LocalStorage(tmp_path / "lake")
+
+
+def test_an_empty_lake_has_landed_and_published_nothing(storage):
+    assert state.load_landed(storage).value.days == {}
+    manifest = state.load_manifest(storage).value
+    assert (manifest.generation, manifest.days, manifest.unreferenced) == (0, {}, {})
+    assert storage.list("") == []
+
+
+def test_what_is_committed_is_read_back(storage):
+    kept = state.load_landed(storage)
+    kept.value.newest_landed_at = datetime(2026, 3, 11, 8, 0, 0, 1, tzinfo=UTC)
+    kept.value.days[DAY] = LandedDay(digest="d", calls={"file": LandedFile(rows=1, bytes=2)})
+    state.commit(storage, kept)
+    assert state.load_landed(storage).value == kept.value
+
+
+def test_the_manifest_is_the_json_that_readers_are_promised(storage):
+    kept = state.load_manifest(storage)
+    moment = datetime(2026, 3, 11, 8, tzinfo=UTC)
+    kept.value.days[DAY] = PublishedDay(version="v", published_at=moment, rows={"calls": 1}, bytes={"calls": 2})
+    kept.value.generation, kept.value.committed_at = 1, moment
+    kept.value.unreferenced["days/call_date=2026-03-10/u"] = moment
+    state.commit(storage, kept)
+    published = b'"2026-03-10": {\n   "bytes": {\n    "calls": 2\n   },\n   "published_at": "2026-03-11T08:00:00Z",'
+    assert published in storage.read(layout.MANIFEST)
+    assert {b'"format": 1', b'"generation": 1'} <= {
+        line.strip(b" ,") for line in storage.read(layout.MANIFEST).splitlines()
+    }
+
+
+def test_of_two_writers_the_later_one_is_stopped(storage):
+    first, second = state.load_landed(storage), state.load_landed(storage)
+    first.value.days[DAY] = LandedDay(digest="first")
+    state.commit(storage, first)
+    second.value.days[DAY] = LandedDay(digest="second")
+    with pytest.raises(SwapConflictError):
+        state.commit(storage, second)
+    assert state.load_landed(storage).value.days[DAY].digest == "first"
+    first.value.days[DAY].digest = "first again"
+    state.commit(storage, first)
+
+
+@pytest.mark.parametrize("load", [state.load_landed, state.load_manifest])
+def test_a_newer_format_is_refused(storage, load):
+    path = load(storage).path
+    storage.swap(path, b'{"format": 2, "days": "in another shape"}', None)
+    with pytest.raises(ChorusCallsError, match=r"format 2.*Upgrade chorus-calls"):
+        load(storage)
+
+
+def test_fields_of_a_newer_program_in_the_same_format_do_no_harm(storage):
+    storage.swap(layout.MANIFEST, b'{"format": 1, "generation": 7, "more": true}', None)
+    assert state.load_manifest(storage).value.generation == 7
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"generation": "seven"}', b"\xff"])
+def test_a_file_that_cannot_be_read_is_named(storage, text):
+    storage.swap(layout.MANIFEST, text, None)
+    with pytest.raises(ChorusCallsError, match=r"manifest\.json cannot be read"):
+        state.load_manifest(storage)
+
+
+def test_a_runs_plan_is_kept_until_it_is_dropped(storage):
+    plan = {DAY: Build(version="v", base=None), date(2026, 3, 11): Build(version="w", base="u")}
+    write_plan(storage, "run", plan)
+    assert read_plan(storage, "run") == plan
+    assert read_plan(storage, "another") is None
+    drop_plan(storage, "run")
+    drop_plan(storage, "run")
+    assert read_plan(storage, "run") is None
