@@ -19,7 +19,7 @@ def command(*, calls: int | None, days: int | None) -> None:
     """
     began = time.monotonic()
     from pipelines.demo.place import FOLDER, WORLD
-    from pipelines.demo.serving import served
+    from pipelines.demo.serving import dev_command, served
     from pipelines.demo.story import Story
     from pipelines.demo.world import CALLS, DAYS, alone, found_world, is_founded, open_world
 
@@ -30,6 +30,7 @@ def command(*, calls: int | None, days: int | None) -> None:
             message = f"{FOLDER} holds a demo that is under way. To begin one with other calls, remove {FOLDER} first."
             raise ChorusCallsError(message)
         world = open_world(WORLD) if again else found_world(WORLD, calls=calls or CALLS, days=days or DAYS)
+        dev = dev_command()
         with served(world) as url:
             story.company(world, url, again=again)
             with story.working("Starting Dagster"):
@@ -37,5 +38,5 @@ def command(*, calls: int | None, days: int | None) -> None:
 
                 # isort: split
                 from pipelines.demo.show import show
-            show(story, world, again=again)
+            show(story, world, again=again, dev=dev)
     story.text(f"\nDone in {time.monotonic() - began:.0f} s.")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pipelines.demo.place import WORLD, environment
 from pipelines.demo.world import LivingWorld, is_founded
+from pipelines.errors import SettingsError
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.state import load_landed
 from pipelines.settings import load_settings
@@ -24,6 +25,14 @@ def served(world: LivingWorld) -> Iterator[str]:
     with SimulatedApi(world) as api:
         os.environ.update(environment(api.url, world.founding.first_day))
         yield api.url
+
+
+def dev_command() -> str:
+    """Return what to type to see the demo in Dagster's UI."""
+    with suppress(SettingsError):
+        if stands_in():
+            return "make dev"
+    return "make dev DEMO=1"
 
 
 def stands_in() -> bool:

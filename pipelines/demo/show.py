@@ -25,13 +25,14 @@ _STEP: Final = timedelta(hours=6)
 _LANGUAGE: Final = "en"
 
 
-def show(story: Story, world: LivingWorld, *, again: bool) -> None:
+def show(story: Story, world: LivingWorld, *, again: bool, dev: str) -> None:
     """Sync through Dagster, let time pass, sync again, and show what came of it.
 
     Args:
         story: Who tells it.
         world: The company, which the simulated API serves meanwhile.
         again: Whether an earlier demo has filled the lake.
+        dev: What opens Dagster's UI on the demo.
     """
     runs.forgo_durability()
     syncs: dict[str, SyncNews] = {}
@@ -53,7 +54,7 @@ def show(story: Story, world: LivingWorld, *, again: bool) -> None:
     story.syncs(syncs)
     _results(story, world)
     story.part("What to type next")
-    story.commands(_next())
+    story.commands(_next(dev))
 
 
 def _results(story: Story, world: LivingWorld) -> None:
@@ -68,7 +69,8 @@ def _results(story: Story, world: LivingWorld) -> None:
     story.landed(status.rows)
     story.part(
         "Cost per minute and transfer success",
-        "From the catalog. The API sends agents' ids alone; their names are those of the simulation.",
+        "From the catalog. The API sends agents' ids alone; their names are those of the simulation. A transfer leg "
+        "that the API also lists as a call of its own counts as a transfer, not as a call.",
     )
     story.agents(answers.agents(), names)
     call = answers.handed_over([agent.id for agent in company.agents if agent.language == _LANGUAGE])
@@ -93,12 +95,12 @@ def _what_passed(world: LivingWorld, passed: timedelta) -> str:
     )
 
 
-def _next() -> Iterator[tuple[str, str]]:
+def _next(dev: str) -> Iterator[tuple[str, str]]:
     """Commands to copy, and what each is for."""
     program = _program()
     question = "SELECT outcome, count(*) FROM calls GROUP BY ALL"
-    yield "make dev", "Dagster's UI with these runs, at http://127.0.0.1:3000; calls keep coming while it is open:"
-    yield f'CHORUS_LAKE={LAKE} {program} query "{question}"', "Ask anything, in SQL:"
+    yield dev, "Dagster's UI with these runs, at http://127.0.0.1:3000; calls keep coming while it is open:"
+    yield f'CHORUS_LAKE={LAKE} {program} query \\\n       "{question}"', "Ask anything, in SQL:"
     yield f"CHORUS_LAKE={LAKE} {program} status", "How the lake stands:"
     yield f"duckdb -readonly {CATALOG}", "The catalog, for DuckDB, Superset or any BI tool:"
     yield "make demo", "Another 6 hours:"
