@@ -14,8 +14,7 @@ from pipelines.settings import load_settings
 if TYPE_CHECKING:
     from pipelines.build.days import BuildReport
     from pipelines.build.workspace import Workspace
-    from pipelines.extract.journal import ScanReport
-    from pipelines.extract.sync import PageProgress
+    from pipelines.extract.sync import PageProgress, ScanReport
 
 
 @click.command(epilog="Example: chorus-calls sync --full")
