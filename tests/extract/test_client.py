@@ -177,7 +177,9 @@ def test_the_key_is_in_no_error_and_no_log(trouble, caplog):
     key = f"{SECRET}\n" if trouble == "bad key" else SECRET
     caplog.set_level(0)
     with simulated_api(items=ITEMS, key=SECRET, faults=[always(answer)]) as api:
-        url = {"unreachable": f"http://127.0.0.1:{closed_port()}/v1", "bad address": "http://[/v1"}.get(trouble, api.url)
+        url = {"unreachable": f"http://127.0.0.1:{closed_port()}/v1", "bad address": "http://[/v1"}.get(
+            trouble, api.url
+        )
         with client_of(url, key=key, retry_seconds=0.05) as client, pytest.raises(ChorusCallsError) as failed:
             client.page(0)
     error_now: BaseException | None = failed.value

@@ -143,9 +143,7 @@ def test_which_two_versions_say_the_same(one, other, equal):
     assert same_call(one.encode(), other.encode()) is equal
 
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3)
-)
+values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3))
 
 
 @given(st.dictionaries(st.text(), values, max_size=6), st.randoms())
