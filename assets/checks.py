@@ -55,8 +55,7 @@ def audit(
             audits = {day: _audit(workspace, day, build.version) for day, build in whole.items()}
         context.log.info("%s of %s days have all tables and were judged", len(whole), len(builds))
         targets = _targets(step.instance, [str(day) for day in audits])
-        # The list of checks shows the newest verdict of each: failed ones come last.
-        for day, found in sorted(audits.items(), key=lambda item: not item[1].passed):
+        for day, found in audits.items():
             for verdict in found.verdicts:
                 if dg.AssetCheckKey(dg.AssetKey(verdict.table), verdict.check) in step.selected_asset_check_keys:
                     yield _evaluation(day, verdict, targets)

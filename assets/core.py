@@ -3,6 +3,7 @@
 # Dagster looks at the annotation of `context` itself: no annotations from __future__ here.
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import dagster as dg
 
@@ -11,7 +12,9 @@ from pipelines import run_plan
 from pipelines.build.day import CoreBuilder
 from pipelines.day_events import LANDED, QUIET, core_tags
 from pipelines.dictionary import CORE_TABLES
+from pipelines.lake.state import load_landed
 from pipelines.lake.versions import read_audit
+from pipelines.lake_report import report_landed
 from pipelines.partitions import ONE_RUN, WITH_THE_DAY_BEFORE
 from pipelines.resources import LakeResource, expected_failures
 
@@ -30,9 +33,12 @@ def core_tables(
         workspace = lake.for_writing()
         storage = workspace.storage
         with storage.lock("lake", shared=True):
+            builds = run_plan.begin(workspace, context.run, context.partition_keys)
+            # Told before anything is built from it: whatever is told later makes these tables stale.
+            inputs = {before for day in builds for before in (day, day - timedelta(days=1))}
+            report_landed(context.instance, load_landed(storage).value, context.log_event, days=inputs)
             tags = core_tags(context.instance)
             builder = CoreBuilder(workspace)
-            builds = run_plan.begin(workspace, context.run, context.partition_keys)
             context.log.info("%s of %s days have landed", len(builds), len(context.partition_keys))
             for day, build in builds.items():
                 complete = read_audit(storage, day, build.version)

@@ -2,19 +2,20 @@
 
 # Dagster looks at the annotation of `context` itself: no annotations from __future__ here.
 
+from datetime import timedelta
 from enum import Enum
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from assets.tables import EXTRACT, OWNERS
 from pipelines.day_events import LANDED
-from pipelines.extract.sync import sync
-from pipelines.lake import state
+from pipelines.extract.sync import ScanReport, sync
+from pipelines.lake.state import load_landed
 from pipelines.lake_report import report_landed
 from pipelines.partitions import DAILY
 from pipelines.resources import CallsApi, LakeResource, expected_failures
-from pipelines.settings import load_settings
 
 
 class Mode(Enum):
@@ -53,6 +54,7 @@ landed_calls = dg.AssetSpec(
     kinds={"python"},
     owners=OWNERS,
     pool="calls_api",
+    freshness_policy=dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=3), fail_window=timedelta(hours=26)),
 )
 def call_pages(
     context: dg.AssetExecutionContext,
@@ -68,12 +70,35 @@ def call_pages(
                 report = sync(
                     workspace.storage,
                     client,
-                    start_date=load_settings().start_date,
+                    start_date=workspace.settings.start_date,
                     full=config.mode is Mode.FULL,
                     max_pages=config.max_pages,
+                    lookback_hours=workspace.settings.lookback_hours,
                 )
         finally:
             # Also when reading was cut off: what has landed is kept, and its days are to be built.
-            days = report_landed(context.instance, state.load_landed(workspace.storage).value, context.log_event)
-            context.log.info("%s days have landed or changed", len(days))
-    return dg.MaterializeResult(metadata={"report": str(report)})
+            report_landed(context.instance, load_landed(workspace.storage).value, context.log_event)
+    return dg.MaterializeResult(metadata=_metadata(report))
+
+
+def _metadata(report: ScanReport) -> dict[str, Any]:
+    return {
+        "mode": report.mode,
+        "complete": report.complete,
+        "ended": str(report.ending),
+        "order of the list": str(report.order),
+        "taken up again": report.resumed,
+        "pages": report.pages,
+        "requests": report.requests,
+        "repeated requests": report.retries,
+        "calls seen": report.calls_seen,
+        "new": report.calls_new,
+        "changed": report.calls_changed,
+        "unchanged": report.calls_unchanged,
+        "rejected": report.items_rejected,
+        "total at the start": report.total_start,
+        "total at the end": report.total_end,
+        "days changed": len(report.changed_days),
+        "newest day changed": str(max(report.changed_days)) if report.changed_days else None,
+        "seconds": report.seconds,
+    }

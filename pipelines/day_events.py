@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 from dagster import DagsterEventType
@@ -23,6 +23,7 @@ from dagster._core.definitions.data_version import (
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from pipelines.build.workspace import TABLE_VERSION
+from pipelines.dictionary import TABLES
 from pipelines.lake.state import LandedDay, PublishedDay
 
 LANDED: Final = dg.AssetKey("landed_calls")
@@ -85,11 +86,11 @@ def built_event(
 
 def published_event(day: date, published: PublishedDay) -> dg.AssetMaterialization:
     """Say that a day is published, and in which version."""
-    metadata = {
+    metadata: dict[str, Any] = {
         "version": published.version,
         "published at": dg.MetadataValue.timestamp(published.published_at),
         "bytes": sum(published.bytes.values()),
-        **{f"rows of {table}": rows for table, rows in published.rows.items()},
+        **{f"rows of {table}": published.rows[table] for table in TABLES},
     }
     return dg.AssetMaterialization(
         CATALOG, partition=str(day), metadata=metadata, tags={DATA_VERSION_TAG: published.version}

@@ -14,17 +14,18 @@ import dagster as dg
 from dagster import DagsterRunStatus, RunRecord, RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from pipelines.build.days import days_to_build
 from pipelines.build.workspace import Workspace
 from pipelines.jobs import MAX_RUNTIME
 from pipelines.lake.plans import read_plan
-from pipelines.lake.state import load_landed, load_manifest
-from pipelines.lake.versions import fingerprint, read_audit, stale_days
-from pipelines.partitions import days_of, has_partition, spans
+from pipelines.lake.state import load_landed
+from pipelines.lake.versions import fingerprint, read_audit
+from pipelines.partitions import days_of, spans, with_partition
 from pipelines.quality import CHECKS_VERSION
 from pipelines.run_plan import plan_of
 
 LONGEST_SPAN: Final = 31
-_FIRST_PAUSE: Final = timedelta(minutes=1)
+FIRST_PAUSE: Final = timedelta(minutes=1)
 _LONGEST_PAUSE: Final = timedelta(hours=6)
 _UNSUCCESSFUL: Final = [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 
@@ -51,17 +52,15 @@ class DueDays:
 def due_days(instance: dg.DagsterInstance, workspace: Workspace) -> DueDays:
     """Say which days are to be built now."""
     now = datetime.now(UTC)
-    landed, manifest = load_landed(workspace.storage).value, load_manifest(workspace.storage).value
-    shaping = workspace.shaping
-    stale = {
-        day: fingerprint(landed, day, shaping) for day in stale_days(landed, manifest, shaping) if has_partition(day)
-    }
+    landed = load_landed(workspace.storage).value
+    stale = {day: fingerprint(landed, day, workspace.shaping) for day in with_partition(days_to_build(workspace))}
     busy = busy_days(instance, now)
     refused = {day for day, version in stale.items() if _refused(workspace, day, version)}
     failures = _failures(instance, workspace, stale, now)
-    tried = {day: len(ends) for day, ends in failures.items() if ends}
-    paused = {day for day, count in tried.items() if max(failures[day]) + _pause(count) > now}
-    due = stale.keys() - busy - refused - paused
+    tried = {day: len(ends) for day, ends in failures.items()}
+    free = stale.keys() - busy - refused
+    paused = {day for day in free & tried.keys() if max(failures[day]) + _pause(tried[day]) > now}
+    due = free - paused
     # A day that was tried before stands alone, so that it fails alone.
     alone = [(day, day) for day in sorted(due & tried.keys(), reverse=True)]
     return DueDays(sorted(stale), busy, refused, paused, spans(due - tried.keys(), LONGEST_SPAN) + alone)
@@ -102,4 +101,5 @@ def _failures(
 
 
 def _pause(failures: int) -> timedelta:
-    return min(_FIRST_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE)
+    doublings = min(failures - 1, 20)
+    return min(FIRST_PAUSE * (1 << doublings), _LONGEST_PAUSE)

@@ -5,7 +5,9 @@ The command line lands, builds and publishes days too, and a crash can come betw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 
 import dagster as dg
@@ -20,14 +22,19 @@ from pipelines.day_events import (
     published_event,
 )
 from pipelines.dictionary import CORE_TABLES, TABLES
-from pipelines.lake.state import Landed, Manifest
-from pipelines.partitions import has_partition
+from pipelines.lake.state import Landed, Manifest, PublishedDay
+from pipelines.partitions import with_partition
 
 DayEvent = dg.AssetObservation | dg.AssetMaterialization
 
 
 def report_landed(
-    instance: dg.DagsterInstance, landed: Landed, log: Callable[[DayEvent], None], *, most: int | None = None
+    instance: dg.DagsterInstance,
+    landed: Landed,
+    log: Callable[[DayEvent], None],
+    *,
+    days: Iterable[date] | None = None,
+    until: float = math.inf,
 ) -> list[date]:
     """Log the days that have landed or changed since Dagster last heard of them.
 
@@ -35,25 +42,27 @@ def report_landed(
         instance: Where the events are.
         landed: What has landed.
         log: How to log an event: into a run, or without one.
-        most: How many days at most, the rest comes next time; None for all.
+        days: The days to look at; all that have landed where not given.
+        until: When to stop, by the monotonic clock; the rest comes next time.
 
     Returns:
         The days that were logged, newest first. Days without a partition wait.
     """
     known = known_versions(instance, LANDED)
-    days = [
-        day
-        for day, found in sorted(landed.days.items(), reverse=True)
-        if has_partition(day) and known.get(day) != found.digest
-    ][:most]
-    for day in days:
+    logged = []
+    for day in with_partition(sorted(landed.days if days is None else landed.days.keys() & set(days), reverse=True)):
+        if known.get(day) == landed.days[day].digest:
+            continue
+        if time.monotonic() > until:
+            break
         for event in landed_events(day, landed.days[day]):
             log(event)
-    return days
+        logged.append(day)
+    return logged
 
 
 def report_published(
-    instance: dg.DagsterInstance, manifest: Manifest, *, but: Collection[date], most: int
+    instance: dg.DagsterInstance, manifest: Manifest, *, but: Collection[date], until: float = math.inf
 ) -> list[date]:
     """Report the days whose published version is another than the one that Dagster last heard of.
 
@@ -61,30 +70,30 @@ def report_published(
         instance: Where the events are.
         manifest: What is published.
         but: Days that a run is working on, which reports them itself.
-        most: How many days at most; the rest comes next time.
+        until: When to stop, by the monotonic clock; the rest comes next time.
 
     Returns:
         The days that were reported, newest first.
     """
     known = known_versions(instance, CATALOG)
-    days = [
-        day
-        for day, published in sorted(manifest.days.items(), reverse=True)
-        if has_partition(day) and day not in but and known.get(day) != published.version
-    ][:most]
-    tags = core_tags(instance) if days else {}
-    for day in days:
+    tags = core_tags(instance)
+    reported = []
+    for day in with_partition(sorted(manifest.days.keys() - set(but), reverse=True)):
         published = manifest.days[day]
-        for table in TABLES:
-            instance.report_runless_asset_event(
-                built_event(
-                    table,
-                    day,
-                    published.version,
-                    rows=published.rows[table],
-                    size=published.bytes[table],
-                    tags=tags if table in CORE_TABLES else {},
-                )
-            )
-        instance.report_runless_asset_event(published_event(day, published))
-    return days
+        if known.get(day) == published.version:
+            continue
+        if time.monotonic() > until:
+            break
+        for event in _published_events(day, published, tags):
+            instance.report_runless_asset_event(event)
+        reported.append(day)
+    return reported
+
+
+def _published_events(day: date, published: PublishedDay, tags: Mapping[str, str]) -> Iterator[dg.AssetMaterialization]:
+    """The events of a day's tables, then that of its publication, by which one knows that all were reported."""
+    for table in TABLES:
+        rows, size = published.rows[table], published.bytes[table]
+        origin = tags if table in CORE_TABLES else {}
+        yield built_event(table, day, published.version, rows=rows, size=size, tags=origin)
+    yield published_event(day, published)

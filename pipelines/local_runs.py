@@ -15,7 +15,7 @@ from pipelines.partitions import range_tags
 from pipelines.resources import LakeResource
 from pipelines.schedules import extract_config
 
-_QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def run_job(
@@ -30,7 +30,7 @@ def run_job(
     Args:
         job_name: `extract_calls`, `build_days` or `purge_runs`.
         instance: Where the run is kept.
-        run_config: The job's config; its console prints errors only unless it says otherwise.
+        run_config: The job's config; its console prints nothing, not even what failed, unless it says otherwise.
         partition_range: First and last day, for `build_days`.
 
     Returns:

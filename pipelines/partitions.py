@@ -23,15 +23,10 @@ WITH_THE_DAY_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, allow_nonex
 """A day is built from what landed of it and of the day before, since a leg may begin after midnight."""
 
 
-def newest_partition() -> date:
-    """Return the newest day that has a partition now."""
-    key = DAILY.get_last_partition_key()
-    return date.fromisoformat(key) if key else load_settings().start_date
-
-
-def has_partition(day: date) -> bool:
-    """Say whether a day has a partition now; a day later than today gets one when it begins."""
-    return DAILY.start.date() <= day <= newest_partition()
+def with_partition(days: Iterable[date]) -> list[date]:
+    """Return those of some days that have a partition now; a day later than today gets one when it begins."""
+    last = DAILY.get_last_partition_key()
+    return [day for day in days if last is not None and DAILY.start.date() <= day <= date.fromisoformat(last)]
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 import dagster as dg
@@ -19,10 +20,9 @@ from pipelines.resources import LakeResource, expected_failures
 from pipelines.settings import load_settings
 
 MOST_RUNS: Final = 10
-"""Runs of build_days that wait or work at a time: days that change meanwhile, the newest first, come before the rest."""
+"""Runs of build_days that wait or work at a time: days that change meanwhile, if newer, come before the rest."""
 
-_MOST_LANDED: Final = 200
-_MOST_PUBLISHED: Final = 31
+_REPORT_SECONDS: Final = 15.0
 _WEBHOOK_SECONDS: Final = (5, 10)
 
 
@@ -30,7 +30,7 @@ _WEBHOOK_SECONDS: Final = (5, 10)
     job=build_days,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Builds the days whose published version is not the one that their calls, the code and the settings give.",
+    description="Builds the days whose published version is not what their calls, the code and the settings give now.",
 )
 def changed_days(
     context: dg.SensorEvaluationContext, lake: dg.ResourceParam[LakeResource]
@@ -42,14 +42,11 @@ def changed_days(
     with expected_failures():
         workspace = lake.for_writing()
         settle(workspace.storage, workspace.catalog, workspace.keep_versions)
-    report_landed(context.instance, landed, context.instance.report_runless_asset_event, most=_MOST_LANDED)
+    # A tick may take a minute, and a lake of years that was filled by the command line has much to tell.
+    soon = time.monotonic() + _REPORT_SECONDS
+    report_landed(context.instance, landed, context.instance.report_runless_asset_event, until=soon)
     due = due_days(context.instance, workspace)
-    report_published(
-        context.instance,
-        load_manifest(workspace.storage).value,
-        but=due.busy,
-        most=_MOST_PUBLISHED,
-    )
+    report_published(context.instance, load_manifest(workspace.storage).value, but=due.busy, until=soon)
     unfinished = RunsFilter(job_name=build_days.name, statuses=NOT_FINISHED_STATUSES)
     room = max(0, MOST_RUNS - context.instance.get_runs_count(unfinished))
     # No run_key: a key is skipped for ever once a run with it was launched, even if that run failed.

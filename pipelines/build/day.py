@@ -10,6 +10,7 @@ from functools import partial
 from types import MappingProxyType
 
 import polars as pl
+import pyarrow as pa
 
 from pipelines.build.workspace import Workspace
 from pipelines.dictionary import CORE_TABLES
@@ -30,9 +31,6 @@ from pipelines.metrics import (
     transfer_metrics_daily,
 )
 from pipelines.quality import CHECKS_VERSION, audit
-
-CHUNK = 8_000
-"""Calls decoded at a time: about 26 KB of memory each."""
 
 Mart = Callable[[VersionTables, str], pl.DataFrame]
 _MARTS: Mapping[str, Mart] = MappingProxyType(
@@ -79,7 +77,7 @@ class CoreBuilder:
         storage = self._workspace.storage
         landed = state.load_landed(storage).value.days
         rejected = raw.read_rejected(storage, day, landed.get(day))
-        read = partial(raw.read_day, storage, day, landed.get(day), chunk=CHUNK)
+        read = partial(raw.read_day, storage, day, landed.get(day))
         flattener = DayFlattener(read, partial(self._index_before, day, landed), rejected, self._workspace.shape)
         with ExitStack() as files:
             writers = {table: files.enter_context(write_table(storage, day, version, table)) for table in CORE_TABLES}
@@ -95,7 +93,7 @@ class CoreBuilder:
         known = landed.get(before)
         if self._last and known and self._last[:2] == (before, known.digest):
             return self._last[2]
-        return index_calls(partial(raw.read_day, self._workspace.storage, before, known, chunk=CHUNK))
+        return index_calls(partial(raw.read_day, self._workspace.storage, before, known))
 
 
 @contextmanager
@@ -110,24 +108,39 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def build_mart(workspace: Workspace, day: date, version: str, table: str) -> int:
+def build_mart(
+    workspace: Workspace, day: date, version: str, table: str, *, tables: VersionTables | None = None
+) -> int:
     """Aggregate the core tables of a version into one mart.
+
+    Args:
+        workspace: The lake.
+        day: The day.
+        version: Its version, whose core tables are written.
+        table: The mart.
+        tables: The same version, where it is open already and has read what the mart reads.
 
     Returns:
         Rows of the mart.
     """
-    frame = _MARTS[table](VersionTables(workspace.storage, day, version), workspace.settings.timezone)
+    frame = _MARTS[table](tables or VersionTables(workspace.storage, day, version), workspace.settings.timezone)
     with write_table(workspace.storage, day, version, table) as writer:
         writer.write(frame.to_arrow().cast(arrow_schema(table)))
         return writer.rows
 
 
-def audit_day(workspace: Workspace, day: date, version: str) -> Audit:
-    """Check what was written of a version, and say with it that the version is complete."""
-    tables = VersionTables(workspace.storage, day, version)
+def audit_day(workspace: Workspace, day: date, version: str, *, tables: VersionTables | None = None) -> Audit:
+    """Check what was written of a version, and say with it that the version is complete.
+
+    Args:
+        workspace: The lake.
+        day: The day.
+        version: Its version, of which all tables are written.
+        tables: The same version, where it is open already.
+    """
     verdicts = [
         VerdictRecord(verdict.check, verdict.table, verdict.passed, verdict.rows, verdict.detail)
-        for verdict in audit(tables)
+        for verdict in audit(tables or VersionTables(workspace.storage, day, version))
     ]
     return write_audit(workspace.storage, day, version, CHECKS_VERSION, verdicts)
 
@@ -142,6 +155,10 @@ class VersionBuilder:
     def build(self, day: date, version: str) -> Audit:
         """Build all tables of a version and check them."""
         self._core.build(day, version)
+        # Marts and checks read much of the same, and a file that is written never changes.
+        tables = VersionTables(self._workspace.storage, day, version)
         for table in _MARTS:
-            build_mart(self._workspace, day, version, table)
-        return audit_day(self._workspace, day, version)
+            build_mart(self._workspace, day, version, table, tables=tables)
+        found = audit_day(self._workspace, day, version, tables=tables)
+        pa.default_memory_pool().release_unused()  # else a worker's memory grows by a tenth over its days
+        return found

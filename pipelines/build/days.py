@@ -12,8 +12,10 @@ from datetime import date
 
 from pipelines.build.day import VersionBuilder, audit_day, plan_builds
 from pipelines.build.workspace import Workspace, open_workspace
+from pipelines.lake import state
 from pipelines.lake.publish import Build, Published, publish
-from pipelines.lake.versions import Audit, read_audit
+from pipelines.lake.settle import settle
+from pipelines.lake.versions import Audit, lost_days, read_audit, stale_days
 from pipelines.quality import CHECKS_VERSION
 from pipelines.settings import Settings
 
@@ -47,6 +49,14 @@ class BuildReport:
         """Add the rows of one version."""
         for table, rows in audit.rows.items():
             self.rows[table] = self.rows.get(table, 0) + rows
+
+
+def days_to_build(workspace: Workspace) -> list[date]:
+    """Return the landed days that are stale, or whose published files were lost, oldest first."""
+    landed = state.load_landed(workspace.storage).value
+    manifest = state.load_manifest(workspace.storage).value
+    lost = lost_days(workspace.storage, manifest) & landed.days.keys()
+    return sorted(lost.union(stale_days(landed, manifest, workspace.shaping)))
 
 
 def build_days(
@@ -87,6 +97,8 @@ def build_days(
                 on_day(day)
         report.built.sort()
         report.published = publish(workspace.storage, workspace.shaping, builds, workspace.catalog)
+        if report.built:  # a version that was lost and is back is published already, but not linked
+            settle(workspace.storage, workspace.catalog, workspace.keep_versions)
     report.seconds = time.monotonic() - begun
     return report
 

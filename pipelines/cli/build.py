@@ -24,18 +24,16 @@ def command(
     first: datetime | None, last: datetime | None, *, every: bool, recheck: bool, accept_settings: bool, as_json: bool
 ) -> None:
     """Build, check and publish the days that are stale."""
+    from pipelines.build.days import days_to_build
     from pipelines.build.workspace import open_workspace
     from pipelines.lake import state
     from pipelines.lake.identity import admit
     from pipelines.lake.settle import settle
-    from pipelines.lake.versions import stale_days
 
     workspace = open_workspace(load_settings())
     admit(workspace.storage, workspace.shaping, accept=accept_settings)
     settle(workspace.storage, workspace.catalog, workspace.keep_versions)
-    landed = state.load_landed(workspace.storage).value
-    manifest = state.load_manifest(workspace.storage).value
-    days = sorted(landed.days) if every else stale_days(landed, manifest, workspace.shaping)
+    days = sorted(state.load_landed(workspace.storage).value.days) if every else days_to_build(workspace)
     report = build_with_progress(workspace, [day for day in days if _is_between(day, first, last)], recheck=recheck)
     if as_json:
         print_json(build_facts(report))

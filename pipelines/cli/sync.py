@@ -12,9 +12,9 @@ from pipelines.errors import ChorusCallsError
 from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
-    from pipelines.build.days import BuildReport
     from pipelines.build.workspace import Workspace
-    from pipelines.extract.sync import PageProgress, ScanReport
+    from pipelines.extract.client import CallsClient
+    from pipelines.extract.report import PageProgress, ScanReport
 
 
 @click.command(epilog="Example: chorus-calls sync --full")
@@ -24,22 +24,29 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(*, full: bool, max_pages: int | None, no_build: bool, as_json: bool) -> None:
     """Fetch new and changed calls, then build the days that changed."""
+    from pipelines.build.api import calls_client
+    from pipelines.build.days import days_to_build
     from pipelines.build.workspace import open_workspace
     from pipelines.lake.identity import admit
     from pipelines.lake.settle import settle
+    from pipelines.lake.storage import LakeBusyError
 
     workspace = open_workspace(load_settings())
     admit(workspace.storage, workspace.shaping)
     settle(workspace.storage, workspace.catalog, workspace.keep_versions)
-    try:
-        scan = _scan(workspace, full=full, max_pages=max_pages)
-    except ChorusCallsError:
-        if not no_build:  # what did land is built all the same
-            say(build_sentence(_build(workspace)))
-        raise
+    with calls_client(workspace.settings) as client:
+        try:
+            scan = _scan(workspace, client, full=full, max_pages=max_pages)
+        except LakeBusyError:
+            raise
+        except ChorusCallsError:
+            days = [] if no_build else days_to_build(workspace)
+            if days:  # what did land is built all the same
+                say(build_sentence(build_with_progress(workspace, days)))
+            raise
     if not as_json:
         click.echo(_sentence(scan))
-    build = None if no_build else _build(workspace)
+    build = None if no_build else build_with_progress(workspace, days_to_build(workspace))
     if as_json:
         print_json({"scan": _facts(scan), "build": build_facts(build) if build else None})
     elif build:
@@ -48,12 +55,11 @@ def command(*, full: bool, max_pages: int | None, no_build: bool, as_json: bool)
         raise_refused(build)
 
 
-def _scan(workspace: Workspace, *, full: bool, max_pages: int | None) -> ScanReport:
-    from pipelines.build.api import calls_client
+def _scan(workspace: Workspace, client: CallsClient, *, full: bool, max_pages: int | None) -> ScanReport:
     from pipelines.extract.sync import sync
 
     settings = workspace.settings
-    with calls_client(settings) as client, progress("Fetching calls") as step:
+    with progress("Fetching calls") as step:
         shown = 0
 
         def on_page(page: PageProgress) -> None:
@@ -70,15 +76,6 @@ def _scan(workspace: Workspace, *, full: bool, max_pages: int | None) -> ScanRep
             lookback_hours=settings.lookback_hours,
             on_page=on_page,
         )
-
-
-def _build(workspace: Workspace) -> BuildReport:
-    from pipelines.lake import state
-    from pipelines.lake.versions import stale_days
-
-    landed = state.load_landed(workspace.storage).value
-    manifest = state.load_manifest(workspace.storage).value
-    return build_with_progress(workspace, stale_days(landed, manifest, workspace.shaping))
 
 
 def _facts(scan: ScanReport) -> dict[str, Any]:

@@ -28,6 +28,7 @@ _KIND_OF_FIRST_BYTE = np.zeros(256, np.int32)  # a digit, a sign, or the first l
 _KIND_OF_FIRST_BYTE[list(b'"tfn{[')] = [_STRING, _BOOLEAN, _BOOLEAN, _NULL, _OBJECT, _ARRAY]
 _UNREADABLE = "has a NUL or a lone surrogate; replaced by U+FFFD"
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_lenient = json.JSONDecoder(strict=False)
 
 
 class _Rows:
@@ -39,22 +40,25 @@ class _Rows:
         self.places: list[int] = []
         self.keys: list[str] = []
         self.values: list[bytes] = []
-        self._read()
-
-    def _read(self) -> None:
-        columns = [self.chunk.objects[column] for _, column, _ in _SOURCES]
+        self._in_order: dict[tuple[str, ...], tuple[str, ...]] = {}
+        columns = [chunk.objects[column] for _, column, _ in _SOURCES]
         found = [
             (row, place, source)
             for row, sources in enumerate(zip(*columns, strict=True))
             for place, source in enumerate(sources)
-            if source is not None
+            if source is not None and source != b"{}"
         ]
         for (row, place, _), fields in zip(found, _decode([source for _, _, source in found]), strict=True):
-            is_readable = all(map(str.isprintable, fields))
-            self._add(row, place, fields if is_readable else self._readable(row, place, fields))
+            self._add(row, place, fields)
 
     def _add(self, row: int, place: int, fields: dict[str, msgspec.Raw]) -> None:
-        keys = sorted(fields)
+        names = tuple(fields)
+        keys = self._in_order.get(names)
+        if keys is None:  # objects of one agent have the same keys over and over
+            if any(mended(name) != name for name in names):
+                self._add(row, place, self._readable(row, place, fields))
+                return
+            keys = self._in_order[names] = tuple(sorted(names))
         self.calls += [row] * len(keys)
         self.places += [place] * len(keys)
         self.keys += keys
@@ -131,7 +135,7 @@ def _texts(rows: _Rows, sources: pa.BinaryArray, kinds: npt.NDArray[np.int32]) -
 
 
 def _unescape(rows: _Rows, position: int) -> bytes:
-    text = json.loads(rows.values[position], strict=False)
+    text = _lenient.decode(rows.values[position].decode("utf-8", "surrogatepass"))
     whole = mended(text)
     if whole != text:
         rows.note(position, _UNREADABLE)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from operator import attrgetter
+from types import MappingProxyType
 
 import msgspec
 import polars as pl
@@ -11,9 +13,9 @@ import pyarrow as pa
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.decode import Chunk
 from pipelines.flatten.derive import Shape, cost_per_minute, personal_columns, seconds_between
-from pipelines.flatten.issues import MISSING, UNKNOWN, Problem
+from pipelines.flatten.issues import INVALID, MISSING, UNKNOWN, Problem
 from pipelines.flatten.payload import Call
-from pipelines.flatten.source import source_at
+from pipelines.flatten.source import Step, source_at
 from pipelines.flatten.values import Note, instants, measures
 
 _TEXTS = (
@@ -34,6 +36,17 @@ _TEXTS = (
 _SENT = {field.name: field.encode_name for field in msgspec.structs.fields(Call)}
 _NOT_REACHED = ("no_answer", "busy", "canceled", "voicemail")
 _NOT_TERMINAL = ("in_progress", "unknown")
+_ABSENT = (b"", b"null")
+_OBJECTS: Mapping[str, tuple[tuple[Step, ...], Callable[[Call], msgspec.Raw]]] = MappingProxyType(
+    {
+        "context_variables": (("contextVariables",), lambda call: call.context_variables),
+        "extractions": (
+            ("analysis", "extractions"),
+            lambda call: call.analysis.extractions if call.analysis else msgspec.Raw(),
+        ),
+        "metadata": (("metadata",), lambda call: call.metadata),
+    }
+)
 
 
 def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: Shape) -> pa.Table:
@@ -55,6 +68,7 @@ def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: Shape
     columns["ended_at"] = instants([call.ended_at for call in calls], _note(chunk, "ended_at"))
     columns["created_at"] = instants([call.created_at for call in calls], _note(chunk, "created_at"))
     _note_missing_creation(chunk)
+    _note_no_objects(chunk)
     summaries = [call.analysis.summary if call.analysis else None for call in calls]
     columns["summary"] = pa.array(summaries, pa.string())
     columns |= {name: pa.array(sources, pa.binary()).cast(pa.string()) for name, sources in chunk.objects.items()}
@@ -130,6 +144,14 @@ def _outcomes(chunk: Chunk, shape: Shape) -> pa.Array:
             message = "a word that is in no map"
             chunk.issues.add(chunk.origin(row), Problem("calls", "status", ("status",), UNKNOWN, message))
     return pa.array(outcomes, pa.string())
+
+
+def _note_no_objects(chunk: Chunk) -> None:
+    """Note what stands where a free-form object belongs and is none: the fast way of decoding takes any value there."""
+    for column, (steps, value) in _OBJECTS.items():
+        for row, source in enumerate(chunk.objects[column]):
+            if source is None and bytes(value(chunk.calls[row])) not in _ABSENT:
+                chunk.issues.add(chunk.origin(row), Problem("calls", column, steps, INVALID, "no object; left out"))
 
 
 def _note_missing_creation(chunk: Chunk) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.attributes import attributes_table
@@ -25,14 +23,19 @@ from pipelines.flatten.turns import Counts, Segment, turns_table
 _OWN = ("transcript",)
 _LANDED = ("call_id", "first_landed_at", "landed_at", "version_count", "deleted_at")
 
-ReadDay = Callable[[], Iterator[pa.Table]]
-"""Reads the newest payloads of a day, a chunk at a time, in the order of call_id."""
+CHUNK = 8_000
+"""Calls that are flattened at a time: about 26 KB of memory each."""
+_GLANCE = 1_000
+"""Calls that are decoded at a time where only their legs are looked at."""
+
+ReadDay = Callable[[int], Iterator[pa.Table]]
+"""Reads the newest payloads of a day, so many calls at a time, in the order of call_id."""
 
 
 def index_calls(read: ReadDay) -> DayIndex:
     """Return what the next day must know of a day's calls."""
     unheard = Issues(keep_personal=False)
-    return index_day(decode_chunk(landed, unheard) for landed in read())
+    return index_day(decode_chunk(landed, unheard) for landed in read(_GLANCE))
 
 
 class DayFlattener:
@@ -84,28 +87,30 @@ class DayFlattener:
 
 def _decode_day(read: ReadDay, issues: Issues) -> tuple[DayIndex, Iterable[Chunk]]:
     """Index a day and give its chunks; a day of one chunk is decoded once, a longer one twice."""
-    tables = read()
+    tables = read(CHUNK)
     first, second = next(tables, None), next(tables, None)
     if first is None:
         return DayIndex(), []
     if second is None:
         chunk = decode_chunk(first, issues)
         index = index_day([chunk])
-        if missing := index.missing:
+        _keep_repeated(index, [chunk])
+        return index, [chunk]
+    del first, second, tables
+    index = index_calls(read)
+    if index.missing:
+        unheard = Issues(keep_personal=False)
+        _keep_repeated(index, (decode_chunk(landed, unheard) for landed in read(_GLANCE)))
+    return index, (decode_chunk(landed, issues) for landed in read(CHUNK))
+
+
+def _keep_repeated(index: DayIndex, chunks: Iterable[Chunk]) -> None:
+    """Keep the root calls that a nested leg repeats."""
+    if missing := index.missing:
+        for chunk in chunks:
             for row, call in enumerate(chunk.calls):
                 if call.id in missing:
                     index.add_item(chunk, row)
-        return index, [chunk]
-    unheard = Issues(keep_personal=False)
-    index = index_day(decode_chunk(landed, unheard) for landed in chain((first, second), tables))
-    del first, second
-    if missing := index.missing:
-        wanted = pa.array(sorted(missing), pa.string())
-        for landed in read():
-            chunk = decode_chunk(landed.filter(pc.is_in(landed["call_id"], wanted)), unheard)
-            for row in range(len(chunk.calls)):
-                index.add_item(chunk, row)
-    return index, (decode_chunk(landed, issues) for landed in read())
 
 
 def _no_calls(issues: Issues) -> Chunk:

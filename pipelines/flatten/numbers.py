@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import phonenumbers
 
@@ -16,14 +15,10 @@ _CACHE_SIZE = 100_000
 _KEY_DIGITS = 32
 
 
-class Customer(NamedTuple):
-    """What tables say of a number: the pseudonym and the masked form, both None where it is no usable number."""
+Customer = tuple[str | None, str | None]
+"""What tables say of a number: the pseudonym and the masked form, both None where it is no usable number."""
 
-    key: str | None
-    masked: str | None
-
-
-NOBODY = Customer(None, None)
+NOBODY: Customer = (None, None)
 
 
 class Customers:
@@ -65,4 +60,4 @@ class Customers:
             country_digits = len(str(parsed.country_code))
         pseudonym = hmac.digest(self._key, normal.encode(), hashlib.sha256).hex()[:_KEY_DIGITS]
         shown = 1 + country_digits
-        return Customer(pseudonym, normal[:shown] + "*" * (len(normal) - shown - 2) + normal[-2:])
+        return pseudonym, normal[:shown] + "*" * (len(normal) - shown - 2) + normal[-2:]

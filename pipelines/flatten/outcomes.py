@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -82,7 +83,7 @@ def load_outcomes(path: Path | None) -> OutcomeMaps:
 
 def _read(path: Path) -> dict[str, dict[str, str]]:
     try:
-        tables: dict[str, dict[str, str]] = tomllib.loads(path.read_text("utf-8"))
+        tables: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"CHORUS_OUTCOMES: {path} cannot be read as TOML: {error}"
         raise SettingsError([message]) from error
@@ -92,9 +93,14 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
         if name not in _CLASSES
     ]
     problems += [
+        f"CHORUS_OUTCOMES: {path} sets {name} to {words!r}; it must be a table [{name}]"
+        for name, words in tables.items()
+        if name in _CLASSES and not isinstance(words, dict)
+    ]
+    problems += [
         f'CHORUS_OUTCOMES: {path} maps "{word}" in [{name}] to {kind!r}; allowed are {", ".join(_CLASSES[name])}'
         for name, words in tables.items()
-        if name in _CLASSES
+        if name in _CLASSES and isinstance(words, dict)
         for word, kind in words.items()
         if kind not in _CLASSES[name]
     ]

@@ -50,6 +50,8 @@ class Repair:
             here = (*steps, field.encode_name)
             column = ("leg_id" if steps else "call_id") if field.name == "id" else field.name
             source = fields.get(field.encode_name)
+            if column == "leg_id" and source is not None and source.startswith(("{", "[")):
+                continue  # no usable id, which is noted where the leg is given one
             if field.type == (str | None):
                 decode = self._time if field.name.endswith("_at") else self._text
                 setattr(record, field.name, decode(source, here, table, column))

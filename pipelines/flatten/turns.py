@@ -103,13 +103,13 @@ def turns_table(chunk: Chunk, listed: Sequence[Segment], unlisted: Sequence[Segm
 
 
 def _repeated(values: list[str] | list[str | None], owners: npt.NDArray[np.int32]) -> pa.DictionaryArray:
-    """Give every message the id of its segment, as places in a dictionary of ids."""
-    ids = pa.array(values, pa.string())
-    if not ids.null_count:
-        return pa.DictionaryArray.from_arrays(pa.array(owners), ids)
-    missing = ids.is_null().to_numpy(zero_copy_only=False)
-    places = np.cumsum(~missing, dtype=np.int32) - 1
-    return pa.DictionaryArray.from_arrays(pa.array(places[owners], mask=missing[owners]), ids.drop_null())
+    """Give every message the id of its segment, as places in a dictionary of ids.
+
+    Each id is there once, also where a call has a transcript of its own and legs with theirs: Parquet keeps a
+    dictionary only if no value comes twice.
+    """
+    ids = pa.array(values, pa.string()).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(ids.indices.take(pa.array(owners)), ids.dictionary)
 
 
 def _speaker_codes(roles: pa.DictionaryArray) -> npt.NDArray[np.int32]:

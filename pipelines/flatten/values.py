@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +19,9 @@ Note = Callable[[int, str, str], None]
 """Told of a bad value: its position in the column, the kind of the problem, and a message."""
 
 _INSTANT = pa.timestamp("us", "UTC")
+# A day away from the calendar's ends: what an offset moves across them is not taken for a time by all.
+_FIRST: int = pa.scalar(datetime(1, 1, 2, tzinfo=UTC), _INSTANT).value
+_LAST: int = pa.scalar(datetime(9999, 12, 30, tzinfo=UTC), _INSTANT).value
 _DECIMAL = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 
@@ -62,14 +66,23 @@ def instants(values: Sequence[str | None], note: Note) -> pa.TimestampArray:
         note: Told of each text that is no timestamp, or names no zone and is read as UTC.
     """
     try:
-        return pa.array(values, pa.string()).cast(_INSTANT)
+        column = pa.array(values, pa.string()).cast(_INSTANT)
     except pa.ArrowInvalid:
-        moments = []
-        for position, value in enumerate(values):
-            moment, has_zone = parse_instant(value) if value is not None else (None, True)
-            if value is not None and moment is None:
-                note(position, INVALID, "no timestamp; left out")
-            elif not has_zone:
-                note(position, INCONSISTENT, "names no time zone; read as UTC")
-            moments.append(moment)
-        return pa.array(moments, _INSTANT)
+        return _instants_one_by_one(values, note)
+    # Arrow knows years that Python's calendar does not have.
+    bounds = pc.min_max(column)
+    if not bounds["min"].is_valid or (bounds["min"].value >= _FIRST and bounds["max"].value <= _LAST):
+        return column
+    return _instants_one_by_one(values, note)
+
+
+def _instants_one_by_one(values: Sequence[str | None], note: Note) -> pa.TimestampArray:
+    moments = []
+    for position, value in enumerate(values):
+        moment, has_zone = parse_instant(value) if value is not None else (None, True)
+        if value is not None and moment is None:
+            note(position, INVALID, "no timestamp; left out")
+        elif not has_zone:
+            note(position, INCONSISTENT, "names no time zone; read as UTC")
+        moments.append(moment)
+    return pa.array(moments, _INSTANT)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
+from pipelines.lake.local import make_private_folder
 from pipelines.lake.state import LakeRecord
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Shaping
@@ -31,7 +32,7 @@ def check_value(key: bytes) -> str:
 def local_pii_key(lake: Path) -> bytes:
     """Return the key kept beside the lake's state, made on first use and readable by its owner only."""
     path = lake / layout.PII_KEY
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

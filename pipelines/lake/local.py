@@ -114,7 +114,7 @@ class LocalStorage:
     def lock(self, name: str, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
         """Hold an advisory lock of the operating system, which ends with its process."""
         path = self._path(f"state/locks/{name}.lock")
-        _make_folder(path.parent)
+        make_private_folder(path.parent)
         flags = portalocker.LockFlags.SHARED if shared else portalocker.LockFlags.EXCLUSIVE
         if not wait:
             flags |= portalocker.LockFlags.NON_BLOCKING
@@ -134,7 +134,7 @@ class LocalStorage:
 
 def _temporary(target: Path) -> Path:
     """A name that no glob for Parquet finds and no dataset reader takes for data."""
-    _make_folder(target.parent)
+    make_private_folder(target.parent)
     return target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
 
 
@@ -146,10 +146,11 @@ def _finish(temporary: Path, target: Path, mode: int) -> None:
     _sync_folder(target.parent)
 
 
-def _make_folder(folder: Path) -> None:
+def make_private_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are not there, readable by owner and group only."""
     if folder.is_dir():
         return
-    _make_folder(folder.parent)
+    make_private_folder(folder.parent)
     folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
 
 

@@ -102,7 +102,7 @@ def payloads(storage: Storage, day: date, landed: LandedDay, call_ids: Sequence[
     return {call_id: payload for call_id, (_, payload) in newest.items()}
 
 
-def read_day(storage: Storage, day: date, landed: LandedDay | None, *, chunk: int) -> Iterator[pa.Table]:
+def read_day(storage: Storage, day: date, landed: LandedDay | None, chunk: int) -> Iterator[pa.Table]:
     """Read the newest payload of every call of a day, a chunk of calls at a time.
 
     Yields:
@@ -163,9 +163,9 @@ def _take(file: pq.ParquetFile, rows: pl.DataFrame) -> pa.Table:
             picked.append(inside - offset + base)
             base += size
         offset += size
-    payload = file.read_row_groups(groups, ["payload"], use_threads=False)["payload"].combine_chunks()
+    payload = file.read_row_groups(groups, ["payload"], use_threads=False)["payload"]
     if len(payload) != len(numbers):
-        payload = payload.take(pa.concat_arrays([pa.array(part, pa.int64()) for part in picked]))
+        payload = payload.combine_chunks().take(pa.concat_arrays([pa.array(part, pa.int64()) for part in picked]))
     columns = {"payload": payload, **{name: rows[name].to_arrow() for name in _CHUNK_SCHEMA.names if name != "payload"}}
     return pa.table({name: columns[name] for name in _CHUNK_SCHEMA.names}).cast(_CHUNK_SCHEMA)
 

@@ -10,6 +10,7 @@ from pipelines.lake import layout, state
 from pipelines.lake.publish import Catalog, swing_links
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
+from pipelines.lake.versions import lost_days
 
 
 @dataclass
@@ -24,7 +25,8 @@ class Settled:
 def settle(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Settled:
     """Bring catalog and links up to the manifest, and remove versions that no reader can need any more.
 
-    Idempotent; where there is nothing to do, no file is touched.
+    Idempotent; where there is nothing to do, no file is touched. Published days whose files were lost are left to the
+    next build, and the catalog waits for them.
 
     Args:
         storage: The lake's files.
@@ -38,10 +40,11 @@ def settle(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Sett
     with storage.lock("publish"):
         kept = state.load_manifest(storage)
         manifest = kept.value
-        if _catalog_lags(manifest, catalog):
+        lost = lost_days(storage, manifest)
+        if not lost and _catalog_lags(manifest, catalog):
             catalog.make(manifest)
             done.catalog_made = True
-        done.links_swung = swing_links(storage, manifest, manifest.days)
+        done.links_swung = swing_links(storage, manifest, sorted(manifest.days.keys() - lost))
         done.versions_removed = _remove_versions(storage, kept, keep_versions)
     return done
 

@@ -78,5 +78,7 @@ def write_table(storage: Storage, day: date, version: str, table: str) -> Iterat
     """Write one table's file of a version; it appears, read-only, when the block ends without an error."""
     with storage.create(layout.table_file(day, version, table), read_only=True) as stream:
         writer = TableWriter(table, stream)
-        yield writer
-        writer.close()
+        try:
+            yield writer
+        finally:
+            writer.close()  # also of a file that is given up: an open writer complains once its stream is closed

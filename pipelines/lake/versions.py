@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import accumulate
 
 import msgspec
 import polars as pl
@@ -78,6 +79,15 @@ def stale_days(landed: Landed, manifest: Manifest, shaping: Shaping) -> list[dat
     ]
 
 
+def lost_days(storage: Storage, manifest: Manifest) -> set[date]:
+    """Return the published days whose version is no longer there as a whole; building them again brings it back."""
+    return {
+        day
+        for day, published in manifest.days.items()
+        if storage.size(f"{layout.version_folder(day, published.version)}/{layout.AUDIT}") is None
+    }
+
+
 def read_audit(storage: Storage, day: date, version: str) -> Audit | None:
     """Return what the checks found in a complete version; None where it is incomplete, or a file is not as written."""
     raw = storage.read(f"{layout.version_folder(day, version)}/{layout.AUDIT}")
@@ -108,36 +118,65 @@ def write_audit(
     return audit
 
 
+_SMALL = 400_000
+"""A file of fewer bytes is read whole: that takes no longer than reading some columns twice."""
+
+
 class VersionTables:
-    """The tables of one version of a day, as they were written, for checks, marts and metadata."""
+    """The tables of one version of a day, as they were written, for checks, marts and metadata.
+
+    What is read of a table is kept, since checks and marts read the same columns again and again; only tables of more
+    than one row group can be read without keeping them, by `batches`.
+    """
 
     def __init__(self, storage: Storage, day: date, version: str) -> None:
         self.day = day
         self._storage = storage
         self._version = version
-        self._files: dict[str, pq.ParquetFile] = {}
+        self._scans: dict[str, pl.LazyFrame] = {}
+        self._heights: dict[str, list[int]] = {}
+        self._columns: dict[str, dict[str, pl.Series]] = {}
 
-    def _open(self, table: str) -> pq.ParquetFile:
-        if table not in self._files:
-            self._files[table] = pq.ParquetFile(
-                self._storage.open_input(layout.table_file(self.day, self._version, table))
-            )
-        return self._files[table]
+    def _scan(self, table: str) -> pl.LazyFrame:
+        if table not in self._scans:
+            self._scans[table] = pl.scan_parquet(self._storage.address(self._path(table)))
+        return self._scans[table]
+
+    def _row_groups(self, table: str) -> list[int]:
+        """Return how many rows each row group of a table's file has."""
+        if table not in self._heights:
+            with self._storage.open_input(self._path(table)) as source:
+                file = pq.read_metadata(source)
+            self._heights[table] = [file.row_group(group).num_rows for group in range(file.num_row_groups)]
+        return self._heights[table]
+
+    def _path(self, table: str) -> str:
+        return layout.table_file(self.day, self._version, table)
 
     def rows(self, table: str) -> int:
         """Return how many rows a table has."""
-        return int(self._open(table).metadata.num_rows)
+        return sum(self._row_groups(table))
 
     def frame(self, table: str, columns: Sequence[str]) -> pl.DataFrame:
         """Return some columns of a whole table."""
-        return pl.DataFrame(self._open(table).read(list(columns), use_threads=False))
+        known = self._columns.setdefault(table, {})
+        missing = [name for name in columns if name not in known]
+        if missing:
+            small = (self._storage.size(self._path(table)) or 0) < _SMALL
+            rows = self._scan(table) if small else self._scan(table).select(missing)
+            known.update({column.name: column for column in rows.collect()})
+        return pl.DataFrame([known[name] for name in columns])
 
     def batches(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Return some columns of a table a row group at a time, in the file's order."""
-        file = self._open(table)
-        for group in range(file.metadata.num_row_groups):
-            yield pl.DataFrame(file.read_row_group(group, list(columns), use_threads=False))
+        heights = self._row_groups(table)
+        if len(heights) <= 1:
+            yield self.frame(table, columns)
+            return
+        rows = self._scan(table).select(columns)
+        for start, height in zip(accumulate(heights, initial=0), heights, strict=False):
+            yield rows.slice(start, height).collect()
 
     def schema(self, table: str) -> pl.Schema:
         """Return the columns and types that a table was written with."""
-        return pl.DataFrame(self._open(table).schema_arrow.empty_table()).schema
+        return self._scan(table).collect_schema()

@@ -27,9 +27,8 @@ def peak_concurrency(calls: pl.DataFrame, hours: pl.DataFrame, *, by: Sequence[s
     starts = alive.select(*by, at="started_at", change=pl.lit(1, pl.Int64))
     ends = alive.select(*by, at="ended_at", change=pl.lit(-1, pl.Int64))
     beginnings = hours.select(*by, at="hour", change=pl.lit(0, pl.Int64))
-    # Every start has its end in the same group, so one running sum over all groups is back at 0 where the next begins.
-    sweep = pl.concat([starts, ends, beginnings]).sort(*by, "at", "change")
-    sweep = sweep.with_columns(alive=pl.col("change").cum_sum(), hour=pl.col("at").dt.truncate("1h"))
+    sweep = pl.concat([starts, ends, beginnings]).sort("at", "change")
+    sweep = sweep.with_columns(alive=pl.col("change").cum_sum().over(by), hour=pl.col("at").dt.truncate("1h"))
     peaks = sweep.filter(pl.col("change") >= 0).group_by(*by, "hour").agg(pl.col("alive").max())
     asked = hours.join(peaks, on=[*by, "hour"], how="left", nulls_equal=True, maintain_order="left")
     return asked["alive"].alias("peak_concurrency")

@@ -46,24 +46,22 @@ def _nulls(tables: DayTables, table: Table) -> int:
 
 def _unrisen(tables: DayTables, table: str, key: Sequence[str]) -> int:
     """Count the rows whose key is not greater than the key of the row before, batch after batch."""
+    unrisen = (~_rises(key)).slice(1).sum()  # no row stands before the first
     count = 0
     last: pl.DataFrame | None = None
     for batch in tables.batches(table, key):
         rows = batch if last is None else pl.concat([last, batch])
-        before, after = rows.head(-1), rows.slice(1)
-        count += after.height - int(_rises(before, after, key).sum())
+        count += rows.select(unrisen).item()
         last = rows.tail(1)
     return count
 
 
-def _rises(before: pl.DataFrame, after: pl.DataFrame, key: Sequence[str]) -> pl.Series:
-    """Return for each pair of rows whether the second key is greater, by the first of its columns that differs.
-
-    Null stands for no as well: it comes of comparing with null, and says nothing that the tests for null have not said.
-    """
-    rises = pl.repeat(value=False, n=after.height, dtype=pl.Boolean, eager=True)
-    for column in reversed(key):
-        left, right = before[column], after[column]
-        greater = (right > left) | (left.is_null() & right.is_not_null())
-        rises = greater | (left.eq_missing(right) & rises)
+def _rises(key: Sequence[str]) -> pl.Expr:
+    """Return for each row whether its key is greater than that before, by the first of its columns that differs."""
+    rises = pl.lit(value=False)
+    for name in reversed(key):
+        value = pl.col(name)
+        before = value.shift()
+        greater = (value > before).fill_null(before.is_null() & value.is_not_null())
+        rises = greater | (value.eq_missing(before) & rises)
     return rises

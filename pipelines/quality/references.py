@@ -28,14 +28,16 @@ def find_lost_turns(tables: DayTables) -> Problems:
     A message without leg_id is of a call of the day. One with leg_id is of a leg of the day under the same call, or of
     an item of the day whose leg is nested in a call of the day before.
     """
-    calls = _call_ids(tables)
+    calls = _call_ids(tables).implode()
     legs = tables.frame("transfer_legs", ["call_id", "leg_id"])
     lost = 0
     for batch in tables.batches("transcript_turns", ["call_id", "leg_id"]):
-        of_call = batch.filter(pl.col("leg_id").is_null())
-        lost += _count(of_call, ~pl.col("call_id").is_in(calls.implode()))
-        of_leg = batch.filter(pl.col("leg_id").is_not_null(), ~pl.col("leg_id").is_in(calls.implode()))
-        lost += of_leg.join(legs, on=["call_id", "leg_id"], how="anti").height
+        # The messages of a transcript follow each other, so that it need be looked up once only.
+        transcripts = batch.select(transcript=pl.struct("call_id", "leg_id").rle()).unnest("transcript").unnest("value")
+        of_call = transcripts.filter(pl.col("leg_id").is_null(), ~pl.col("call_id").is_in(calls))
+        of_leg = transcripts.filter(pl.col("leg_id").is_not_null(), ~pl.col("leg_id").is_in(calls))
+        of_leg = of_leg.join(legs, on=["call_id", "leg_id"], how="anti")
+        lost += int(pl.concat([of_call["len"], of_leg["len"]]).sum())
     return {"transcript_turns rows without call or leg": lost}
 
 

@@ -7,21 +7,18 @@ from datetime import date
 import dagster as dg
 import pytest
 
+from assets import marts
+from pipelines.definitions import defs
 from pipelines.lake import layout, state
 from pipelines.lake_report import report_landed
 from pipelines.local_runs import run_job
 from tests.support import lakes
-from tests.support.dagster_runs import CORE_AND_MARTS, materialized, newest, staleness, step_failures
+from tests.support.dagster_runs import CORE_AND_MARTS, materialized, newest, staleness, step_failures, tell_landed
 
 
 def build(instance, first="2026-03-01", last="2026-03-04"):
     span = (date.fromisoformat(first), date.fromisoformat(last))
     return run_job("build_days", instance=instance, partition_range=span)
-
-
-def tell_landed(instance, workspace):
-    landed = state.load_landed(workspace.storage).value
-    return report_landed(instance, landed, instance.report_runless_asset_event)
 
 
 def published_days(workspace):
@@ -101,7 +98,7 @@ def test_a_refused_change_leaves_the_day_as_it_was(workspace, land, instance, fa
     assert lakes.published_rows(workspace, date(2026, 3, 1)) == before
 
 
-def test_verdicts_are_shown_by_day_on_what_they_judged(workspace, land, instance, fail_check):
+def test_verdicts_are_shown_by_day_on_what_they_judged(land, instance, fail_check):
     land("2026-03-01", "2026-03-02", "2026-03-03")
     fail_check("2026-03-02")
     build(instance, last="2026-03-03")
@@ -114,7 +111,6 @@ def test_verdicts_are_shown_by_day_on_what_they_judged(workspace, land, instance
         ("2026-03-02", False),
         ("2026-03-03", True),
     }
-    assert found[0].partition == "2026-03-02", "the list of checks shows the newest verdict"
     assert all(item.target_materialization_data for item in found)
 
 
@@ -161,9 +157,7 @@ def test_a_complete_version_is_used_again(workspace, land, instance):
     assert workspace.storage.list("days") == files
 
 
-def test_a_mart_alone_without_its_inputs_says_what_to_run(workspace, land, instance):
-    from pipelines.definitions import defs
-
+def test_a_mart_alone_without_its_inputs_says_what_to_run(land, instance):
     land("2026-03-01")
     job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={dg.AssetKey("call_metrics_daily")})
     result = job.execute_in_process(instance=instance, partition_key="2026-03-01", raise_on_error=False)
@@ -173,8 +167,6 @@ def test_a_mart_alone_without_its_inputs_says_what_to_run(workspace, land, insta
 
 def test_a_newer_version_published_meanwhile_stays(workspace, land, instance, monkeypatch):
     """A run stands between its core and its marts while the day changes and another run publishes the change."""
-    from assets import marts
-
     land("2026-03-01")
     build_mart, inner = marts.build_mart, []
 
@@ -204,10 +196,18 @@ def test_plans_are_dropped_once_all_is_published(workspace, land, instance, fail
 
 
 @pytest.mark.parametrize("asset", CORE_AND_MARTS)
-def test_metadata_tells_nothing_of_a_person(workspace, land, instance, asset):
+def test_metadata_tells_nothing_of_a_person(land, instance, asset):
     land("2026-03-01")
     build(instance)
     event = newest(instance, asset, "2026-03-01")
     said = str(event.metadata) + str(event.tags)
     assert "5550100" not in said
     assert "parcel" not in said
+
+
+def test_a_build_that_comes_before_the_news_of_what_landed_is_not_stale_afterwards(workspace, land, instance):
+    land("2026-03-01", "2026-03-02")
+    build(instance)
+    tell_landed(instance, workspace)
+    assert staleness(instance, "calls", "2026-03-01", "2026-03-02") == ["FRESH"] * 2
+    assert materialized(instance, "landed_calls") == {"2026-03-01", "2026-03-02"}

@@ -130,10 +130,10 @@ def test_times_are_instants(source, moment, kind):
     assert outcome_of("endedAt", "ended_at", source) == (moment, noted)
 
 
-@pytest.mark.parametrize("created", ["", '"createdAt":null,'])
-def test_a_missing_time_of_creation_is_noted(created):
+@pytest.mark.parametrize(("created", "sent"), [("", None), ('"createdAt":null,', "null")])
+def test_a_missing_time_of_creation_is_noted(created, sent):
     of_day = tables(f'{{{created}"id":"c1","startedAt":"2026-03-10T12:00:00Z"}}')
-    assert issues(of_day) == [("c1", "calls", "$.createdAt", "missing_value", None)]
+    assert issues(of_day) == [("c1", "calls", "$.createdAt", "missing_value", sent)]
     assert only(of_day["call_volume_hourly"])["hour_utc"] == 12
 
 

@@ -30,7 +30,7 @@ def test_a_leg_without_a_usable_id_is_named_after_its_call():
     of_day = tables(call("a", transferCalls=[{"id": None}, 7, {"id": " "}, {"id": {}}, {}, {"id": 7}]))
     assert legs(of_day, "leg_id", "leg_index") == [("7", 5), ("a#0", 0), ("a#2", 2), ("a#3", 3), ("a#4", 4)]
     assert [(path, kind, raw) for _, _, path, kind, raw in issues(of_day)] == [
-        ("$.transferCalls[0].id", "missing_value", None),
+        ("$.transferCalls[0].id", "missing_value", "null"),
         ("$.transferCalls[1]", "invalid_value", "7"),
         ("$.transferCalls[2].id", "missing_value", '" "'),
         ("$.transferCalls[3].id", "missing_value", "{}"),

@@ -53,8 +53,6 @@ class Notes:
 
     def note(self, place: Place, kind: str, message: str, node: Node | None) -> None:
         raw = None if node is None else node.source
-        if kind == "missing_value" and node is not None and node.kind == "null":
-            raw = None
         self.issues.append(
             Issue(self.call_id, place.table, place.columns, place.path, kind, message, raw, self.landed_at)
         )

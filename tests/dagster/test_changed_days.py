@@ -1,0 +1,185 @@
+"""The sensor that lets a landed change reach the catalog without a person."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import pytest
+from dagster import DagsterRunStatus
+from dagster._core.test_utils import create_run_for_test
+
+from pipelines.build.day import plan_builds
+from pipelines.build.days import build_days as build_on_command_line
+from pipelines.definitions import defs
+from pipelines.due_days import due_days
+from pipelines.lake import layout, state
+from pipelines.lake.plans import write_plan
+from pipelines.local_runs import run_job, run_stale_days
+from pipelines.partitions import RANGE_END, RANGE_START, range_tags
+from pipelines.resources import LakeResource
+from pipelines.sensors import MOST_RUNS, changed_days
+from tests.support.dagster_runs import CORE_AND_MARTS, days_after, materialized, newest
+
+
+@pytest.fixture
+def tick(workspace, instance):  # noqa: ARG001 - the sensor finds the lake through the settings
+    """Let the sensor look once: the spans it asks for, or why it asks for none."""
+
+    def evaluate():
+        context = dg.build_sensor_context(
+            instance=instance, repository_def=defs.get_repository_def(), resources={"lake": LakeResource()}
+        )
+        data = changed_days.evaluate_tick(context)
+        spans = [(request.tags[RANGE_START], request.tags[RANGE_END]) for request in data.run_requests]
+        assert all(request.run_key is None for request in data.run_requests)
+        return spans or data.skip_message
+
+    return evaluate
+
+
+def unfinished_run(instance, first, last, status=DagsterRunStatus.STARTED):
+    tags = range_tags(date.fromisoformat(first), date.fromisoformat(last))
+    return create_run_for_test(instance, job_name="build_days", status=status, tags=tags)
+
+
+def failed_run(instance, first, last, plan=None, workspace=None):
+    run = unfinished_run(instance, first, last)
+    if plan is not None:
+        write_plan(workspace.storage, run.run_id, plan)
+    instance.report_run_failed(run)
+    return run
+
+
+def test_an_empty_lake_waits(tick, workspace):
+    assert tick() == "Nothing has landed yet."
+    assert workspace.storage.size(layout.LAKE) is None, "a lake without calls may still get other settings"
+
+
+def test_stale_days_are_asked_for_in_spans_newest_first(tick, land):
+    land("2026-03-01", "2026-03-02", "2026-03-05")
+    assert tick() == [("2026-03-05", "2026-03-05"), ("2026-03-01", "2026-03-02")]
+
+
+def test_after_the_build_only_a_change_is_asked_for(tick, land, instance):
+    land("2026-03-01", "2026-03-02", "2026-03-03", "2026-03-04")
+    run_job("build_days", instance=instance, partition_range=(date(2026, 3, 1), date(2026, 3, 4)))
+    assert tick() == "Every landed day is published as it is."
+    land("2026-03-02")
+    assert tick() == [("2026-03-02", "2026-03-03")], "a day's legs may lie on the day before"
+
+
+def test_a_long_time_is_cut_into_months(tick, land):
+    land(*days_after("2026-01-01", 40))
+    assert tick() == [("2026-01-10", "2026-02-09"), ("2026-01-01", "2026-01-09")]
+
+
+def test_days_of_unfinished_runs_are_left_to_them(tick, land, instance):
+    land(*days_after("2026-03-01", 6))
+    unfinished_run(instance, "2026-03-01", "2026-03-02", DagsterRunStatus.NOT_STARTED)
+    unfinished_run(instance, "2026-03-04", "2026-03-04")
+    assert tick() == [("2026-03-05", "2026-03-06"), ("2026-03-03", "2026-03-03")]
+
+
+def test_a_backfill_of_one_day_counts_as_busy_too(tick, land, instance):
+    land("2026-03-01")
+    create_run_for_test(
+        instance, job_name="__ASSET_JOB", status=DagsterRunStatus.STARTED, tags={"dagster/partition": "2026-03-01"}
+    )
+    assert tick() == "1 days are stale: 1 are being built, 0 failed their checks, 0 failed lately and wait."
+
+
+def test_so_many_runs_at_a_time_and_no_more(tick, land, instance):
+    land(*days_after("2026-03-01", 30)[::2])
+    for day in days_after("2026-05-01", MOST_RUNS - 1):
+        unfinished_run(instance, day, day)
+    assert tick() == [("2026-03-29", "2026-03-29")]
+
+
+def test_a_refused_day_waits_for_a_change(tick, land, instance, fail_check):
+    land("2026-03-01", "2026-03-05")
+    fail_check("2026-03-05")
+    run_job("build_days", instance=instance, partition_range=(date(2026, 3, 1), date(2026, 3, 5)))
+    assert tick() == "1 days are stale: 0 are being built, 1 failed their checks, 0 failed lately and wait."
+    land("2026-03-05")
+    assert tick() == [("2026-03-05", "2026-03-05")]
+
+
+def test_a_refused_day_is_judged_again_by_newer_checks(tick, land, instance, fail_check, monkeypatch):
+    land("2026-03-05")
+    fail_check("2026-03-05")
+    run_job("build_days", instance=instance, partition_range=(date(2026, 3, 5), date(2026, 3, 5)))
+    monkeypatch.setattr("pipelines.due_days.CHECKS_VERSION", 1_000)
+    monkeypatch.setattr("pipelines.due_days.FIRST_PAUSE", timedelta(0))
+    assert tick() == [("2026-03-05", "2026-03-05")]
+
+
+def test_days_of_a_failed_run_pause_then_come_one_by_one(land, instance, workspace, monkeypatch):
+    land("2026-03-01", "2026-03-02", "2026-03-09")
+    failed_run(instance, "2026-03-01", "2026-03-02")
+    due = due_days(instance, workspace)
+    assert due.paused == {date(2026, 3, 1), date(2026, 3, 2)}
+    assert due.spans == [(date(2026, 3, 9), date(2026, 3, 9))]
+
+    monkeypatch.setattr("pipelines.due_days.FIRST_PAUSE", timedelta(0))
+    due = due_days(instance, workspace)
+    assert due.spans == [(day, day) for day in (date(2026, 3, 9), date(2026, 3, 2), date(2026, 3, 1))]
+
+
+def test_a_change_after_the_failure_is_tried_at_once(tick, land, instance, workspace):
+    land("2026-03-01")
+    failed_run(instance, "2026-03-01", "2026-03-01", plan_builds(workspace, [date(2026, 3, 1)]), workspace)
+    assert tick() == "1 days are stale: 0 are being built, 0 failed their checks, 1 failed lately and wait."
+    land("2026-03-01")
+    assert tick() == [("2026-03-01", "2026-03-01")]
+
+
+def test_a_day_later_than_today_waits_for_its_beginning(tick, land):
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    land("2026-03-01", str(tomorrow + timedelta(days=1)))
+    assert tick() == [("2026-03-01", "2026-03-01")]
+
+
+def test_days_published_without_dagster_are_reported(tick, land, instance, workspace):
+    land("2026-03-01", "2026-03-02")
+    build_on_command_line(workspace, [date(2026, 3, 1), date(2026, 3, 2)])
+    assert materialized(instance, "catalog") == set()
+
+    assert tick() == "Every landed day is published as it is."
+    for asset in ("landed_calls", *CORE_AND_MARTS, "catalog"):
+        assert materialized(instance, asset) == {"2026-03-01", "2026-03-02"}
+    assert newest(instance, "calls", "2026-03-02").metadata["dagster/partition_row_count"].value == 2
+
+    event_count = len(instance.fetch_materializations(dg.AssetKey("catalog"), limit=99).records)
+    tick()
+    assert len(instance.fetch_materializations(dg.AssetKey("catalog"), limit=99).records) == event_count
+
+
+def test_a_crash_between_commit_and_catalog_is_mended(tick, land, instance, workspace):
+    land("2026-03-01")
+    run_job("build_days", instance=instance, partition_range=(date(2026, 3, 1), date(2026, 3, 1)))
+    workspace.settings.catalog_path.unlink()
+    (workspace.storage.root / layout.link_file(date(2026, 3, 1), "calls")).unlink()
+    tick()
+    assert workspace.catalog.generation() == 1
+    assert workspace.storage.size(layout.link_file(date(2026, 3, 1), "calls"))
+
+
+def test_other_settings_than_the_lakes_build_nothing(land, tick, monkeypatch):
+    land("2026-03-01")
+    tick()
+    monkeypatch.setenv("CHORUS_TIMEZONE", "Europe/Berlin")
+    with pytest.raises(dg.Failure, match=r"timezone.*--accept-settings"):
+        tick()
+
+
+def test_in_process_the_same_days_are_built(land, instance, workspace):
+    land("2026-03-01", "2026-03-02", "2026-03-09")
+    results = run_stale_days(instance)
+    assert [result.success for result in results] == [True, True]
+    assert sorted(state.load_manifest(workspace.storage).value.days) == [
+        date(2026, 3, 1),
+        date(2026, 3, 2),
+        date(2026, 3, 9),
+    ]
+    assert run_stale_days(instance) == []

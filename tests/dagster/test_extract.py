@@ -1,0 +1,120 @@
+"""A run of extract_calls against a simulated API, and the way from there to published days."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from pipelines.lake import state
+from pipelines.local_runs import run_extract, run_stale_days
+from pipelines.simulator.faults import parse_faults
+from tests.support.dagster_runs import materialized, staleness, step_failures
+from tests.support.simulated import KEY, simulated_api, small_world
+
+pytestmark = pytest.mark.usefixtures("workspace", "api")
+
+
+@pytest.fixture
+def world():
+    return small_world(calls=90, days=3)
+
+
+@pytest.fixture
+def api(world, monkeypatch):
+    with simulated_api(world, clock=lambda: datetime.now(UTC)) as running:
+        monkeypatch.setenv("CHORUS_API_URL", running.url)
+        monkeypatch.setenv("CHORUS_API_KEY", KEY)
+        monkeypatch.setenv("CHORUS_RETRY_SECONDS", "0")
+        yield running
+
+
+def landed_days(workspace):
+    return {str(day) for day in state.load_landed(workspace.storage).value.days}
+
+
+def published_days(workspace):
+    return {str(day) for day in state.load_manifest(workspace.storage).value.days}
+
+
+def facts(result):
+    event = next(
+        event for event in result.all_events if event.is_step_materialization and "call_pages" in event.message
+    )
+    metadata = event.step_materialization_data.materialization.metadata
+    return {name: value.value for name, value in metadata.items()}
+
+
+def test_from_the_api_to_the_catalog(instance, workspace):
+    extract = run_extract(instance)
+    assert extract.success
+    days = landed_days(workspace)
+    assert materialized(instance, "landed_calls") == days
+
+    assert all(build.success for build in run_stale_days(instance))
+    assert published_days(workspace) == days == materialized(instance, "catalog")
+    assert set(staleness(instance, "calls", *days)) == {"FRESH"}
+
+
+def test_a_run_says_what_it_did(instance, workspace):
+    said = facts(run_extract(instance))
+    total = said["total at the end"]
+    assert said["complete"] is True
+    assert (said["new"], said["changed"], said["unchanged"]) == (total, 0, 0)
+    assert said["days changed"] == len(landed_days(workspace))
+    assert said["pages"] >= 1
+
+    again = facts(run_extract(instance, full=True))
+    assert (again["mode"], again["new"], again["unchanged"]) == ("full", 0, total)
+    assert again["days changed"] == 0
+
+
+def test_for_each_changed_day_the_observation_comes_before_the_materialization(instance, workspace):
+    result = run_extract(instance)
+    logged = [
+        (type(data).__name__, data.partition)
+        for event in result.all_events
+        if (data := landed_event(event)) is not None
+    ]
+    days = sorted(landed_days(workspace), reverse=True)
+    assert logged == [pair for day in days for pair in (("AssetObservation", day), ("AssetMaterialization", day))]
+
+
+def landed_event(event):
+    if event.is_asset_observation:
+        return event.asset_observation_data.asset_observation
+    if event.is_step_materialization:
+        found = event.step_materialization_data.materialization
+        return found if found.asset_key == dg.AssetKey("landed_calls") else None
+    return None
+
+
+def test_an_extract_that_is_cut_off_fails_and_keeps_what_landed(api, instance, workspace):
+    api.faults.extend(parse_faults("server_error:every=2"))
+    result = run_extract(instance)
+    assert not result.success
+    words = step_failures(result)["call_pages"]
+    assert "incomplete" in words.lower()
+    assert KEY not in words
+    assert materialized(instance, "landed_calls") == landed_days(workspace) != set()
+
+
+def test_a_page_limit_is_no_failure(instance):
+    result = run_extract(instance, max_pages=1)
+    assert result.success
+    assert facts(result)["complete"] is False
+
+
+def test_a_refused_key_is_said_plainly(instance, monkeypatch):
+    monkeypatch.setenv("CHORUS_API_KEY", "sk_test_wrong")
+    result = run_extract(instance)
+    assert not result.success
+    assert "CHORUS_API_KEY" in step_failures(result)["call_pages"]
+    assert "sk_test_wrong" not in str([event.message for event in result.all_events])
+
+
+def test_without_a_key_the_run_says_what_to_set(instance, monkeypatch):
+    monkeypatch.delenv("CHORUS_API_KEY")
+    result = run_extract(instance)
+    assert "CHORUS_API_KEY is not set" in step_failures(result)["call_pages"]

@@ -1,0 +1,90 @@
+"""Somebody is told of a failed run; whether that works or not, the secret address stays one."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import dagster as dg
+import pytest
+
+from pipelines.local_runs import run_job
+from pipelines.sensors import run_failure_alert
+
+
+@pytest.fixture
+def webhook():
+    """A receiver on loopback: its address, what it got, and the status it answers with."""
+    got: list[dict] = []
+    answer = {"status": 204}
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(answer["status"])
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/hook/secret-part", got, answer
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def failed(land, instance, fail_check):
+    land("2026-03-01", "2026-03-02")
+    fail_check("2026-03-02")
+    return run_job("build_days", instance=instance, partition_range=(date(2026, 3, 1), date(2026, 3, 2))), instance
+
+
+def alert(result, instance):
+    event = next(event for event in result.all_events if event.is_failure and event.is_run_failure)
+    run_failure_alert(
+        dg.build_run_status_sensor_context(
+            sensor_name="run_failure_alert",
+            dagster_event=event,
+            dagster_instance=instance,
+            dagster_run=result.dagster_run,
+        ).for_run_failure()
+    )
+
+
+def test_a_failed_run_is_told_with_its_days_and_reasons(failed, webhook, monkeypatch):
+    result, instance = failed
+    address, got, _ = webhook
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", address)
+    alert(result, instance)
+    assert len(got) == 1
+    assert {name: value for name, value in got[0].items() if name != "steps"} == {
+        "job": "build_days",
+        "run_id": result.run_id,
+        "status": "failed",
+        "first_day": "2026-03-01",
+        "last_day": "2026-03-02",
+    }
+    assert "2026-03-02 (unique_keys)" in got[0]["steps"]["catalog"]
+
+
+def test_without_an_address_nobody_is_told(failed, webhook):
+    alert(*failed)
+    assert webhook[1] == []
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_an_alert_that_does_not_arrive_fails_nothing_and_tells_no_secret(failed, webhook, monkeypatch, capfd, closed):
+    result, instance = failed
+    address, _, answer = webhook
+    answer["status"] = 500
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", "http://127.0.0.1:9/hook/secret-part" if closed else address)
+    capfd.readouterr()
+    alert(result, instance)
+    said = "".join(capfd.readouterr())
+    assert "not delivered" in said
+    assert "secret-part" not in said

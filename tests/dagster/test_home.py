@@ -1,0 +1,108 @@
+"""Dagster's home on one machine: set up once, shared by the UI and by programs that run jobs themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from pipelines.dagster_home import dagster_home, open_instance
+from pipelines.launcher import WatchedRunLauncher
+from pipelines.local_runs import run_stale_days
+from tests.support.dagster_runs import materialized
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_home_is_made_in_the_working_folder_and_kept(tmp_path):
+    home = dagster_home()
+    assert home == tmp_path / "data" / "dagster_home"
+    assert home.stat().st_mode & 0o007 == 0, "runs tell about calls: only owner and group may read them"
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    assert dagster_home() == home
+    assert (home / "dagster.yaml").read_text() == "telemetry: {enabled: false}\n"
+
+
+@pytest.mark.usefixtures("workspace")
+def test_dagster_home_may_lie_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "elsewhere"))
+    assert dagster_home() == tmp_path / "elsewhere"
+    assert not (tmp_path / "data").exists()
+
+
+def test_what_a_program_runs_there_stays_there(land):
+    land("2026-03-01")
+    with open_instance() as instance:
+        assert isinstance(instance.run_launcher, WatchedRunLauncher)
+        assert not instance.telemetry_enabled
+        assert instance.run_monitoring_enabled
+        assert instance.get_concurrency_config().pool_config.default_pool_limit == 1
+        run_ids = [result.run_id for result in run_stale_days(instance)]
+    with open_instance() as instance:
+        assert [run.run_id for run in instance.get_runs()] == run_ids
+        assert materialized(instance, "catalog") == {"2026-03-01"}
+
+
+def ask(port, query):
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql",
+        data=json.dumps({"query": query}).encode(),
+        headers={"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)["data"]
+
+
+def wait_for_location(port, process):
+    """The entries of the workspace, once the UI answers and has loaded them."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "it ended by itself"
+        try:
+            found = ask(port, "{workspaceOrError{... on Workspace{locationEntries{name loadStatus}}}}")
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            found = None
+        entries = found["workspaceOrError"]["locationEntries"] if found else []
+        if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
+            return [entry["name"] for entry in entries]
+        time.sleep(0.5)
+    pytest.fail("the UI did not come up in time")
+
+
+@pytest.mark.service
+@pytest.mark.usefixtures("workspace")
+@pytest.mark.parametrize("farewell", [signal.SIGINT, signal.SIGTERM])
+def test_make_dev_serves_the_assets_and_stops_when_told_even_in_the_background(tmp_path, farewell):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path / "dev.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            # As a shell does for what it starts in the background: Ctrl-C is ignored.
+            ["/bin/sh", "-c", f"trap '' INT; exec {sys.executable} -m pipelines.dev -p {port}"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        assert wait_for_location(port, process) == ["chorus_calls"]
+        found = ask(port, "{assetsOrError{... on AssetConnection{nodes{key{path}}}}}")["assetsOrError"]["nodes"]
+        assert len(found) == 11
+    finally:
+        process.send_signal(farewell)
+        process.wait(timeout=120)
+    assert "SupersessionWarning" not in log.read_text()
+    assert dg.DagsterInstance.from_config(str(tmp_path / "data" / "dagster_home")).get_runs() == []

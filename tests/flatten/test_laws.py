@@ -1,0 +1,146 @@
+"""Laws that any day's tables keep: nothing is lost, nothing is doubled, and a bad value costs only its field."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.oracle.names import KEYS
+from tests.oracle.rows import Shaping
+from tests.support.flattened import LANDED, Rows, flatten, flatten_calls
+from tests.support.histories import History, histories
+from tests.support.json_text import Sent, to_json
+from tests.support.sane_calls import sane_call
+
+bounded = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+NOT_TEXT = ([], {"a": 1}, ["text"])
+NOT_MEASURES = (-1, Sent("-0.01"), Sent("NaN"), Sent("1e999"), Sent("-Infinity"), "abc", "1_000", "", True, [], {})
+NOT_TIMES = (7, True, "soon", "", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", [], {})
+NOT_OBJECTS = (7, "text", True, [], Sent("NaN"))
+OUTCOME = {"outcome", "is_terminal", "is_connected", "is_contained"}
+MESSAGES = {"message_count", "user_message_count", "agent_message_count", "user_word_count", "agent_word_count"}
+
+# Per field: what it must not be, and the columns of calls that hang on it.
+FIELDS: dict[str, tuple[tuple[Any, ...], set[str]]] = {
+    "organizationId": (NOT_TEXT, {"organization_id"}),
+    "agentId": (NOT_TEXT, {"agent_id"}),
+    "phoneNumberId": (NOT_TEXT, {"phone_number_id"}),
+    "callSid": (NOT_TEXT, {"call_sid"}),
+    "provider": (NOT_TEXT, {"provider"}),
+    "direction": (NOT_TEXT, {"direction"}),
+    "status": (NOT_TEXT, {"status", *OUTCOME}),
+    "endedReason": (NOT_TEXT, {"ended_reason", *OUTCOME}),
+    "customerNumber": (NOT_TEXT, {"customer_number", "customer_key"}),
+    "recordingUrl": (NOT_TEXT, {"recording_url", "has_recording"}),
+    "durationSeconds": (NOT_MEASURES, {"duration_seconds", "cost_per_minute", "is_connected", "is_contained"}),
+    "cost": (NOT_MEASURES, {"cost", "cost_per_minute"}),
+    "turnCount": ((2.5, "3", True, Sent("1e999"), Sent("9223372036854775808"), [], {}), {"turn_count"}),
+    "startedAt": (NOT_TIMES, {"started_at", "started_at_local", "seconds_to_transfer"}),
+    "endedAt": (NOT_TIMES, {"ended_at"}),
+    "transcript": (NOT_OBJECTS[:3], MESSAGES),
+    "analysis": (NOT_OBJECTS, {"summary", "extractions"}),
+    "contextVariables": (NOT_OBJECTS, {"context_variables"}),
+    "metadata": (NOT_OBJECTS, {"metadata"}),
+}
+# What legs take over from their call.
+INHERITED = {"organization_id", "agent_id", "phone_number_id", "direction", "seconds_to_transfer"}
+SOURCES = {"analysis": "extraction", "contextVariables": "context", "metadata": "metadata"}
+
+
+@settings(bounded, max_examples=60)
+@given(histories(), st.integers(1, 9))
+def test_keys_are_unique_and_never_null_where_they_must_not_be(history, chunk):
+    for day in history.days:
+        rows = flatten(history, day, Shaping(), chunk=chunk)
+        for table in ("calls", "transcript_turns", "transfer_legs", "call_attributes"):
+            keys = Counter(tuple(row[name] for name in KEYS[table]) for row in rows[table])
+            assert [key for key, times in keys.items() if times > 1] == [], table
+            required = [name for name in KEYS[table] if (table, name) != ("transcript_turns", "leg_id")]
+            assert all(row[name] is not None for row in rows[table] for name in required)
+
+
+@settings(bounded, max_examples=60)
+@given(histories(), st.integers(1, 9))
+def test_every_transcript_is_listed_whole_and_in_its_order(history, chunk):
+    for day in history.days:
+        rows = flatten(history, day, Shaping(), chunk=chunk)
+        listed: dict[tuple[str, str | None], list[int]] = {}
+        for turn in rows["transcript_turns"]:
+            listed.setdefault((turn["call_id"], turn["leg_id"]), []).append(turn["turn_index"])
+        assert all(turns == list(range(len(turns))) for turns in listed.values())
+        roots = {(call["call_id"], None): call["message_count"] for call in rows["calls"] if call["is_root"]}
+        alone = {
+            (leg["call_id"], leg["leg_id"]): leg["message_count"]
+            for leg in rows["transfer_legs"]
+            if leg["source"] == "child_call"
+        }
+        for place, messages in (roots | alone).items():
+            assert len(listed.get(place, [])) == (messages or 0), place
+        assert {place for place in listed if place[1] is None} <= roots.keys()
+
+
+@settings(bounded, max_examples=60)
+@given(histories())
+def test_every_call_that_was_received_has_one_row(history):
+    for day in history.days:
+        received = {version.call_id for version in history.versions.get(day, [])}
+        rows = flatten(history, day, Shaping())
+        assert [row["call_id"] for row in rows["calls"]] == sorted(received)
+        rejected = [row for row in rows["data_issues"] if row["kind"] == "rejected_item"]
+        assert len(rejected) == len(history.rejected.get(day, []))
+
+
+@settings(bounded, max_examples=150)
+@given(st.data(), st.sampled_from(sorted(FIELDS)), st.integers(0, 10_000))
+def test_a_bad_value_costs_only_its_field(data, field, seed):
+    values, columns = FIELDS[field]
+    bad = data.draw(st.sampled_from(values))
+    good = {**sane_call(seed, "c1"), "parentCallId": None}
+    bystander = {**sane_call(seed + 1, "c2"), "parentCallId": None, "createdAt": good["createdAt"], "transferCalls": []}
+    if good["transferCalls"]:
+        good["transferCalls"] = [{**leg, "id": f"leg{at}"} for at, leg in enumerate(good["transferCalls"])]
+    before, after = flatten_calls(good, bystander), flatten_calls({**good, field: bad}, bystander)
+
+    assert _without(before["calls"], columns) == _without(after["calls"], columns)
+    assert after["calls"][1] == before["calls"][1]
+    assert _without(before["transfer_legs"], INHERITED & columns) == _without(
+        after["transfer_legs"], INHERITED & columns
+    )
+    if field != "transcript":
+        assert after["transcript_turns"] == before["transcript_turns"]
+    else:
+        lost = [turn for turn in before["transcript_turns"] if turn["call_id"] == "c1" and turn["leg_id"] is None]
+        assert after["transcript_turns"] == [turn for turn in before["transcript_turns"] if turn not in lost]
+    kept = [row for row in before["call_attributes"] if (row["call_id"], row["source"]) != ("c1", SOURCES.get(field))]
+    assert after["call_attributes"] == kept
+    _assert_noted(before, after, f"$.{field}", bad)
+
+
+def _without(rows: list[dict[str, Any]], columns: set[str]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name not in columns} for row in rows]
+
+
+def _assert_noted(before: Rows, after: Rows, path: str, bad: Any) -> None:
+    """The bad value is noted once, and nothing else is noted that was not noted before."""
+    known = [_told(row) for row in before["data_issues"]]
+    new = [row for row in after["data_issues"] if _told(row) not in known]
+    assert [(row["call_id"], row["path"], row["kind"], row["raw_value"]) for row in new] == [
+        ("c1", path, "invalid_value", to_json(bad))
+    ]
+
+
+def _told(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["call_id"], row["table_name"], row["path"], row["kind"], row["raw_value"]
+
+
+@pytest.mark.parametrize("spelling", ["1.50", "1.5e0", '"1.50"', '" +1.5 "'])
+def test_decimal_texts_and_numbers_mean_the_same(spelling):
+    history = History()
+    history.receive(f'{{"id":"c1","createdAt":"2026-03-10T12:00:00Z","cost":{spelling}}}', LANDED)
+    rows = flatten(history, history.days[0], Shaping())
+    assert (rows["calls"][0]["cost"], rows["data_issues"]) == (1.5, [])
