@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dagster import DagsterRun, DefaultRunLauncher
+import os
+
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DefaultRunLauncher
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
@@ -22,7 +24,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Ask the server that started a run whether it still has it."""
+        """Ask the server that started a run whether it still has it, and look for the run's process."""
         client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]  # Dagster's own
         if client is None:
             # Started by a program of its own, without a server: its longest run time is all there is to go by.
@@ -33,6 +35,31 @@ class WatchedRunLauncher(DefaultRunLauncher):
             known = deserialize_value(answer, CanCancelExecutionResult).can_cancel
         except Exception:  # noqa: BLE001 - whatever keeps the server from answering, the run is lost with it
             return CheckRunHealthResult(WorkerStatus.FAILED, "The server that started the run is gone.")
-        if known:
+        # A server that has loaded the code anew does not know the runs that it started before: they go on.
+        if known or _is_alive(_process_of(self._instance, run)):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.FAILED, "The run's process is gone.")
+
+
+def _process_of(instance: DagsterInstance, run: DagsterRun) -> int | None:
+    """The id of the process that a run works in, which it noted when it began."""
+    for entry in instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT):
+        event = entry.dagster_event
+        noted = event.engine_event_data.metadata.get("pid") if event else None
+        if noted is not None:
+            return int(str(noted.value))
+    return None
+
+
+def _is_alive(process: int | None) -> bool:
+    if process is None:
+        return False
+    if os.name == "nt":  # signal 0 is no question there, and the longest run time ends what hangs
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

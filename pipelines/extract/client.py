@@ -148,7 +148,7 @@ class CallsClient:
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError,
                 requests.exceptions.ContentDecodingError) as error:  # fmt: skip
             raise _TryAgainError(_trouble(error)) from None
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:
             # Its text may hold a header, and with it the key.
             message = f"{self._url} cannot be asked ({type(error).__name__}). Check CHORUS_API_URL and CHORUS_API_KEY."
             raise ChorusCallsError(message) from None

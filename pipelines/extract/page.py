@@ -106,16 +106,17 @@ def _parts(source: bytes, opening: bytes) -> Iterator[bytes]:
             depth += 1
         elif token in b"]}":
             depth -= 1
-            if depth == 0 and match.end() == len(source):
-                last = source[start : match.start()]
-                if last.strip() or start > 1:
-                    yield last
-                return
+            if depth == 0:
+                break
         elif token == b"," and depth == 1:
             yield source[start : match.start()]
             start = match.end()
-    message = "JSON that is cut off"
-    raise NotAPageError(message)
+    if depth or match.end() < len(source):
+        message = "JSON that is cut off or goes on behind its end"
+        raise NotAPageError(message)
+    last = source[start : match.start()]
+    if last.strip() or start > 1:
+        yield last
 
 
 def _total(pagination: msgspec.Raw | bytes) -> int | None:

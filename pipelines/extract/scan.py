@@ -192,8 +192,8 @@ def _search(scan: Scan, shown: Shown) -> Scan:
     if not shown.unseen:  # the list grew before this place
         return replace(scan, offset=shown.offset + len(shown.keys) - _overlap(shown), detours=scan.detours + 1)
     grown = (shown.total or 0) - (scan.total or 0) if scan.total is not None else 0
-    if grown > 0 and not scan.detours:
-        return replace(scan, offset=shown.offset + grown, detours=1)
+    if grown >= len(shown.keys) - OVERLAP:  # so many at once would have pushed the run's end off the page
+        return replace(scan, offset=shown.offset + grown, detours=scan.detours + 1)
     return _step_back(scan, shown.offset)
 
 
@@ -219,7 +219,7 @@ def _head(scan: Scan, shown: Shown) -> Scan:
     keys = frozenset(shown.keys)
     if keys - shown.unseen or not keys:
         over = scan.goal if scan.rounds + 1 >= MAX_ROUNDS else None
-        return replace(_next_round(scan, accepted=scan.round | keys), ending=over)
+        return replace(_next_round(scan, accepted=scan.round | shown.unseen), ending=over)
     if scan.round and not scan.round & keys:  # calls vanished between two pages of the round
         return replace(_next_round(scan, frozenset()), detours=scan.detours + 1)
     return replace(scan, round=scan.round | keys, offset=shown.offset + len(shown.keys) - _overlap(shown))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -38,10 +39,11 @@ class Chunk:
 
     def origin(self, row: int) -> Origin:
         """Return what a call's problems are attributed to."""
-        return Origin(self.calls[row].id, self.payloads[row], self._landed_at[row])
+        return Origin(self.calls[row].id, self.payloads[row], self.landed_at[row])
 
     @cached_property
-    def _landed_at(self) -> list[datetime]:
+    def landed_at(self) -> list[datetime]:
+        """When each call's newest payload landed."""
         # Calls that landed together share one instant, and each value that becomes a datetime of its own costs time.
         coded = self.landed["landed_at"].combine_chunks().dictionary_encode()
         moments: list[datetime] = coded.dictionary.to_pylist()
@@ -84,31 +86,28 @@ def decode_chunk(landed: pa.Table, issues: Issues) -> Chunk:
     call_ids: list[str] = landed["call_id"].to_pylist()
     chunk = Chunk(landed.drop_columns(["payload"]), [], payloads, issues)
     for row, (call_id, payload) in enumerate(zip(call_ids, payloads, strict=True)):
-        problems: list[Problem] = []
-        call = _decode(payload, problems)
+        try:
+            call = _STRICT(payload)
+            is_whole = _ESCAPED_NUL not in payload
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            is_whole = False
+        if not is_whole:
+            call, problems = _decode_odd(payload)
+            for problem in problems:
+                issues.add(Origin(call_id, payload, chunk.landed_at[row]), problem)
         call.id = call_id
         if call.parent_call_id is not None and not call.parent_call_id.strip():
             call.parent_call_id = None
-            problems.append(Problem("calls", "parent_call_id", ("parentCallId",), INVALID, "blank; read as none"))
+            problem = Problem("calls", "parent_call_id", ("parentCallId",), INVALID, "blank; read as none")
+            issues.add(Origin(call_id, payload, chunk.landed_at[row]), problem)
         chunk.calls.append(call)
-        if problems:
-            origin = chunk.origin(row)
-            for problem in problems:
-                issues.add(origin, problem)
     return chunk
 
 
-def _decode(payload: bytes, problems: list[Problem]) -> Call:
+def _decode_odd(payload: bytes) -> tuple[Call, Sequence[Problem]]:
+    """Decode a call that has roles of its own, or bad values, and say what was wrong with it."""
     if _ESCAPED_NUL not in payload:
-        try:
-            return _STRICT(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass
-        try:
-            return _ANY_ROLE(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            return _ANY_ROLE(payload), ()
     repair = Repair()
-    call = repair.call(payload.decode("utf-8", "replace"))
-    problems.extend(repair.problems)
-    return call
+    return repair.call(payload.decode("utf-8", "replace")), repair.problems

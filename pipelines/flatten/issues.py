@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from pipelines.dictionary import TABLES
+from pipelines.dictionary import TABLES, personal_columns
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.source import Step, mended, path_text, source_at
 
@@ -18,6 +18,7 @@ INCONSISTENT = "inconsistent"
 UNKNOWN = "unknown_value"
 REJECTED = "rejected_item"
 RAW_VALUE_LENGTH = 1_000
+_PERSONAL = {table: personal_columns(table) for table in TABLES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Issues:
     def add(self, origin: Origin, problem: Problem) -> None:
         """Take down one problem of an item."""
         raw: str | None = None
-        if self.keep_personal or not TABLES[problem.table].column(problem.column).personal.is_content:
+        if self.keep_personal or problem.column not in _PERSONAL[problem.table]:
             raw = source_at(origin.payload, problem.steps)
         if raw is not None:
             raw = mended(raw)[:RAW_VALUE_LENGTH]

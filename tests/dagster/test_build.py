@@ -13,7 +13,15 @@ from pipelines.lake import layout, state
 from pipelines.lake_report import report_landed
 from pipelines.local_runs import run_job
 from tests.support import lakes
-from tests.support.dagster_runs import CORE_AND_MARTS, materialized, newest, staleness, step_failures, tell_landed
+from tests.support.dagster_runs import (
+    CORE_AND_MARTS,
+    failed,
+    materialized,
+    newest,
+    staleness,
+    step_failures,
+    tell_landed,
+)
 
 
 def build(instance, first="2026-03-01", last="2026-03-04"):
@@ -80,6 +88,8 @@ def test_a_failing_day_is_refused_and_the_others_are_published(workspace, land, 
     }
     good = {"2026-03-01", "2026-03-03"}
     assert published_days(workspace) == good == materialized(instance, "catalog")
+    assert failed(instance, "catalog") == {"2026-03-02"}
+    assert [failed(instance, asset) for asset in CORE_AND_MARTS] == [set()] * 8, "all were built, if not published"
     wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey("catalog"))
     observed = instance.fetch_observations(wanted, limit=9).records
     assert [record.partition_key for record in observed] == ["2026-03-02"]

@@ -1,13 +1,20 @@
-"""A run is lost when the server that started it is gone, and only then."""
+"""A run is lost when the server that started it is gone or its process is, and only then."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
+from dagster._core.events import EngineEventData
 from dagster._core.launcher.base import WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.test_utils import create_run_for_test
+from dagster._grpc.client import DagsterGrpcClient
+from dagster._grpc.types import CanCancelExecutionResult
+from dagster._serdes import serialize_value
 
 from pipelines.launcher import WatchedRunLauncher
 
@@ -19,13 +26,41 @@ def launcher(instance):
     return watched
 
 
-def test_a_run_whose_server_is_gone_has_failed(launcher, instance):
-    tags = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "port": 9})}
-    run = create_run_for_test(instance, tags=tags)
+@pytest.fixture
+def served_run(instance):
+    """A run that a server has started, which nobody listens for at its port."""
+    return create_run_for_test(instance, tags={GRPC_INFO_TAG: json.dumps({"host": "localhost", "port": 9})})
+
+
+@pytest.fixture
+def forgetful_server(monkeypatch):
+    """A server that answers, and knows of no run: it has loaded the code anew."""
+    answer = serialize_value(CanCancelExecutionResult(can_cancel=False))
+    monkeypatch.setattr(DagsterGrpcClient, "can_cancel_execution", lambda *_, **__: answer)
+
+
+def work_in(instance, run, process):
+    instance.report_engine_event("Started process for run", run, EngineEventData.in_process(process))
+
+
+def test_a_run_whose_server_is_gone_has_failed(launcher, served_run):
     assert launcher.supports_check_run_worker_health
-    assert launcher.check_run_worker_health(run).status is WorkerStatus.FAILED
+    assert launcher.check_run_worker_health(served_run).status is WorkerStatus.FAILED
 
 
-def test_a_run_in_a_process_of_its_own_is_left_alone(launcher, instance):
-    run = create_run_for_test(instance)
-    assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
+def test_a_run_in_a_program_of_its_own_is_left_alone(launcher, instance):
+    assert launcher.check_run_worker_health(create_run_for_test(instance)).status is WorkerStatus.RUNNING
+
+
+@pytest.mark.usefixtures("forgetful_server")
+def test_a_run_goes_on_when_its_server_loads_the_code_anew(launcher, instance, served_run):
+    work_in(instance, served_run, os.getpid())
+    assert launcher.check_run_worker_health(served_run).status is WorkerStatus.RUNNING
+
+
+@pytest.mark.usefixtures("forgetful_server")
+def test_a_run_whose_process_is_gone_has_failed(launcher, instance, served_run):
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    work_in(instance, served_run, process.pid)
+    assert launcher.check_run_worker_health(served_run).status is WorkerStatus.FAILED

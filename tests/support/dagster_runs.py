@@ -36,6 +36,15 @@ def materialized(instance: dg.DagsterInstance, asset: str) -> set[str]:
     return set(instance.get_materialized_partitions(dg.AssetKey(asset)))
 
 
+def failed(instance: dg.DagsterInstance, asset: str) -> set[str]:
+    """Return the days of an asset that Dagster shows as failed: planned by a run, and not materialized by it."""
+    return set(
+        instance.event_log_storage.get_latest_asset_partition_materialization_attempts_without_materializations(
+            dg.AssetKey(asset)
+        )
+    )
+
+
 def newest(instance: dg.DagsterInstance, asset: str, day: str) -> dg.AssetMaterialization:
     """Return the newest materialization of a day."""
     wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[day])

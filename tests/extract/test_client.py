@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import gzip
+import socket
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipelines.errors import ChorusCallsError, KeyRefusedError
+from pipelines.simulator import Response
+from pipelines.simulator.messages import error
+from tests.support.extraction import call, client_of
+from tests.support.simulated import KEY, simulated_api
+
+ITEMS = [call(f"call-{number}") for number in range(5)]
+SECRET = "sk_live_must_never_show"
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch):
+    monkeypatch.setattr("pipelines.extract.retry._FIRST_WAIT", 0.01)
+
+
+def answering(*answers: Response):
+    """Give these answers one after the other, then the real ones."""
+    left = list(answers)
+    return lambda request, respond: left.pop(0) if left else respond(request)
+
+
+def always(answer: Response):
+    return lambda _request, _respond: answer
+
+
+def test_a_page_is_asked_for_as_documented():
+    now = datetime(2026, 3, 4, 10, tzinfo=UTC)
+    with simulated_api(items=ITEMS, clock=lambda: now) as api, client_of(api.url) as client:
+        page = client.page(2, 2)
+        [asked] = api.requests
+    assert (page.offset, page.items, page.total, page.date) == (2, ITEMS[2:4], 5, now)
+    assert (asked.offset, asked.limit) == (2, 2)
+    assert asked.headers["content-type"] == "application/json"
+    assert asked.headers["accept-encoding"] == "gzip"
+
+
+def test_a_compressed_page_is_unpacked():
+    items = [call(f"call-{number}", summary="word " * 500) for number in range(20)]
+    with simulated_api(items=items) as api, client_of(api.url) as client:
+        assert client.page(0).items == items
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        error(429, "Too many requests").with_headers(Retry_After="0"),
+        error(500, "no"),
+        error(503, "no"),
+        error(408, "no"),
+        Response(200, b"<html>Just a moment...</html>"),
+        Response(200, b""),
+        Response(200, b'{"data": [{"id": "a"}, {"id'),
+        Response(200, b"{}"),
+        Response(200, b"{" * 100, sent_bytes=50),
+        Response(200, b"not gzip at all", {"Content-Encoding": "gzip"}),
+        Response(200, gzip.compress(b'{"data": []}' * 100)[:40], {"Content-Encoding": "gzip"}),
+    ],
+    ids=["429", "500", "503", "408", "html", "empty", "cut", "other", "broken-off", "no-gzip", "cut-gzip"],
+)
+def test_what_a_later_answer_may_mend_is_asked_again(answer):
+    with simulated_api(items=ITEMS, faults=[answering(answer, answer)]) as api, client_of(api.url) as client:
+        assert client.page(0).items == ITEMS
+        assert (client.requests, client.retries) == (3, 2)
+
+
+def test_a_connection_that_the_server_closed_is_made_again():
+    with simulated_api(items=ITEMS) as api, client_of(api.url) as client:
+        client.page(0)
+        api._server.hang_up()
+        assert client.page(0).items == ITEMS
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_is_not_tried_again(status):
+    with simulated_api(items=ITEMS, faults=[always(error(status, "no"))]) as api, client_of(api.url) as client:
+        with pytest.raises(KeyRefusedError) as refused:
+            client.page(0)
+        assert client.requests == 1
+    assert refused.value.exit_code == 3
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 301, 302, 307, 204])
+def test_an_answer_that_will_stay_so_ends_it_at_once_and_says_what_to_check(status):
+    answer = Response(status, b"", {"Location": "http://127.0.0.1:9/elsewhere"})
+    with simulated_api(items=ITEMS, faults=[always(answer)]) as api, client_of(api.url) as client:
+        with pytest.raises(ChorusCallsError, match=f"{status}.*Check CHORUS_API_URL"):
+            client.page(0)
+        assert len(api.requests) == 1
+
+
+def test_trying_ends_when_its_time_is_used_up():
+    with (
+        simulated_api(items=ITEMS, faults=[always(error(500, "no"))]) as api,
+        client_of(api.url, retry_seconds=0.2) as client,
+    ):
+        with pytest.raises(ChorusCallsError, match=r"offset 3 .*answered 500.*CHORUS_RETRY_SECONDS"):
+            client.page(3)
+        assert client.requests == client.retries + 1 >= 2
+
+
+def test_without_time_to_try_again_a_page_is_asked_for_once():
+    with (
+        simulated_api(items=ITEMS, faults=[always(error(500, "no"))]) as api,
+        client_of(api.url, retry_seconds=0) as client,
+    ):
+        with pytest.raises(ChorusCallsError):
+            client.page(0)
+        assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("wait", ["3600", "date"])
+def test_a_longer_wait_than_allowed_is_neither_waited_for_nor_cut_short(wait):
+    now = datetime(2026, 3, 4, 10, tzinfo=UTC)
+    header = (now + timedelta(hours=1)).strftime("%a, %d %b %Y %H:%M:%S GMT") if wait == "date" else wait
+    answer = error(503, "later").with_headers(Retry_After=header)
+    with (
+        simulated_api(items=ITEMS, faults=[always(answer)], clock=lambda: now) as api,
+        client_of(api.url) as client,
+    ):
+        with pytest.raises(ChorusCallsError, match="asked to wait 3600 s"):
+            client.page(0)
+        assert len(api.requests) == 1
+
+
+def test_a_body_larger_than_allowed_is_not_read_to_its_end():
+    bomb = gzip.compress(b" " * 30_000_000)
+    answer = Response(200, bomb, {"Content-Encoding": "gzip"})
+    with (
+        simulated_api(items=ITEMS, faults=[always(answer)]) as api,
+        client_of(api.url, max_body_mb=1) as client,
+        pytest.raises(ChorusCallsError, match="larger than 1 MB"),
+    ):
+        client.page(0)
+
+
+def test_requests_keep_to_the_allowed_rate(monkeypatch):
+    slept: list[float] = []
+    monkeypatch.setattr("pipelines.extract.client.time.sleep", slept.append)
+    with (
+        simulated_api(items=ITEMS) as api,
+        client_of(api.url, max_requests_per_second=0.001) as client,
+    ):
+        for _ in range(3):
+            client.page(0)
+    assert len(slept) == 2
+    assert 900 < slept[0] <= 1000
+    assert 1900 < slept[1] <= 2000
+
+
+def test_a_netrc_file_does_not_replace_the_key(tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with simulated_api(items=ITEMS) as api, client_of(api.url) as client:
+        assert client.page(0).items == ITEMS
+
+
+def closed_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.mark.parametrize("trouble", ["401", "404", "500", "html", "302", "unreachable", "bad key", "bad address"])
+def test_the_key_is_in_no_error_and_no_log(trouble, caplog):
+    answers = {"html": Response(200, b"<html>"), "302": Response(302, b"", {"Location": f"http://x/?key={SECRET}"})}
+    answer = answers.get(trouble) or error(int(trouble) if trouble.isdigit() else 500, f"Bearer {SECRET}")
+    key = f"{SECRET}\n" if trouble == "bad key" else SECRET
+    caplog.set_level(0)
+    with simulated_api(items=ITEMS, key=SECRET, faults=[always(answer)]) as api:
+        url = {"unreachable": f"http://127.0.0.1:{closed_port()}/v1", "bad address": "http://[/v1"}.get(
+            trouble, api.url
+        )
+        with client_of(url, key=key, retry_seconds=0.05) as client, pytest.raises(ChorusCallsError) as failed:
+            client.page(0)
+    error_now: BaseException | None = failed.value
+    while error_now is not None:
+        assert SECRET not in f"{error_now!s} {error_now!r}"
+        error_now = error_now.__cause__ or (None if error_now.__suppress_context__ else error_now.__context__)
+    assert SECRET not in caplog.text
+    assert SECRET not in repr(vars(client))
+    assert KEY not in failed.value.message

@@ -1,0 +1,161 @@
+"""A scan over a list that changes between any two requests: whatever it calls complete, it has seen completely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.extract.outcome import Ending
+from pipelines.extract.scan import Scan, Shown, advance
+
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Drift:
+    """How the list changes: so many calls at once, and how likely before each request."""
+
+    inserts: int = 0
+    insert_chance: float = 0.0
+    deletes: int = 0
+    delete_chance: float = 0.0
+    oldest_first: bool = False
+    clamp: int = 100
+    ties: int = 1
+    shuffled: bool = False
+    empty: tuple[int, ...] = ()
+    until: int | None = None
+
+
+@dataclass
+class World:
+    size: int
+    drift: Drift
+    random: Random
+    calls: list[int] = field(init=False)
+
+    def __post_init__(self):
+        self.calls = list(range(self.size))
+        self.next = self.size
+        self.stayed = set(self.calls)
+
+    def page(self, offset: int, request: int) -> list[int]:
+        drift = self.drift
+        view = sorted(self.calls, key=lambda call: (call // drift.ties, self.random.random()))
+        if not drift.oldest_first:
+            view.reverse()
+        if drift.shuffled:
+            self.random.shuffle(view)
+        return [] if request in drift.empty else view[offset : offset + drift.clamp]
+
+    def move_on(self) -> None:
+        if self.random.random() < self.drift.insert_chance:
+            self.calls += range(self.next, self.next + self.drift.inserts)
+            self.next += self.drift.inserts
+        if self.random.random() < self.drift.delete_chance:
+            gone = set(self.random.sample(self.calls, min(self.drift.deletes, len(self.calls))))
+            self.calls = [call for call in self.calls if call not in gone]
+            self.stayed -= gone
+
+
+def minute(call: int, drift: Drift) -> datetime:
+    return FIRST + timedelta(minutes=call // drift.ties)
+
+
+def scan_of(size: int, drift: Drift, seed: int) -> tuple[Scan, set[int]]:
+    """Scan a list while it changes; return the scan and the calls that were there all along but not seen."""
+    world = World(size, drift, Random(seed))
+    scan = Scan(until=None if drift.until is None else minute(drift.until, drift))
+    run: set[str] = set()
+    while scan.ending is None:
+        assert scan.pages < 3_000
+        numbers = world.page(scan.offset, scan.pages)
+        keys = tuple(map(str, numbers))
+        times = tuple(minute(number, drift) for number in numbers)
+        unseen = frozenset(key for key in keys if key not in run)
+        scan = advance(scan, Shown(scan.offset, keys, unseen, times, len(world.calls)))
+        run |= scan.accepted
+        world.move_on()
+    return scan, {call for call in world.stayed if call >= (drift.until or 0) and str(call) not in run}
+
+
+DRIFTS = {
+    "quiet": Drift(),
+    "oldest first": Drift(oldest_first=True),
+    "new calls": Drift(3, 0.3),
+    "new calls, some gone": Drift(3, 0.2, 1, 0.3),
+    "oldest first, new calls, some gone": Drift(3, 0.2, 1, 0.3, oldest_first=True),
+    "a new call before each request": Drift(1, 1.0),
+    "bursts": Drift(150, 0.05),
+    "large bursts": Drift(700, 0.03),
+    "as many gone as pages overlap": Drift(deletes=10, delete_chance=0.4),
+    "many gone at once": Drift(deletes=60, delete_chance=0.1),
+    "a page's worth and more gone at once": Drift(deletes=300, delete_chance=0.03),
+    "both": Drift(60, 0.1, 30, 0.1),
+    "pages of 50": Drift(3, 0.2, 1, 0.3, clamp=50),
+    "pages of 7": Drift(1, 0.1, 1, 0.05, clamp=7),
+    "ties": Drift(3, 0.2, 1, 0.2, ties=5),
+    "an empty page": Drift(3, 0.2, empty=(5,)),
+    "two empty pages": Drift(3, 0.2, empty=(5, 6)),
+    "incremental": Drift(3, 0.2, 1, 0.2, until=1500),
+}
+
+
+@pytest.mark.parametrize("name", DRIFTS)
+def test_no_call_that_was_there_all_along_is_missed(name):
+    for seed in range(4):
+        scan, missed = scan_of(2_000, DRIFTS[name], seed)
+        assert scan.ending is not None
+        assert scan.ending.complete
+        assert not missed
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 5, 10, 11, 99, 100, 101, 110])
+@pytest.mark.parametrize("name", ["quiet", "oldest first", "ties", "pages of 7", "new calls"])
+def test_short_lists_are_scanned_in_a_few_pages(name, size):
+    drift = DRIFTS[name]
+    if drift.delete_chance:
+        drift = Drift(clamp=drift.clamp, ties=drift.ties)
+    scan, missed = scan_of(size, drift, seed=1)
+    assert scan.ending is Ending.END
+    assert not missed
+    assert scan.pages <= 12 + 2 * size * 2 // drift.clamp
+
+
+def test_a_quiet_list_costs_an_eighth_more_requests_than_it_has_pages():
+    scan, _ = scan_of(10_000, Drift(), seed=0)
+    assert scan.pages <= 116
+
+
+def test_an_order_that_changes_with_each_request_is_never_called_complete():
+    for seed in range(5):
+        scan, _ = scan_of(3_000, Drift(shuffled=True), seed)
+        assert scan.ending is Ending.NOT_JOINED
+        assert scan.pages < 100
+
+
+drifts = st.builds(
+    Drift,
+    inserts=st.integers(0, 120),
+    insert_chance=st.sampled_from([0, 0.02, 0.1]),
+    deletes=st.integers(0, 250),
+    delete_chance=st.sampled_from([0, 0.05, 0.2]),
+    oldest_first=st.booleans(),
+    clamp=st.sampled_from([100, 60, 40]),
+    ties=st.sampled_from([1, 3]),
+    empty=st.lists(st.integers(0, 20), max_size=3).map(tuple),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 800), drifts, st.integers(0, 2**32))
+def test_whatever_a_scan_calls_complete_is_complete(size, drift, seed):
+    scan, missed = scan_of(size, drift, seed)
+    assert scan.ending is not None
+    if scan.ending.complete:
+        assert not missed

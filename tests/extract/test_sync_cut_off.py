@@ -1,0 +1,220 @@
+"""What a sync leaves behind when it is cut off, whatever did it, and how the next one goes on."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+from pipelines.errors import ChorusCallsError, KeyRefusedError
+from pipelines.extract.outcome import Ending
+from pipelines.lake import layout, raw, state
+from pipelines.lake.storage import Storage
+from pipelines.simulator import SimulatedApi
+from pipelines.simulator.messages import error
+from tests.support.extraction import raw_rows, synced
+from tests.support.simulated import simulated_api, small_world
+from tests.support.small_lake import SmallLake
+
+CALLS = 900
+
+
+@pytest.fixture
+def storage(tmp_path) -> Storage:
+    return SmallLake(tmp_path / "lake").storage
+
+
+def down_after(pages: int, status: int = 500):
+    """An API that answers so many pages and then no more."""
+    return lambda request, respond: respond(request) if request.number <= pages else error(status, "down")
+
+
+def ids(world) -> set[str]:
+    return {json.loads(item)["id"] for item in world.items()}
+
+
+def landed_ids(storage: Storage) -> set[str]:
+    return {row["call_id"] for row in raw_rows(storage)}
+
+
+def last_scan(storage: Storage) -> dict:
+    return pl.read_parquet(storage.address(layout.SCANS)).row(-1, named=True)
+
+
+def cut_off(storage: Storage, api: SimulatedApi, pages: int = 5) -> None:
+    """A sync that ends after some pages because the API is down; the API is up again afterwards."""
+    api.faults.append(down_after(len(api.requests) + pages))
+    with pytest.raises(ChorusCallsError):
+        synced(storage, api, retry_seconds=0)
+    api.faults.clear()
+    api.requests.clear()
+
+
+def test_an_api_that_goes_down_leaves_what_was_read_and_says_incomplete(storage):
+    world = small_world(calls=CALLS)
+    with (
+        simulated_api(world, faults=[down_after(5)]) as api,
+        pytest.raises(ChorusCallsError, match=r"incomplete.*offset 450.*answered 500") as failed,
+    ):
+        synced(storage, api, retry_seconds=0)
+    assert failed.value.exit_code == 1
+    assert len(landed_ids(storage)) == 460
+    assert (last_scan(storage)["complete"], last_scan(storage)["ending"]) == (False, "failed")
+    assert last_scan(storage)["calls_new"] == 460
+
+
+def test_the_next_sync_goes_on_where_it_was_cut_off(storage):
+    world = small_world(calls=CALLS)
+    with simulated_api(world) as api:
+        cut_off(storage, api)
+        report = synced(storage, api)
+        assert api.requests[0].offset == 450
+    assert report.resumed
+    assert report.complete
+    assert report.calls_new == len(ids(world)) - 460
+    assert landed_ids(storage) == ids(world)
+    assert len(raw_rows(storage)) == len(ids(world))
+
+
+def test_new_calls_since_the_cut_are_found_too(storage):
+    world = small_world(calls=CALLS, days=3)
+    with simulated_api(world) as api:
+        cut_off(storage, api)
+        world.advance(days=1)
+        assert len(ids(world)) > CALLS + 200
+        report = synced(storage, api)
+    assert report.resumed
+    assert report.complete
+    assert landed_ids(storage) == ids(world)
+
+
+def test_it_starts_anew_where_its_place_cannot_be_found(storage):
+    world = small_world(calls=CALLS)
+    with simulated_api(world) as api:
+        cut_off(storage, api)
+        for item in world.items()[430:470]:
+            world.delete(json.loads(item)["id"])
+        report = synced(storage, api)
+    assert not report.resumed
+    assert report.complete
+    assert ids(world) <= landed_ids(storage)
+
+
+def test_a_resumed_scan_moves_the_frontier_to_where_it_had_begun(storage):
+    world = small_world(calls=CALLS)
+    newest = max(json.loads(item)["createdAt"] for item in world.items())
+    with simulated_api(world) as api:
+        cut_off(storage, api)
+        world.advance(hours=12)
+        synced(storage, api)
+        journal = json.loads(storage.read(layout.SCAN))
+        assert journal["frontier"][:19] == newest[:19]
+        assert journal["cut"] is None
+        assert synced(storage, api).mode == "incremental"
+
+
+def test_it_can_be_cut_off_again_and_again(storage):
+    world = small_world(calls=CALLS)
+    with simulated_api(world) as api:
+        for _ in range(3):
+            cut_off(storage, api, pages=3)
+        report = synced(storage, api)
+    assert report.resumed
+    assert report.complete
+    assert landed_ids(storage) == ids(world)
+
+
+def test_a_cut_off_full_scan_does_not_keep_incremental_ones_from_running(storage):
+    world = small_world(calls=CALLS, days=9)
+    with simulated_api(world) as api:
+        synced(storage, api)
+        api.faults.append(down_after(len(api.requests) + 5))
+        with pytest.raises(ChorusCallsError):
+            synced(storage, api, retry_seconds=0, full=True)
+        api.faults.clear()
+        world.advance(hours=3)
+        assert synced(storage, api).mode == "incremental"
+        assert landed_ids(storage) == ids(world)
+        assert synced(storage, api, full=True).resumed
+
+
+def test_a_failed_incremental_scan_leaves_the_frontier(storage):
+    world = small_world(calls=CALLS, days=9)
+    with simulated_api(world) as api:
+        synced(storage, api)
+        frontier = json.loads(storage.read(layout.SCAN))["frontier"]
+        world.advance(days=2)
+        cut_off(storage, api, pages=1)
+        assert json.loads(storage.read(layout.SCAN))["frontier"] == frontier
+        report = synced(storage, api)
+    assert (report.mode, report.ending) == ("incremental", Ending.FRONTIER)
+    assert landed_ids(storage) == ids(world)
+
+
+def test_a_key_that_is_revoked_midway_is_told_as_such(storage):
+    with (
+        simulated_api(small_world(calls=CALLS), faults=[down_after(3, 401)]) as api,
+        pytest.raises(KeyRefusedError, match=r"incomplete.*refused the key") as refused,
+    ):
+        synced(storage, api)
+    assert refused.value.exit_code == 3
+    assert len(landed_ids(storage)) == 280
+
+
+def test_ctrl_c_keeps_what_was_read(storage):
+    def interrupt(progress):
+        if progress.pages == 4:
+            raise KeyboardInterrupt
+
+    world = small_world(calls=CALLS)
+    with simulated_api(world) as api:
+        with pytest.raises(KeyboardInterrupt):
+            synced(storage, api, on_page=interrupt)
+        assert len(landed_ids(storage)) == 370
+        assert last_scan(storage)["ending"] == "interrupted"
+        assert synced(storage, api).resumed
+    assert landed_ids(storage) == ids(world)
+
+
+class DiedError(BaseException):
+    """Stands for a process that ends between two steps."""
+
+
+@pytest.mark.parametrize("step", ["files written", "landed, no journal"])
+def test_a_process_that_dies_between_two_steps_leaves_nothing_double(storage, monkeypatch, step):
+    world = small_world(calls=CALLS)
+    real = state.commit
+
+    def commit(storage, kept):
+        if step == "files written" and kept.path == layout.LANDED:
+            raise DiedError
+        real(storage, kept)
+        if kept.path == layout.LANDED:
+            raise DiedError
+
+    with simulated_api(world) as api:
+        monkeypatch.setattr(state, "commit", commit)
+        with pytest.raises(DiedError):
+            synced(storage, api)
+        assert storage.list("raw")
+        monkeypatch.setattr(state, "commit", real)
+        assert synced(storage, api).complete
+    assert landed_ids(storage) == ids(world)
+    assert len(raw_rows(storage)) == len(ids(world))
+    counted = sum(len(day.calls) for day in state.load_landed(storage).value.days.values())
+    assert len(storage.list("raw")) == counted
+
+
+def test_raw_is_not_thrown_away_where_the_log_of_what_landed_is_lost(storage):
+    world = small_world(calls=120)
+    with simulated_api(world) as api:
+        synced(storage, api)
+        world.advance(days=1)
+        synced(storage, api)
+        files = storage.list("raw")
+        storage.delete(layout.LANDED)
+        with pytest.raises(ChorusCallsError, match=r"landed.json is missing.*doctor --repair"):
+            synced(storage, api)
+    assert storage.list("raw") == files
+    assert {file.path.split("/")[1] for file in files} == {raw.CALLS}

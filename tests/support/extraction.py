@@ -1,0 +1,71 @@
+"""For tests of extraction: clients, calls as the API sends them, and what lies in raw afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from pydantic import SecretStr
+
+from pipelines.extract.client import CallsClient
+from pipelines.extract.sync import ScanReport, sync
+from pipelines.lake import layout, state
+from pipelines.lake.storage import Storage
+from pipelines.simulator import SimulatedApi
+from tests.support.simulated import KEY
+
+START_DATE = date(2019, 1, 1)
+
+
+@contextmanager
+def client_of(url: str, *, key: str = KEY, **settings: Any) -> Iterator[CallsClient]:
+    """A client that gives up soon, unless a test says otherwise."""
+    given = {"retry_seconds": 5.0, "max_body_mb": 10, **settings}
+    client = CallsClient(api_url=url, api_key=SecretStr(key), **given)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def synced(storage: Storage, api: SimulatedApi, **options: Any) -> ScanReport:
+    """One sync of what the simulated API lists."""
+    retry_seconds = options.pop("retry_seconds", 5.0)
+    with client_of(api.url, retry_seconds=retry_seconds) as client:
+        return sync(storage, client, start_date=options.pop("start_date", START_DATE), **options)
+
+
+def call(call_id: Any = "call-1", **fields: Any) -> bytes:
+    """A call as the API sends it; a field whose value is `...` is left out."""
+    item = {
+        "id": call_id,
+        "organizationId": "org-1",
+        "status": "completed",
+        "createdAt": "2026-03-04T10:00:00Z",
+        **fields,
+    }
+    return json.dumps({name: value for name, value in item.items() if value is not ...}).encode()
+
+
+def raw_rows(storage: Storage, kind: str = "calls") -> list[dict[str, Any]]:
+    """Every row of raw that counts, with its day, in the order of landing and call."""
+    rows: list[dict[str, Any]] = []
+    for day, landed in state.load_landed(storage).value.days.items():
+        for name in landed.calls if kind == "calls" else landed.rejected:
+            table = pq.read_table(storage.open_input(f"{layout.raw_folder(kind, day)}/{name}.parquet"))
+            rows += [{**row, "call_date": day} for row in table.to_pylist()]
+    return sorted(rows, key=lambda row: (row["landed_at"], row["call_id"] or ""))
+
+
+def files_outside_state(root: Path) -> dict[str, int]:
+    """Every file of a lake beside its state, with the moment it was last written."""
+    return {
+        str(file.relative_to(root)): file.stat().st_mtime_ns
+        for file in root.rglob("*")
+        if file.is_file() and file.relative_to(root).parts[0] != "state"
+    }
