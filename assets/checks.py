@@ -12,11 +12,11 @@ from datetime import date
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
-from pipelines import run_plan
 from pipelines.build.day import audit_day
 from pipelines.build.workspace import Workspace
 from pipelines.dictionary import MARTS, TABLES
 from pipelines.lake.versions import Audit, VerdictRecord, read_audit
+from pipelines.orchestration import run_plan
 from pipelines.partitions import DAILY
 from pipelines.quality import CHECKS, CHECKS_VERSION
 from pipelines.resources import LakeResource, expected_failures

@@ -8,13 +8,13 @@ from datetime import timedelta
 import dagster as dg
 
 from assets.tables import CORE, table_event, table_spec
-from pipelines import run_plan
 from pipelines.build.day import CoreBuilder
-from pipelines.day_events import LANDED, QUIET, core_tags
 from pipelines.dictionary import CORE_TABLES
 from pipelines.lake.state import load_landed
 from pipelines.lake.versions import read_audit
-from pipelines.lake_report import report_landed
+from pipelines.orchestration import run_plan
+from pipelines.orchestration.day_events import LANDED, QUIET, core_tags
+from pipelines.orchestration.lake_report import report_landed
 from pipelines.partitions import ONE_RUN, WITH_THE_DAY_BEFORE
 from pipelines.resources import LakeResource, expected_failures
 

@@ -10,10 +10,10 @@ import dagster as dg
 from pydantic import Field
 
 from assets.tables import EXTRACT, OWNERS
-from pipelines.day_events import LANDED
 from pipelines.extract.sync import ScanReport, sync
 from pipelines.lake.state import load_landed
-from pipelines.lake_report import report_landed
+from pipelines.orchestration.day_events import LANDED
+from pipelines.orchestration.lake_report import report_landed
 from pipelines.partitions import DAILY
 from pipelines.resources import CallsApi, LakeResource, expected_failures
 

@@ -9,10 +9,10 @@ from typing import Final
 import dagster as dg
 
 from assets.tables import MARTS, table_event, table_spec
-from pipelines import run_plan
 from pipelines.build.day import build_mart
-from pipelines.day_events import QUIET
 from pipelines.lake.versions import read_audit
+from pipelines.orchestration import run_plan
+from pipelines.orchestration.day_events import QUIET
 from pipelines.partitions import ONE_RUN
 from pipelines.resources import LakeResource, expected_failures
 

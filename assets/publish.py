@@ -8,8 +8,6 @@ from datetime import date
 import dagster as dg
 
 from assets.tables import OWNERS, SERVING
-from pipelines import run_plan
-from pipelines.day_events import CATALOG, published_event
 from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
 from pipelines.lake.plans import drop_plan
@@ -17,6 +15,8 @@ from pipelines.lake.publish import Build, publish
 from pipelines.lake.state import load_manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import VerdictRecord, read_audit
+from pipelines.orchestration import run_plan
+from pipelines.orchestration.day_events import CATALOG, published_event
 from pipelines.partitions import DAILY, ONE_RUN
 from pipelines.resources import LakeResource, expected_failures
 

@@ -10,11 +10,11 @@ from typing import Final
 import dagster as dg
 
 from pipelines.build.workspace import Workspace
-from pipelines.day_events import CODE_VERSION, built_event
 from pipelines.dictionary import TABLES, ColumnType
 from pipelines.dictionary.dagster_schema import dagster_schema
 from pipelines.lake import layout
 from pipelines.lake.versions import VersionTables
+from pipelines.orchestration.day_events import CODE_VERSION, built_event
 from pipelines.partitions import DAILY
 from pipelines.settings import load_settings
 

@@ -13,11 +13,11 @@ from typing import Final
 import click
 import dagster as dg
 
-from pipelines.dagster_home import VARIABLE, dagster_home
 from pipelines.demo.place import FOLDER, LAKE, WORLD
 from pipelines.demo.serving import served, stands_in
 from pipelines.demo.world import open_world
 from pipelines.errors import ChorusCallsError
+from pipelines.orchestration.home import VARIABLE, dagster_home
 
 _WORKSPACE: Final = Path(__file__).parents[1] / "workspace.yaml"
 

@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from pipelines.lake import layout
-from pipelines.purge import purge
+from pipelines.orchestration.purge import purge
 from pipelines.resources import LakeResource
 
 MAX_RUNTIME: Final = timedelta(hours=6)

@@ -10,11 +10,11 @@ import requests
 from dagster import RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from pipelines.due_days import due_days
 from pipelines.jobs import build_days
 from pipelines.lake.settle import settle
 from pipelines.lake.state import load_landed, load_manifest
-from pipelines.lake_report import report_landed, report_published
+from pipelines.orchestration.due_days import due_days
+from pipelines.orchestration.lake_report import report_landed, report_published
 from pipelines.partitions import days_of, range_tags
 from pipelines.resources import LakeResource, expected_failures
 from pipelines.settings import load_settings

@@ -14,12 +14,12 @@ from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from sqlalchemy import Engine, event
 
-from pipelines.due_days import LONGEST_SPAN, due_days
 from pipelines.errors import ChorusCallsError
 from pipelines.jobs import build_days
 from pipelines.lake import state
 from pipelines.lake.state import Manifest
-from pipelines.local_runs import run_extract, run_job
+from pipelines.orchestration.due_days import LONGEST_SPAN, due_days
+from pipelines.orchestration.local_runs import run_extract, run_job
 from pipelines.partitions import days_of, spans
 from pipelines.resources import LakeResource
 from pipelines.serve.status import lake_status

@@ -11,13 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from pipelines.dagster_home import open_instance
 from pipelines.demo import answers, runs
 from pipelines.demo.place import CATALOG, FOLDER, LAKE
 from pipelines.demo.runs import SyncNews
 from pipelines.demo.story import Story
 from pipelines.demo.world import LivingWorld
 from pipelines.lake.local import LocalStorage
+from pipelines.orchestration.home import open_instance
 from pipelines.serve.status import lake_status
 from pipelines.simulator.company import founded
 

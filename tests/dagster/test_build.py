@@ -10,8 +10,8 @@ import pytest
 from assets import marts
 from pipelines.definitions import defs
 from pipelines.lake import layout, state
-from pipelines.lake_report import report_landed
-from pipelines.local_runs import run_job
+from pipelines.orchestration.lake_report import report_landed
+from pipelines.orchestration.local_runs import run_job
 from tests.support import lakes
 from tests.support.dagster_runs import (
     CORE_AND_MARTS,

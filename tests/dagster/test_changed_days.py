@@ -12,10 +12,10 @@ from dagster._core.test_utils import create_run_for_test
 from pipelines.build.day import plan_builds
 from pipelines.build.days import build_days as build_on_command_line
 from pipelines.definitions import defs
-from pipelines.due_days import due_days
 from pipelines.lake import layout, state
 from pipelines.lake.plans import write_plan
-from pipelines.local_runs import run_job, run_stale_days
+from pipelines.orchestration.due_days import due_days
+from pipelines.orchestration.local_runs import run_job, run_stale_days
 from pipelines.partitions import RANGE_END, RANGE_START, range_tags
 from pipelines.resources import LakeResource
 from pipelines.sensors import MOST_RUNS, changed_days
@@ -109,8 +109,8 @@ def test_a_refused_day_is_judged_again_by_newer_checks(tick, land, instance, fai
     land("2026-03-05")
     fail_check("2026-03-05")
     run_job("build_days", instance=instance, partition_range=(date(2026, 3, 5), date(2026, 3, 5)))
-    monkeypatch.setattr("pipelines.due_days.CHECKS_VERSION", 1_000)
-    monkeypatch.setattr("pipelines.due_days.FIRST_PAUSE", timedelta(0))
+    monkeypatch.setattr("pipelines.orchestration.due_days.CHECKS_VERSION", 1_000)
+    monkeypatch.setattr("pipelines.orchestration.due_days.FIRST_PAUSE", timedelta(0))
     assert tick() == [("2026-03-05", "2026-03-05")]
 
 
@@ -121,7 +121,7 @@ def test_days_of_a_failed_run_pause_then_come_one_by_one(land, instance, workspa
     assert due.paused == {date(2026, 3, 1), date(2026, 3, 2)}
     assert due.spans == [(date(2026, 3, 9), date(2026, 3, 9))]
 
-    monkeypatch.setattr("pipelines.due_days.FIRST_PAUSE", timedelta(0))
+    monkeypatch.setattr("pipelines.orchestration.due_days.FIRST_PAUSE", timedelta(0))
     due = due_days(instance, workspace)
     assert due.spans == [(day, day) for day in (date(2026, 3, 9), date(2026, 3, 2), date(2026, 3, 1))]
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import dagster as dg
 import pytest
 
-from pipelines.local_runs import run_job
+from pipelines.orchestration.local_runs import run_job
 from pipelines.sensors import run_failure_alert
 
 

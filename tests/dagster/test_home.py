@@ -16,9 +16,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pipelines.dagster_home import dagster_home, open_instance
-from pipelines.launcher import WatchedRunLauncher
-from pipelines.local_runs import run_stale_days
+from pipelines.orchestration.home import dagster_home, open_instance
+from pipelines.orchestration.launcher import WatchedRunLauncher
+from pipelines.orchestration.local_runs import run_stale_days
 from tests.support.dagster_runs import materialized
 
 ROOT = Path(__file__).parents[2]

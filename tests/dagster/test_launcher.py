@@ -16,7 +16,7 @@ from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import CanCancelExecutionResult
 from dagster._serdes import serialize_value
 
-from pipelines.launcher import WatchedRunLauncher
+from pipelines.orchestration.launcher import WatchedRunLauncher
 
 
 @pytest.fixture

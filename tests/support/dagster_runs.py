@@ -11,7 +11,7 @@ from dagster._core.loader import LoadingContextForTest
 from pipelines.build.workspace import Workspace
 from pipelines.definitions import defs
 from pipelines.lake import state
-from pipelines.lake_report import report_landed
+from pipelines.orchestration.lake_report import report_landed
 
 CORE_AND_MARTS = (
     "calls",

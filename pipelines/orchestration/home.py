@@ -21,7 +21,7 @@ concurrency:
   pools: {granularity: run, default_limit: 1}
 
 # Tells runs that ended with their machine from runs that still work.
-run_launcher: {module: pipelines.launcher, class: WatchedRunLauncher}
+run_launcher: {module: pipelines.orchestration.launcher, class: WatchedRunLauncher}
 run_monitoring: {enabled: true, start_timeout_seconds: 180, poll_interval_seconds: 30}
 
 python_logs:

@@ -12,7 +12,9 @@ from datetime import date
 
 import dagster as dg
 
-from pipelines.day_events import (
+from pipelines.dictionary import CORE_TABLES, TABLES
+from pipelines.lake.state import Landed, Manifest, PublishedDay
+from pipelines.orchestration.day_events import (
     CATALOG,
     LANDED,
     built_event,
@@ -21,8 +23,6 @@ from pipelines.day_events import (
     landed_events,
     published_event,
 )
-from pipelines.dictionary import CORE_TABLES, TABLES
-from pipelines.lake.state import Landed, Manifest, PublishedDay
 from pipelines.partitions import with_partition
 
 DayEvent = dg.AssetObservation | dg.AssetMaterialization

@@ -20,9 +20,9 @@ from pipelines.jobs import MAX_RUNTIME
 from pipelines.lake.plans import read_plan
 from pipelines.lake.state import load_landed
 from pipelines.lake.versions import fingerprint, read_audit
+from pipelines.orchestration.run_plan import plan_of
 from pipelines.partitions import days_of, spans, with_partition
 from pipelines.quality import CHECKS_VERSION
-from pipelines.run_plan import plan_of
 
 LONGEST_SPAN: Final = 31
 FIRST_PAUSE: Final = timedelta(minutes=1)

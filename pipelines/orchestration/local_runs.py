@@ -9,8 +9,8 @@ from typing import Any
 import dagster as dg
 
 from pipelines.definitions import defs
-from pipelines.due_days import due_days
 from pipelines.jobs import build_days, extract_calls
+from pipelines.orchestration.due_days import due_days
 from pipelines.partitions import range_tags
 from pipelines.resources import LakeResource
 from pipelines.schedules import extract_config
