@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from operator import attrgetter
 from types import MappingProxyType
 
@@ -37,14 +37,11 @@ _SENT = {field.name: field.encode_name for field in msgspec.structs.fields(Call)
 _NOT_REACHED = ("no_answer", "busy", "canceled", "voicemail")
 _NOT_TERMINAL = ("in_progress", "unknown")
 _ABSENT = (b"", b"null")
-_OBJECTS: Mapping[str, tuple[tuple[Step, ...], Callable[[Call], msgspec.Raw]]] = MappingProxyType(
+_OBJECTS: Mapping[str, tuple[Step, ...]] = MappingProxyType(
     {
-        "context_variables": (("contextVariables",), lambda call: call.context_variables),
-        "extractions": (
-            ("analysis", "extractions"),
-            lambda call: call.analysis.extractions if call.analysis else msgspec.Raw(),
-        ),
-        "metadata": (("metadata",), lambda call: call.metadata),
+        "context_variables": ("contextVariables",),
+        "extractions": ("analysis", "extractions"),
+        "metadata": ("metadata",),
     }
 )
 
@@ -67,7 +64,8 @@ def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: Shape
     columns["started_at"] = instants([call.started_at for call in calls], _note(chunk, "started_at"))
     columns["ended_at"] = instants([call.ended_at for call in calls], _note(chunk, "ended_at"))
     columns["created_at"] = instants([call.created_at for call in calls], _note(chunk, "created_at"))
-    _note_missing_creation(chunk)
+    if columns["created_at"].null_count:
+        _note_missing_creation(chunk)
     _note_no_objects(chunk)
     summaries = [call.analysis.summary if call.analysis else None for call in calls]
     columns["summary"] = pa.array(summaries, pa.string())
@@ -148,9 +146,9 @@ def _outcomes(chunk: Chunk, shape: Shape) -> pa.Array:
 
 def _note_no_objects(chunk: Chunk) -> None:
     """Note what stands where a free-form object belongs and is none: the fast way of decoding takes any value there."""
-    for column, (steps, value) in _OBJECTS.items():
-        for row, source in enumerate(chunk.objects[column]):
-            if source is None and bytes(value(chunk.calls[row])) not in _ABSENT:
+    for column, steps in _OBJECTS.items():
+        for row, source in enumerate(chunk.sources[column]):
+            if source not in _ABSENT and not source.startswith(b"{"):
                 chunk.issues.add(chunk.origin(row), Problem("calls", column, steps, INVALID, "no object; left out"))
 
 

@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from pipelines.flatten.issues import INVALID, Issues, Origin, Problem
-from pipelines.flatten.payload import DECODERS, Call, object_source
+from pipelines.flatten.payload import DECODERS, Call
 from pipelines.flatten.repair import Repair
 from pipelines.flatten.source import Step
 from pipelines.flatten.values import Note
@@ -56,13 +56,21 @@ class Chunk:
         return moments
 
     @cached_property
-    def objects(self) -> Mapping[str, list[bytes | None]]:
-        """The sources of the free-form objects by column, None for null and for what is no object."""
+    def sources(self) -> Mapping[str, list[bytes]]:
+        """The sources of the free-form objects by column, whatever stands there; empty where nothing does."""
         calls = self.calls
         return {
-            "context_variables": [object_source(call.context_variables) for call in calls],
-            "extractions": [object_source(call.analysis.extractions) if call.analysis else None for call in calls],
-            "metadata": [object_source(call.metadata) for call in calls],
+            "context_variables": [bytes(call.context_variables) for call in calls],
+            "extractions": [bytes(call.analysis.extractions) if call.analysis else b"" for call in calls],
+            "metadata": [bytes(call.metadata) for call in calls],
+        }
+
+    @cached_property
+    def objects(self) -> Mapping[str, list[bytes | None]]:
+        """The sources of the free-form objects by column, None for null and for what is no object."""
+        return {
+            column: [source if source.startswith(b"{") else None for source in sources]
+            for column, sources in self.sources.items()
         }
 
     def note(self, table: str, column: str, steps: Callable[[int], tuple[int, tuple[Step, ...]]]) -> Note:

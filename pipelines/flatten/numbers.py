@@ -25,7 +25,7 @@ class Customers:
     """Pseudonyms of numbers under one key, remembered while the same numbers keep coming."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._keyed = hmac.new(key, digestmod=hashlib.sha256)
         self._known: dict[str, Customer] = {}
 
     def look_up(self, numbers: Sequence[str | None]) -> list[Customer]:
@@ -58,6 +58,7 @@ class Customers:
                 return NOBODY
             normal = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
             country_digits = len(str(parsed.country_code))
-        pseudonym = hmac.digest(self._key, normal.encode(), hashlib.sha256).hex()[:_KEY_DIGITS]
+        pseudonym = self._keyed.copy()
+        pseudonym.update(normal.encode())
         shown = 1 + country_digits
-        return pseudonym, normal[:shown] + "*" * (len(normal) - shown - 2) + normal[-2:]
+        return pseudonym.hexdigest()[:_KEY_DIGITS], normal[:shown] + "*" * (len(normal) - shown - 2) + normal[-2:]

@@ -103,9 +103,3 @@ class KnownCall(Call, rename="camel", gc=False):
 
 DECODERS: tuple[msgspec.json.Decoder[Call], ...] = (msgspec.json.Decoder(KnownCall), msgspec.json.Decoder(Call))
 """Tried one after the other: the first spares a string a message, the second takes any role."""
-
-
-def object_source(raw: Raw) -> bytes | None:
-    """Return the source of a free-form object, None for null and for what is no object."""
-    source = bytes(raw)
-    return source if source.startswith(b"{") else None
