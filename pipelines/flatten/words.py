@@ -19,6 +19,8 @@ _TAB, _FILE_SEPARATOR, _IN_A_ROW = np.uint8(9), np.uint8(28), np.uint8(5)
 _WIDE_SPACES = tuple(
     chr(code).encode() for code in (0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
 )
+_IS_WIDE_LEAD = np.zeros(256, np.bool_)
+_IS_WIDE_LEAD[[encoded[0] for encoded in _WIDE_SPACES]] = True
 
 Bytes = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.int64]
@@ -66,6 +68,7 @@ def _count(data: Bytes, offsets: npt.NDArray[np.int32]) -> Counts:
 def _mark_wide_spaces(data: Bytes, space: npt.NDArray[np.bool_]) -> None:
     """Mark every byte of the white-space characters that UTF-8 writes with two or three bytes."""
     candidates = np.flatnonzero(data > _LAST_ASCII)
+    candidates = candidates[_IS_WIDE_LEAD[data[candidates]]]
     for encoded in _WIDE_SPACES:
         here = candidates[data[candidates] == encoded[0]]
         here = here[here + len(encoded) <= len(data)]
@@ -78,7 +81,8 @@ def _mark_wide_spaces(data: Bytes, space: npt.NDArray[np.bool_]) -> None:
 def _ones_before(flags: npt.NDArray[np.bool_], positions: npt.NDArray[np.int32]) -> Counts:
     """Count the set flags before each position."""
     packed = np.append(np.packbits(flags), np.uint8(0))
-    whole = np.concatenate(([0], np.cumsum(np.bitwise_count(packed), dtype=np.int64)))
+    whole = np.zeros(len(packed) + 1, np.int32)  # a block is small enough
+    np.cumsum(np.bitwise_count(packed), out=whole[1:])
     place, rest = positions >> 3, positions & 7
     part = np.bitwise_count(packed[place] & (0xFF00 >> rest).astype(np.uint8))
     counted: Counts = whole[place] + part
