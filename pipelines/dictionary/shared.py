@@ -6,10 +6,10 @@ from pipelines.dictionary.kinds import MONEY_PER_MINUTE, measure, word
 from pipelines.dictionary.model import Additivity, Personal
 
 ORGANIZATION_ID = word("organization_id", "Organisation the call belongs to, as the API names it.")
-AGENT_ID = word("agent_id", "Voice agent that handled the call; its name is in the catalog's table agents.")
+AGENT_ID = word("agent_id", "Voice agent that handled the call, as the API names it.")
 PHONE_NUMBER_ID = word(
     "phone_number_id",
-    "Phone number of the organisation that was used; its name is in the catalog's table phone_numbers.",
+    "Phone number of the organisation that was used, as the API names it.",
 )
 DIRECTION = word("direction", "Who called whom, as sent: such as inbound (the customer called) or outbound.")
 PROVIDER = word("provider", "Telephony provider that carried the call, as sent: such as twilio or sip.")
