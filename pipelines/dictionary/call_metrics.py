@@ -5,7 +5,15 @@ from __future__ import annotations
 from pipelines.dictionary.kinds import MONEY, SECONDS, count, measure
 from pipelines.dictionary.model import Column, Table
 from pipelines.dictionary.ratios import ratio_columns
-from pipelines.dictionary.shared import AGENT_ID, DIRECTION, ORGANIZATION_ID, PHONE_NUMBER_ID, PROVIDER
+from pipelines.dictionary.shared import (
+    AGENT_ID,
+    CALL_COST,
+    DIRECTION,
+    ORGANIZATION_ID,
+    PHONE_NUMBER_ID,
+    PROVIDER,
+    rated,
+)
 
 _NAME = "call_metrics_daily"
 
@@ -66,24 +74,8 @@ _SUMS = (
         "Calls behind duration_seconds.",
         "count where is_connected and duration_seconds is not null",
     ),
-    measure(
-        "cost",
-        "Total cost of the calls whose cost is known, transfer legs not added.",
-        unit=MONEY,
-        formula="sum(cost)",
-    ),
-    measure(
-        "cost_rated",
-        "The part of the cost that has a duration above zero to be divided by.",
-        unit=MONEY,
-        formula="sum(cost) where duration_seconds > 0",
-    ),
-    measure(
-        "seconds_rated",
-        "Total length of the calls behind cost_rated.",
-        unit=SECONDS,
-        formula="sum(duration_seconds) where cost is not null and duration_seconds > 0",
-    ),
+    CALL_COST,
+    *rated("calls"),
     measure(
         "cost_zero_duration",
         "The part of the cost whose duration is zero or not known; with cost_rated it makes up cost.",

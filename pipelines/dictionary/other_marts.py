@@ -5,7 +5,15 @@ from __future__ import annotations
 from pipelines.dictionary.kinds import MONEY, SECONDS, count, measure, position
 from pipelines.dictionary.model import Additivity, Column, ColumnType, Table
 from pipelines.dictionary.ratios import ratio_columns
-from pipelines.dictionary.shared import AGENT_ID, DIRECTION, ORGANIZATION_ID, PHONE_NUMBER_ID, TRANSFER_TYPE
+from pipelines.dictionary.shared import (
+    AGENT_ID,
+    CALL_COST,
+    DIRECTION,
+    ORGANIZATION_ID,
+    PHONE_NUMBER_ID,
+    TRANSFER_TYPE,
+    rated,
+)
 
 _TRANSFERS = "transfer_metrics_daily"
 
@@ -45,18 +53,7 @@ TRANSFER_METRICS_DAILY = Table(
         measure("duration_seconds", "Total length of the legs.", unit=SECONDS, formula="sum(duration_seconds)"),
         _legs("duration_legs", "Legs behind duration_seconds.", "count where duration_seconds is not null"),
         measure("cost", "Total cost of the legs whose cost is known.", unit=MONEY, formula="sum(cost)"),
-        measure(
-            "cost_rated",
-            "The part of the cost that has a duration above zero to be divided by.",
-            unit=MONEY,
-            formula="sum(cost) where duration_seconds > 0",
-        ),
-        measure(
-            "seconds_rated",
-            "Total length of the legs behind cost_rated.",
-            unit=SECONDS,
-            formula="sum(duration_seconds) where cost is not null and duration_seconds > 0",
-        ),
+        *rated("legs"),
         measure(
             "seconds_to_transfer",
             "Total time from the start of a call to the start of the leg.",
@@ -115,24 +112,8 @@ CALL_VOLUME_HOURLY = Table(
             unit=SECONDS,
             formula="sum(duration_seconds) where is_connected",
         ),
-        measure(
-            "cost",
-            "Total cost of the calls whose cost is known, transfer legs not added.",
-            unit=MONEY,
-            formula="sum(cost)",
-        ),
-        measure(
-            "cost_rated",
-            "The part of the cost that has a duration above zero to be divided by.",
-            unit=MONEY,
-            formula="sum(cost) where duration_seconds > 0",
-        ),
-        measure(
-            "seconds_rated",
-            "Total length of the calls behind cost_rated.",
-            unit=SECONDS,
-            formula="sum(duration_seconds) where cost is not null and duration_seconds > 0",
-        ),
+        CALL_COST,
+        *rated("calls"),
         Column(
             "peak_concurrency",
             ColumnType.INTEGER,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipelines.dictionary.kinds import MONEY_PER_MINUTE, measure, word
-from pipelines.dictionary.model import Additivity, Personal
+from pipelines.dictionary.kinds import MONEY, MONEY_PER_MINUTE, SECONDS, measure, word
+from pipelines.dictionary.model import Additivity, Column, Personal
 
 ORGANIZATION_ID = word("organization_id", "Organisation the call belongs to, as the API names it.")
 AGENT_ID = word("agent_id", "Voice agent that handled the call, as the API names it.")
@@ -31,3 +31,28 @@ COST_PER_MINUTE = measure(
     formula="60 * cost / duration_seconds",
     additivity=Additivity.NON_ADDITIVE,
 )
+
+CALL_COST = measure(
+    "cost",
+    "Total cost of the calls whose cost is known, transfer legs not added.",
+    unit=MONEY,
+    formula="sum(cost)",
+)
+
+
+def rated(rows: str) -> tuple[Column, Column]:
+    """The two columns that cost per minute is worked out from, over `calls` or `legs`."""
+    return (
+        measure(
+            "cost_rated",
+            "The part of the cost that has a duration above zero to be divided by.",
+            unit=MONEY,
+            formula="sum(cost) where duration_seconds > 0",
+        ),
+        measure(
+            "seconds_rated",
+            f"Total length of the {rows} behind cost_rated.",
+            unit=SECONDS,
+            formula="sum(duration_seconds) where cost is not null and duration_seconds > 0",
+        ),
+    )

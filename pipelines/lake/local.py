@@ -68,7 +68,7 @@ class LocalStorage:
         try:
             with pa.OSFile(str(temporary), "wb") as stream:
                 yield stream
-            _finish(temporary, target, _READ_ONLY_FILE if read_only else _PRIVATE_FILE)
+            finish(temporary, target, read_only=read_only)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -148,10 +148,11 @@ def _temporary(target: Path) -> Path:
     return target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
 
 
-def _finish(temporary: Path, target: Path, mode: int) -> None:
+def finish(temporary: Path, target: Path, *, read_only: bool = False) -> None:
+    """Make a file written under a temporary name durable and private, and let it take its place in one step."""
     with temporary.open("rb") as handle:
         os.fsync(handle.fileno())
-    temporary.chmod(mode)
+    temporary.chmod(_READ_ONLY_FILE if read_only else _PRIVATE_FILE)
     temporary.replace(target)
     _sync_folder(target.parent)
 

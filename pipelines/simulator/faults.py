@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
@@ -20,7 +21,7 @@ class FaultError(ValueError):
 
 
 @dataclass
-class Fault:
+class Fault(ABC):
     """Something that goes wrong with some of the page requests.
 
     Attributes:
@@ -40,9 +41,9 @@ class Fault:
         """Answer a request, wrongly where it is struck."""
         return self.answer(request, respond) if self._strikes(request) else respond(request)
 
+    @abstractmethod
     def answer(self, request: Request, respond: Respond) -> Response:
         """Answer a request that is struck; `respond` gives what would be answered without the fault."""
-        raise NotImplementedError
 
     def _strikes(self, request: Request) -> bool:
         turn = request.number - self.after

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
-from pipelines.orchestration import purge
 from pipelines.lake import layout
+from pipelines.orchestration import purge
 from pipelines.orchestration.local_runs import run_job
 from tests.support.dagster_runs import materialized, tell_landed
 
