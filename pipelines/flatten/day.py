@@ -23,8 +23,10 @@ from pipelines.flatten.turns import Counts, Segment, turns_table
 _OWN = ("transcript",)
 _LANDED = ("call_id", "first_landed_at", "landed_at", "version_count", "deleted_at")
 
-CHUNK = 8_000
-"""Calls that are flattened at a time: about 26 KB of memory each."""
+CHUNK = 4_000
+"""Calls of a long day that are flattened at a time: about 26 KB of memory each."""
+_WHOLE = 2
+"""Chunks that a day may have to be flattened at once, which spares decoding it twice."""
 _GLANCE = 1_000
 """Calls that are decoded at a time where only their legs are looked at."""
 
@@ -49,7 +51,7 @@ class DayFlattener:
         """Look at the whole day once.
 
         Args:
-            read: Reads the day; called twice where it has more than one chunk.
+            read: Reads the day; called again where it is long.
             read_before: Indexes the day before; called only where an item of the day may be a leg of one of its calls.
             rejected: Items that arrived on the day and are no calls: call_id, payload, landed_at.
             shape: The settings that shape the tables.
@@ -78,6 +80,7 @@ class DayFlattener:
             legs.append(tables.pop("transfer_legs"))
             yield tables
             done = reached
+            del chunk, tables  # else they would live on while the next chunk is decoded
         if done < len(self._adopted):  # legs of calls that are not of this day, and would come after all of its calls
             tables = _flatten_chunk(_no_calls(self._issues), self.index, self._adopted[done:], self._shape)
             legs.append(tables.pop("transfer_legs"))
@@ -86,8 +89,8 @@ class DayFlattener:
 
 
 def _decode_day(read: ReadDay, issues: Issues) -> tuple[DayIndex, Iterable[Chunk]]:
-    """Index a day and give its chunks; a day of one chunk is decoded once, a longer one twice."""
-    tables = read(CHUNK)
+    """Index a day and give its chunks; a day that is not long is one chunk and decoded once, a longer one twice."""
+    tables = read(_WHOLE * CHUNK)
     first, second = next(tables, None), next(tables, None)
     if first is None:
         return DayIndex(), []
