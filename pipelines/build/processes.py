@@ -45,9 +45,8 @@ def build_versions(bench: Workbench, builds: Mapping[date, Build]) -> Iterator[t
             if (after := _next(runs, number)) is not None:
                 waiting[pools[number - 1].submit(_build, *after)] = (number, after[0])
 
-        with _few_threads():  # a pool starts its process with its first day
-            for number in [*range(1, len(runs))] * _AHEAD:
-                hand_out(number)
+        for number in [*range(1, len(runs))] * _AHEAD:
+            hand_out(number)
         while (own := _next(runs, 0)) is not None or waiting:
             if own is not None:
                 yield own[0], builder.build(*own)
@@ -89,19 +88,6 @@ def _other_process(bench: Workbench) -> Iterator[ProcessPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _few_threads() -> Iterator[None]:
-    """Let processes that are started meanwhile have one thread for polars each: there are enough processes."""
-    name = "POLARS_MAX_THREADS"
-    before = os.environ.get(name)
-    os.environ[name] = before or "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
 
 
 _builder: VersionBuilder | None = None
