@@ -136,11 +136,12 @@ def audit_day(bench: Workbench, day: date, version: str, *, tables: VersionTable
         version: Its version, of which all tables are written.
         tables: The same version, where it is open already.
     """
+    tables = tables or VersionTables(bench.storage, day, version)
     verdicts = [
         VerdictRecord(verdict.check, verdict.table, verdict.passed, verdict.rows, verdict.detail)
-        for verdict in audit(tables or VersionTables(bench.storage, day, version))
+        for verdict in audit(tables)
     ]
-    return write_audit(bench.storage, day, version, CHECKS_VERSION, verdicts)
+    return write_audit(bench.storage, day, version, CHECKS_VERSION, verdicts, tables=tables)
 
 
 class VersionBuilder:
