@@ -12,7 +12,7 @@ from types import MappingProxyType
 import polars as pl
 import pyarrow as pa
 
-from pipelines.build.workspace import Workspace
+from pipelines.build.workspace import Workbench, Workspace
 from pipelines.dictionary import CORE_TABLES
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.day import DayFlattener, index_calls
@@ -60,8 +60,8 @@ def plan_builds(workspace: Workspace, days: Sequence[date]) -> dict[date, Build]
 class CoreBuilder:
     """Builds the five core tables of days, best in their order, since a day's index serves the day after it."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
         self._last: tuple[date, str, DayIndex] | None = None
 
     def build(self, day: date, version: str) -> dict[str, int]:
@@ -74,11 +74,11 @@ class CoreBuilder:
             return self._build(day, version)
 
     def _build(self, day: date, version: str) -> dict[str, int]:
-        storage = self._workspace.storage
+        storage = self._bench.storage
         landed = state.load_landed(storage).value.days
         rejected = raw.read_rejected(storage, day, landed.get(day))
         read = partial(raw.read_day, storage, day, landed.get(day))
-        flattener = DayFlattener(read, partial(self._index_before, day, landed), rejected, self._workspace.shape)
+        flattener = DayFlattener(read, partial(self._index_before, day, landed), rejected, self._bench.shape)
         with ExitStack() as files:
             writers = {table: files.enter_context(write_table(storage, day, version, table)) for table in CORE_TABLES}
             for part in flattener.parts():
@@ -93,7 +93,7 @@ class CoreBuilder:
         known = landed.get(before)
         if self._last and known and self._last[:2] == (before, known.digest):
             return self._last[2]
-        return index_calls(partial(raw.read_day, self._workspace.storage, before, known))
+        return index_calls(partial(raw.read_day, self._bench.storage, before, known))
 
 
 @contextmanager
@@ -108,13 +108,11 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def build_mart(
-    workspace: Workspace, day: date, version: str, table: str, *, tables: VersionTables | None = None
-) -> int:
+def build_mart(bench: Workbench, day: date, version: str, table: str, *, tables: VersionTables | None = None) -> int:
     """Aggregate the core tables of a version into one mart.
 
     Args:
-        workspace: The lake.
+        bench: The lake, and what shapes its tables.
         day: The day.
         version: Its version, whose core tables are written.
         table: The mart.
@@ -123,42 +121,43 @@ def build_mart(
     Returns:
         Rows of the mart.
     """
-    frame = _MARTS[table](tables or VersionTables(workspace.storage, day, version), workspace.settings.timezone)
-    with write_table(workspace.storage, day, version, table) as writer:
+    frame = _MARTS[table](tables or VersionTables(bench.storage, day, version), bench.shape.timezone)
+    with write_table(bench.storage, day, version, table) as writer:
         writer.write(frame.to_arrow().cast(arrow_schema(table)))
         return writer.rows
 
 
-def audit_day(workspace: Workspace, day: date, version: str, *, tables: VersionTables | None = None) -> Audit:
+def audit_day(bench: Workbench, day: date, version: str, *, tables: VersionTables | None = None) -> Audit:
     """Check what was written of a version, and say with it that the version is complete.
 
     Args:
-        workspace: The lake.
+        bench: The lake, and what shapes its tables.
         day: The day.
         version: Its version, of which all tables are written.
         tables: The same version, where it is open already.
     """
+    tables = tables or VersionTables(bench.storage, day, version)
     verdicts = [
         VerdictRecord(verdict.check, verdict.table, verdict.passed, verdict.rows, verdict.detail)
-        for verdict in audit(tables or VersionTables(workspace.storage, day, version))
+        for verdict in audit(tables)
     ]
-    return write_audit(workspace.storage, day, version, CHECKS_VERSION, verdicts)
+    return write_audit(bench.storage, day, version, CHECKS_VERSION, verdicts, tables=tables)
 
 
 class VersionBuilder:
     """Builds whole versions: all eight tables of a day, and the checks' verdicts on them."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._core = CoreBuilder(workspace)
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+        self._core = CoreBuilder(bench)
 
     def build(self, day: date, version: str) -> Audit:
         """Build all tables of a version and check them."""
         self._core.build(day, version)
         # Marts and checks read much of the same, and a file that is written never changes.
-        tables = VersionTables(self._workspace.storage, day, version)
+        tables = VersionTables(self._bench.storage, day, version)
         for table in _MARTS:
-            build_mart(self._workspace, day, version, table, tables=tables)
-        found = audit_day(self._workspace, day, version, tables=tables)
+            build_mart(self._bench, day, version, table, tables=tables)
+        found = audit_day(self._bench, day, version, tables=tables)
         pa.default_memory_pool().release_unused()  # else a worker's memory grows by a tenth over its days
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from pipelines.flatten.derive import Shape
 from pipelines.flatten.numbers import Customers
@@ -14,30 +15,40 @@ from pipelines.lake.publish import Catalog
 from pipelines.lake.state import ShapingRecord
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Shaping
-from pipelines.serve.catalog import DuckDBCatalog
-from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
 
 TABLE_VERSION = 1
 """Raised whenever the same raw calls give other rows, so that every day is built again."""
 
 
 @dataclass(frozen=True)
-class Workspace:
+class Workbench:
+    """What tables of days are built with; it can be handed to another process.
+
+    Attributes:
+        storage: The lake's files.
+        shape: The settings that shape tables, as the flattening uses them.
+    """
+
+    storage: Storage
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Workspace(Workbench):
     """A lake and what shapes its tables.
 
     Attributes:
         settings: The settings it was opened with.
-        storage: The lake's files.
-        shaping: What the versions of days depend on beside raw.
+        shaping: What the versions of days depend on beside raw: the same settings as `shape`, without a secret.
         catalog: The readers' catalog.
-        shape: The same settings, as the flattening uses them.
     """
 
     settings: Settings
-    storage: Storage
     shaping: Shaping
     catalog: Catalog
-    shape: Shape
 
     @property
     def keep_versions(self) -> timedelta:
@@ -51,6 +62,9 @@ def open_workspace(settings: Settings) -> Workspace:
     Raises:
         SettingsError: The outcome maps cannot be used.
     """
+    # A process that only builds is spared the import of DuckDB.
+    from pipelines.serve.catalog import DuckDBCatalog  # noqa: PLC0415 - see above
+
     outcomes = load_outcomes(settings.outcomes)
     storage = LocalStorage(settings.lake_path)
     key = settings.pii_key.get_secret_value().encode() if settings.pii_key else local_pii_key(settings.lake_path)

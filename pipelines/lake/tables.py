@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,34 +23,59 @@ _DICTIONARY_BYTES = 16 << 20
 """Room for the ids of a long day, which would otherwise be written in full behind the first megabyte of them."""
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """How a table is written, which is worked out once: the same columns are written day after day.
+
+    Attributes:
+        coded: The schema of what is written: repeating texts come coded.
+        plain: The schema that readers shall see all the same: plain strings, with the dictionary's descriptions.
+        repeating: Columns that are written with a dictionary.
+        sorting: The order of the rows.
+    """
+
+    coded: pa.Schema
+    plain: str
+    repeating: list[str]
+    sorting: list[pq.SortingColumn]
+
+
+@cache
+def _plan(table: str) -> _Plan:
+    definition, schema = TABLES[table], arrow_schema(table)
+    repeating = frozenset(definition.low_cardinality)
+    coded = [
+        pa.field(part.name, pa.dictionary(pa.int32(), pa.string()))
+        if part.name in repeating and part.type == pa.string()
+        else part
+        for part in schema
+    ]
+    return _Plan(
+        coded=pa.schema(coded),
+        plain=base64.b64encode(schema.serialize().to_pybytes()).decode(),
+        repeating=[*repeating, *(part.name for part in schema if part.type == pa.int64())],
+        sorting=[pq.SortingColumn(definition.names.index(name), nulls_first=True) for name in definition.sort_by],
+    )
+
+
 class TableWriter:
     """One table's file, written a part at a time in the order of the table's key."""
 
     def __init__(self, table: str, stream: pa.NativeFile) -> None:
-        self._names = frozenset(TABLES[table].low_cardinality)
-        self._schema = arrow_schema(table)
+        plan = _plan(table)
         self.rows = 0
-        self._coded = pa.schema(
-            [
-                pa.field(part.name, pa.dictionary(pa.int32(), pa.string()))
-                if part.name in self._names and part.type == pa.string()
-                else part
-                for part in self._schema
-            ]
-        )
+        self._coded = plan.coded
         self._writer = pq.ParquetWriter(
             stream,
-            self._coded,
+            plan.coded,
             compression="zstd",
             compression_level=_LEVEL,
-            use_dictionary=[*self._names, *(part.name for part in self._schema if part.type == pa.int64())],
+            use_dictionary=plan.repeating,
             dictionary_pagesize_limit=_DICTIONARY_BYTES,
             store_schema=False,
-            sorting_columns=_sorting(table),
+            sorting_columns=plan.sorting,
         )
-        # Repeating texts come coded; readers shall see plain strings with the dictionary's descriptions all the same.
-        plain = base64.b64encode(self._schema.serialize().to_pybytes()).decode()
-        self._writer.add_key_value_metadata({"ARROW:schema": plain})
+        self._writer.add_key_value_metadata({"ARROW:schema": plan.plain})
 
     def write(self, rows: pa.Table) -> None:
         """Append rows; their columns are the table's, in its order."""
@@ -66,11 +93,6 @@ class TableWriter:
 
 def _is_coded(column: pa.ChunkedArray) -> bool:
     return bool(pa.types.is_dictionary(column.type))
-
-
-def _sorting(table: str) -> list[pq.SortingColumn]:
-    names = TABLES[table].names
-    return [pq.SortingColumn(names.index(name), nulls_first=True) for name in TABLES[table].sort_by]
 
 
 @contextmanager

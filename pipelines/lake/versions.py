@@ -99,19 +99,30 @@ def read_audit(storage: Storage, day: date, version: str) -> Audit | None:
 
 
 def write_audit(
-    storage: Storage, day: date, version: str, checks_version: int, verdicts: Sequence[VerdictRecord]
+    storage: Storage,
+    day: date,
+    version: str,
+    checks_version: int,
+    verdicts: Sequence[VerdictRecord],
+    *,
+    tables: VersionTables | None = None,
 ) -> Audit:
     """Say that a version is complete and what the checks found in it.
+
+    Args:
+        storage: The lake's files.
+        day: The day.
+        version: Its version.
+        checks_version: Version of the checks.
+        verdicts: What they found.
+        tables: The version's tables, where they are open already.
 
     Raises:
         FileNotFoundError: A table's file is missing.
     """
-    sizes, rows = {}, {}
-    for table in TABLES:
-        path = layout.table_file(day, version, table)
-        with storage.open_input(path) as source:
-            rows[table] = pq.ParquetFile(source).metadata.num_rows
-        sizes[table] = storage.size(path) or 0
+    tables = tables or VersionTables(storage, day, version)
+    rows = {table: tables.rows(table) for table in TABLES}
+    sizes = {table: storage.size(layout.table_file(day, version, table)) or 0 for table in TABLES}
     audit = Audit(checks_version=checks_version, bytes=sizes, rows=rows, verdicts=list(verdicts))
     with storage.create(f"{layout.version_folder(day, version)}/{layout.AUDIT}", read_only=True) as stream:
         stream.write(msgspec.json.format(msgspec.json.encode(audit), indent=1))

@@ -1,0 +1,106 @@
+"""Building versions of many days in several processes at once, of which this one is one.
+
+Days that follow each other are best built by one process, since a day's index serves the day after it. So each process
+has its own run of days, and takes half of what another still has before it once its own is built.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from datetime import date
+
+from pipelines.build.day import VersionBuilder
+from pipelines.build.workspace import Workbench
+from pipelines.lake.publish import Build
+from pipelines.lake.versions import Audit
+
+_WORTH = 2
+"""Days there must be for each process: starting one takes as long as building a day."""
+_AHEAD = 2
+"""Days that another process is given before it has built them, so that it need not wait while this one builds."""
+
+Day = tuple[date, str]
+"""A day and its version."""
+
+
+def build_versions(bench: Workbench, builds: Mapping[date, Build]) -> Iterator[tuple[date, Audit]]:
+    """Build and check the versions of days, side by side where there are several.
+
+    Yields:
+        Each day with what its checks found, as soon as it is known here, in no order.
+    """
+    runs = _runs([(day, build.version) for day, build in sorted(builds.items())], _processors())
+    bench = Workbench(bench.storage, bench.shape)  # of a workspace the others need no more
+    builder = VersionBuilder(bench)
+    waiting: dict[Future[Audit], tuple[int, date]] = {}
+    with ExitStack() as workers:
+        pools = [workers.enter_context(_other_process(bench)) for _ in runs[1:]]
+
+        def hand_out(number: int) -> None:
+            if (after := _next(runs, number)) is not None:
+                waiting[pools[number - 1].submit(_build, *after)] = (number, after[0])
+
+        for number in [*range(1, len(runs))] * _AHEAD:
+            hand_out(number)
+        while (own := _next(runs, 0)) is not None or waiting:
+            if own is not None:
+                yield own[0], builder.build(*own)
+                done = {future for future in waiting if future.done()}
+            else:
+                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                number, day = waiting.pop(future)
+                audit = future.result()
+                hand_out(number)
+                yield day, audit
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _runs(days: list[Day], processes: int) -> list[deque[Day]]:
+    """Cut days, in their order, into a run of about the same length for each process that is worth it."""
+    count = max(1, min(processes, len(days) // _WORTH))
+    return [deque(days[len(days) * part // count : len(days) * (part + 1) // count]) for part in range(count)]
+
+
+def _next(runs: list[deque[Day]], number: int) -> Day | None:
+    """Take the next day of a run, or where it has none, of the later half of the longest one."""
+    mine = runs[number]
+    if not mine:
+        longest = max(runs, key=len)
+        mine.extendleft([longest.pop() for _ in range((len(longest) + 1) // 2)])
+    return mine.popleft() if mine else None
+
+
+@contextmanager
+def _other_process(bench: Workbench) -> Iterator[ProcessPoolExecutor]:
+    """Give one process that builds days, and let it end, without what it has not begun, when the block does."""
+    # polars is not safe to fork, and a process that is spawned shares nothing that it could spoil.
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_open, initargs=(bench,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_builder: VersionBuilder | None = None
+"""What a process started here builds with, made once when it starts."""
+
+
+def _open(bench: Workbench) -> None:
+    global _builder  # noqa: PLW0603 - such a process has no other place to keep what its initializer made
+    _builder = VersionBuilder(bench)
+
+
+def _build(day: date, version: str) -> Audit:
+    if _builder is None:
+        message = "the process was not opened"
+        raise RuntimeError(message)
+    return _builder.build(day, version)
