@@ -33,12 +33,13 @@ def core_tables(
         workspace = lake.for_writing()
         storage = workspace.storage
         with storage.lock("lake", shared=True):
-            builds = run_plan.begin(workspace, context.run, context.partition_keys)
+            landed = load_landed(storage).value
+            builds = run_plan.begin(workspace, context.run, context.partition_keys, landed)
             # Told before anything is built from it: whatever is told later makes these tables stale.
             inputs = {before for day in builds for before in (day, day - timedelta(days=1))}
-            report_landed(context.instance, load_landed(storage).value, context.log_event, days=inputs)
+            report_landed(context.instance, landed, context.log_event, days=inputs)
             tags = core_tags(context.instance)
-            builder = CoreBuilder(workspace)
+            builder = CoreBuilder(workspace, landed)
             context.log.info("%s of %s days have landed", len(builds), len(context.partition_keys))
             for day, build in builds.items():
                 complete = read_audit(storage, day, build.version)

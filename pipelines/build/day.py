@@ -19,7 +19,7 @@ from pipelines.flatten.day import DayFlattener, index_calls
 from pipelines.flatten.placing import DayIndex
 from pipelines.lake import raw, state
 from pipelines.lake.publish import Build
-from pipelines.lake.state import LandedDay
+from pipelines.lake.state import Landed
 from pipelines.lake.tables import write_table
 from pipelines.lake.versions import Audit, VerdictRecord, VersionTables, fingerprint, write_audit
 from pipelines.metrics import (
@@ -44,9 +44,14 @@ _MARTS: Mapping[str, Mart] = MappingProxyType(
 )
 
 
-def plan_builds(workspace: Workspace, days: Sequence[date]) -> dict[date, Build]:
-    """Say which version of each day is to be built, and what is published of it at this moment."""
-    landed = state.load_landed(workspace.storage).value
+def plan_builds(workspace: Workspace, days: Sequence[date], landed: Landed) -> dict[date, Build]:
+    """Say which version of each day is to be built, and what is published of it at this moment.
+
+    Args:
+        workspace: The lake.
+        days: The days.
+        landed: What has landed; the versions are to be built from just this, whatever lands meanwhile.
+    """
     manifest = state.load_manifest(workspace.storage).value
     return {
         day: Build(
@@ -60,8 +65,10 @@ def plan_builds(workspace: Workspace, days: Sequence[date]) -> dict[date, Build]
 class CoreBuilder:
     """Builds the five core tables of days, best in their order, since a day's index serves the day after it."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: Workbench, landed: Landed) -> None:
+        """Take what has landed as it was when the versions were planned: what lands later belongs to other versions."""
         self._bench = bench
+        self._landed = landed.days
         self._last: tuple[date, str, DayIndex] | None = None
 
     def build(self, day: date, version: str) -> dict[str, int]:
@@ -74,11 +81,10 @@ class CoreBuilder:
             return self._build(day, version)
 
     def _build(self, day: date, version: str) -> dict[str, int]:
-        storage = self._bench.storage
-        landed = state.load_landed(storage).value.days
+        storage, landed = self._bench.storage, self._landed
         rejected = raw.read_rejected(storage, day, landed.get(day))
         read = partial(raw.read_day, storage, day, landed.get(day))
-        flattener = DayFlattener(read, partial(self._index_before, day, landed), rejected, self._bench.shape)
+        flattener = DayFlattener(read, partial(self._index_before, day), rejected, self._bench.shape)
         with ExitStack() as files:
             writers = {table: files.enter_context(write_table(storage, day, version, table)) for table in CORE_TABLES}
             for part in flattener.parts():
@@ -88,9 +94,9 @@ class CoreBuilder:
             self._last = (day, landed[day].digest, flattener.index.for_next_day())
         return {table: writer.rows for table, writer in writers.items()}
 
-    def _index_before(self, day: date, landed: Mapping[date, LandedDay]) -> DayIndex:
+    def _index_before(self, day: date) -> DayIndex:
         before = day - timedelta(days=1)
-        known = landed.get(before)
+        known = self._landed.get(before)
         if self._last and known and self._last[:2] == (before, known.digest):
             return self._last[2]
         return index_calls(partial(raw.read_day, self._bench.storage, before, known))
@@ -147,9 +153,10 @@ def audit_day(bench: Workbench, day: date, version: str, *, tables: VersionTable
 class VersionBuilder:
     """Builds whole versions: all eight tables of a day, and the checks' verdicts on them."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: Workbench, landed: Landed) -> None:
+        """Take what has landed as it was when the versions were planned."""
         self._bench = bench
-        self._core = CoreBuilder(bench)
+        self._core = CoreBuilder(bench, landed)
 
     def build(self, day: date, version: str) -> Audit:
         """Build all tables of a version and check them."""

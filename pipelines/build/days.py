@@ -67,7 +67,8 @@ def build_days(
     begun = time.monotonic()
     report = BuildReport()
     with workspace.storage.lock("lake", shared=True):
-        builds = plan_builds(workspace, days)
+        landed = state.load_landed(workspace.storage).value
+        builds = plan_builds(workspace, days, landed)
         todo = {}
         for day, build in builds.items():
             audit = read_audit(workspace.storage, day, build.version)
@@ -80,7 +81,7 @@ def build_days(
             report.count(audit)
             if on_day:
                 on_day(day)
-        for day, audit in build_versions(workspace, todo):
+        for day, audit in build_versions(workspace, todo, landed):
             report.built.append(day)
             report.count(audit)
             if on_day:

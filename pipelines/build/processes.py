@@ -17,6 +17,7 @@ from datetime import date
 from pipelines.build.day import VersionBuilder
 from pipelines.build.workspace import Workbench
 from pipelines.lake.publish import Build
+from pipelines.lake.state import Landed
 from pipelines.lake.versions import Audit
 
 _WORTH = 2
@@ -28,18 +29,23 @@ Day = tuple[date, str]
 """A day and its version."""
 
 
-def build_versions(bench: Workbench, builds: Mapping[date, Build]) -> Iterator[tuple[date, Audit]]:
+def build_versions(bench: Workbench, builds: Mapping[date, Build], landed: Landed) -> Iterator[tuple[date, Audit]]:
     """Build and check the versions of days, side by side where there are several.
+
+    Args:
+        bench: The lake, and what shapes its tables.
+        builds: The versions.
+        landed: What had landed when they were planned.
 
     Yields:
         Each day with what its checks found, as soon as it is known here, in no order.
     """
     runs = _runs([(day, build.version) for day, build in sorted(builds.items())], _processors())
     bench = Workbench(bench.storage, bench.shape)  # of a workspace the others need no more
-    builder = VersionBuilder(bench)
+    builder = VersionBuilder(bench, landed)
     waiting: dict[Future[Audit], tuple[int, date]] = {}
     with ExitStack() as workers:
-        pools = [workers.enter_context(_other_process(bench)) for _ in runs[1:]]
+        pools = [workers.enter_context(_other_process(bench, landed)) for _ in runs[1:]]
 
         def hand_out(number: int) -> None:
             if (after := _next(runs, number)) is not None:
@@ -80,10 +86,10 @@ def _next(runs: list[deque[Day]], number: int) -> Day | None:
 
 
 @contextmanager
-def _other_process(bench: Workbench) -> Iterator[ProcessPoolExecutor]:
+def _other_process(bench: Workbench, landed: Landed) -> Iterator[ProcessPoolExecutor]:
     """Give one process that builds days, and let it end, without what it has not begun, when the block does."""
     # polars is not safe to fork, and a process that is spawned shares nothing that it could spoil.
-    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_open, initargs=(bench,))
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_open, initargs=(bench, landed))
     try:
         yield pool
     finally:
@@ -94,9 +100,9 @@ _builder: VersionBuilder | None = None
 """What a process started here builds with, made once when it starts."""
 
 
-def _open(bench: Workbench) -> None:
+def _open(bench: Workbench, landed: Landed) -> None:
     global _builder  # noqa: PLW0603 - such a process has no other place to keep what its initializer made
-    _builder = VersionBuilder(bench)
+    _builder = VersionBuilder(bench, landed)
 
 
 def _build(day: date, version: str) -> Audit:

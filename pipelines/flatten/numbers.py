@@ -25,8 +25,13 @@ class Customers:
     """Pseudonyms of numbers under one key, remembered while the same numbers keep coming."""
 
     def __init__(self, key: bytes) -> None:
+        self._key = key
         self._keyed = hmac.new(key, digestmod=hashlib.sha256)
         self._known: dict[str, Customer] = {}
+
+    def __reduce__(self) -> tuple[type[Customers], tuple[bytes]]:
+        """Another process gets the key alone: a keyed hash that has begun cannot be sent."""
+        return Customers, (self._key,)
 
     def look_up(self, numbers: Sequence[str | None]) -> list[Customer]:
         """Return what tables say of each number.

@@ -10,9 +10,10 @@ import dagster as dg
 from pipelines.build.day import plan_builds
 from pipelines.build.workspace import Workspace
 from pipelines.errors import ChorusCallsError
-from pipelines.lake import layout, state
+from pipelines.lake import layout
 from pipelines.lake.plans import read_plan, write_plan
 from pipelines.lake.publish import Build
+from pipelines.lake.state import Landed, load_landed
 
 
 def plan_of(run: dg.DagsterRun) -> str:
@@ -20,9 +21,9 @@ def plan_of(run: dg.DagsterRun) -> str:
     return run.root_run_id or run.run_id
 
 
-def begin(workspace: Workspace, run: dg.DagsterRun, partition_keys: Sequence[str]) -> dict[date, Build]:
-    """Fix what a run builds: the version of every one of its days that has landed, by now."""
-    builds = _landed_builds(workspace, partition_keys)
+def begin(workspace: Workspace, run: dg.DagsterRun, partition_keys: Sequence[str], landed: Landed) -> dict[date, Build]:
+    """Fix what a run builds: the version of every one of its days that has landed."""
+    builds = _landed_builds(workspace, partition_keys, landed)
     write_plan(workspace.storage, plan_of(run), builds)
     return builds
 
@@ -43,7 +44,11 @@ def recall(
     """
     wanted = {date.fromisoformat(key) for key in partition_keys}
     planned = read_plan(workspace.storage, plan_of(run))
-    builds = planned if planned is not None else _landed_builds(workspace, partition_keys)
+    builds = (
+        planned
+        if planned is not None
+        else _landed_builds(workspace, partition_keys, load_landed(workspace.storage).value)
+    )
     builds = {day: build for day, build in builds.items() if day in wanted}
     for day, build in builds.items():
         if lacking := missing(workspace, day, build, needs):
@@ -58,6 +63,6 @@ def missing(workspace: Workspace, day: date, build: Build, tables: Iterable[str]
     return [table for table in tables if workspace.storage.size(layout.table_file(day, build.version, table)) is None]
 
 
-def _landed_builds(workspace: Workspace, partition_keys: Sequence[str]) -> dict[date, Build]:
-    landed = state.load_landed(workspace.storage).value.days
-    return plan_builds(workspace, [day for key in partition_keys if (day := date.fromisoformat(key)) in landed])
+def _landed_builds(workspace: Workspace, partition_keys: Sequence[str], landed: Landed) -> dict[date, Build]:
+    days = [day for key in partition_keys if (day := date.fromisoformat(key)) in landed.days]
+    return plan_builds(workspace, days, landed)

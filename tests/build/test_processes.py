@@ -69,7 +69,8 @@ def test_a_process_that_dies_ends_the_build(lake, processors, monkeypatch):
     processors(2)
     monkeypatch.setattr(processes, "_open", sys.exit)  # any function that a process started anew can find
     with pytest.raises(BrokenProcessPool):
-        list(processes.build_versions(lake, plan_builds(lake, DAYS)))
+        landed = state.load_landed(lake.storage).value
+        list(processes.build_versions(lake, plan_builds(lake, DAYS, landed), landed))
 
 
 def test_an_idle_process_takes_days_that_others_have_not_begun():

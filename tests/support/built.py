@@ -14,7 +14,7 @@ import polars as pl
 from pipelines.build.day import VersionBuilder, plan_builds
 from pipelines.build.workspace import Workspace
 from pipelines.dictionary import TABLES
-from pipelines.lake import layout, raw
+from pipelines.lake import layout, raw, state
 from pipelines.lake.versions import Audit
 from tests.oracle.items import Version
 from tests.oracle.rows import Shaping
@@ -52,8 +52,9 @@ def _land(opened: Workspace, days: Mapping[date, list[Version]], kind: str, numb
 
 def build(opened: Workspace, days: list[date]) -> dict[date, Rows]:
     """Build the days in this process, without publishing them, and return their rows; every check must pass."""
-    builder, found = VersionBuilder(opened), {}
-    for day, planned in plan_builds(opened, days).items():
+    landed = state.load_landed(opened.storage).value
+    builder, found = VersionBuilder(opened, landed), {}
+    for day, planned in plan_builds(opened, days, landed).items():
         audit: Audit = builder.build(day, planned.version)
         assert audit.passed, (day, audit.failed)
         found[day] = version_rows(opened, day, planned.version)
