@@ -44,12 +44,9 @@ def recall(
     """
     wanted = {date.fromisoformat(key) for key in partition_keys}
     planned = read_plan(workspace.storage, plan_of(run))
-    builds = (
-        planned
-        if planned is not None
-        else _landed_builds(workspace, partition_keys, load_landed(workspace.storage).value)
-    )
-    builds = {day: build for day, build in builds.items() if day in wanted}
+    if planned is None:
+        planned = _landed_builds(workspace, partition_keys, load_landed(workspace.storage).value)
+    builds = {day: build for day, build in planned.items() if day in wanted}
     for day, build in builds.items():
         if lacking := missing(workspace, day, build, needs):
             tables = ", ".join(lacking)

@@ -25,8 +25,8 @@ from tests.support.simulated import small_world
 
 @pytest.fixture(scope="module")
 def landed():
-    """The calls of four days, by day."""
-    return place(item.decode() for item in small_world(calls=60, days=3).items())
+    """The calls of some days, by day."""
+    return place(item.decode() for item in small_world(calls=60, days=5).items())
 
 
 @pytest.fixture

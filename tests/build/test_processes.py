@@ -68,8 +68,8 @@ def test_an_error_in_one_day_ends_the_build(lake, processors, day):
 def test_a_process_that_dies_ends_the_build(lake, processors, monkeypatch):
     processors(2)
     monkeypatch.setattr(processes, "_open", sys.exit)  # any function that a process started anew can find
+    landed = state.load_landed(lake.storage).value
     with pytest.raises(BrokenProcessPool):
-        landed = state.load_landed(lake.storage).value
         list(processes.build_versions(lake, plan_builds(lake, DAYS, landed), landed))
 
 
