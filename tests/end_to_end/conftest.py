@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.build import days as build_days
+from pipelines.build import processes
 from pipelines.cli.main import main
 from pipelines.dictionary import TABLES
 from pipelines.simulator import SimulatedApi
@@ -100,7 +100,9 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(build_days, "_ALONE", 1_000)  # starting processes would take longer than building these days
+    monkeypatch.setattr(
+        processes, "_processors", lambda: 1
+    )  # starting others would take longer than building these days
     return Program(tmp_path / "lake", capsys)
 
 
