@@ -154,18 +154,17 @@ def _take(file: pq.ParquetFile, rows: pl.DataFrame) -> pa.Table:
     """Read some rows of a file, which `rows` names in ascending order, unpacking only the row groups they lie in."""
     rows = rows.sort("row")
     numbers = rows["row"].to_numpy()
-    groups, offset, base, picked = [], 0, 0, []
+    pieces: list[pa.Array] = []
+    offset = 0
+    # Group by group, since one array for all of them would be moved each time it outgrows its memory.
     for group in range(file.metadata.num_row_groups):
         size = file.metadata.row_group(group).num_rows
-        inside = numbers[(numbers >= offset) & (numbers < offset + size)]
+        inside = numbers[(numbers >= offset) & (numbers < offset + size)] - offset
         if len(inside):
-            groups.append(group)
-            picked.append(inside - offset + base)
-            base += size
+            payload = file.read_row_group(group, ["payload"], use_threads=False)["payload"]
+            pieces += (payload if len(inside) == size else payload.take(pa.array(inside, pa.int64()))).chunks
         offset += size
-    payload = file.read_row_groups(groups, ["payload"], use_threads=False)["payload"]
-    if len(payload) != len(numbers):
-        payload = payload.combine_chunks().take(pa.concat_arrays([pa.array(part, pa.int64()) for part in picked]))
+    payload = pa.chunked_array(pieces, pa.string())
     columns = {"payload": payload, **{name: rows[name].to_arrow() for name in _CHUNK_SCHEMA.names if name != "payload"}}
     return pa.table({name: columns[name] for name in _CHUNK_SCHEMA.names}).cast(_CHUNK_SCHEMA)
 
