@@ -109,8 +109,7 @@ def read_day(storage: Storage, day: date, landed: LandedDay | None, chunk: int) 
         Tables of at most `chunk` rows in the order of call_id over all of them: call_id, payload, first_landed_at,
         landed_at, version_count and deleted_at (null: alive).
     """
-    names = sorted(landed.calls) if landed else []
-    files = [pq.ParquetFile(storage.open_input(f"{layout.raw_folder(CALLS, day)}/{name}.parquet")) for name in names]
+    files = [pq.ParquetFile(file) for file in _counted(storage, day, landed, CALLS)]
     newest = _newest(files)
     for start in range(0, newest.height, chunk):
         part = newest.slice(start, chunk)
