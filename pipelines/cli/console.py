@@ -6,11 +6,15 @@ rich is imported where it draws, so that a command that prints JSON, or fails, d
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime
+from datetime import time as clock_time
+from decimal import Decimal
 from typing import Any, Final, Protocol
 
 import click
@@ -81,6 +85,21 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 def print_json(value: Any) -> None:
     """Print a value on stdout as JSON; dates, times and paths become text."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: times and days as text, instants with Z at the end, what is no number as null."""
+    if isinstance(value, datetime | date | clock_time):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    if isinstance(value, dict):
+        return {str(key): plain(part) for key, part in value.items()}
+    return value
 
 
 @contextmanager

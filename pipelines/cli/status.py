@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pipelines.cli.console import print_json, print_table, say
+from pipelines.cli.console import plain, print_json, print_table, say
 from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def command(*, as_json: bool) -> None:
     storage = LocalStorage(load_settings().lake_path)
     status = lake_status(storage)
     if as_json:
-        print_json({"lake": storage.address(), **_plain(asdict(status))})
+        print_json({"lake": storage.address(), **plain(asdict(status))})
         return
     print_table(("", storage.address()), list(_lines(status)))
     if not status.landed.days:
@@ -87,14 +87,3 @@ def _size(number: int) -> str:
     from rich.filesize import decimal
 
     return decimal(number)
-
-
-def _plain(value: Any) -> Any:
-    """Days and instants as JSON has them, where they are keys too."""
-    if isinstance(value, datetime | date):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    return value
