@@ -12,11 +12,10 @@ from typing import Any
 
 import msgspec
 
-from pipelines.extract.page import UNREADABLE, NotAPageError, members
 from pipelines.instants import parse_instant
+from pipelines.json_source import UNREADABLE, members, storable
 
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # Within a JSON string a quote is escaped, so this finds keys alone. A blank address counts as none.
 _RECORDING = re.compile(
     rb'"recordingUrl"(?<!\\"recordingUrl")\s*:\s*"(?!(?: |\\[tnrf])*")[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL
@@ -81,18 +80,13 @@ def same_call(one: bytes, other: bytes) -> bool:
         return one == other
 
 
-def storable(text: str) -> str:
-    """Return a text with what no table can hold, NUL and lone surrogates, replaced by U+FFFD."""
-    return _UNSTORABLE.sub("\ufffd", text)
-
-
 def _read_unusual(item: bytes) -> Head:
     """Read an item that is not as documented: odd types, not JSON by the book, or no call at all."""
     text = item.decode("utf-8", "replace")
     try:
         json.loads(text, strict=False, parse_int=str)
         sources = members(item)
-    except (ValueError, RecursionError, NotAPageError):
+    except (ValueError, RecursionError):
         return Head(None, None)
     instants = (_instant(sources.get(name)) for name in ("createdAt", "startedAt"))
     organisation = _string(sources.get("organizationId"))

@@ -7,20 +7,14 @@ strict and fast way fails, the brackets alone say where each item ends.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[\[\]{},]', re.DOTALL)
-_MEMBER = re.compile(rb'\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*(\S(?:.*\S)?)\s*', re.DOTALL)
+from pipelines.json_source import UNREADABLE, OutlineError, elements, members
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for text that is not JSON by the book or not of the wanted shape."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class NotAPageError(Exception):
@@ -53,70 +47,20 @@ def split(body: bytes) -> Listing:
     try:
         page = msgspec.json.decode(body, type=_Body)
     except UNREADABLE:
-        outline = members(body.removeprefix(_BYTE_ORDER_MARK))
-        if "data" not in outline:
-            message = "JSON without 'data'"
-            raise NotAPageError(message) from None
-        return Listing(elements(outline["data"]), _total(outline.get("pagination", b"null")))
+        return _split_outline(body.removeprefix(_BYTE_ORDER_MARK))
     return Listing([bytes(item) for item in page.data], _total(page.pagination))
 
 
-def elements(source: bytes) -> list[bytes]:
-    """Return the source of each element of a JSON array.
-
-    Raises:
-        NotAPageError: The source is no array, or its brackets and quotes do not match.
-    """
-    return [part.strip() for part in _parts(source.strip(), b"[")]
-
-
-def members(source: bytes) -> dict[str, bytes]:
-    """Return the source of each value of a JSON object by its key; of a key that is there twice the last one.
-
-    Raises:
-        NotAPageError: The source is no object, or its brackets and quotes do not match.
-    """
-    found: dict[str, bytes] = {}
-    for part in _parts(source.strip(), b"{"):
-        member = _MEMBER.fullmatch(part)
-        if member is None:
-            message = "an object without keys"
-            raise NotAPageError(message)
-        found[_key(member[1])] = member[2]
-    return found
-
-
-def _key(source: bytes) -> str:
-    text = source.decode("utf-8", "replace")
+def _split_outline(body: bytes) -> Listing:
+    """Take a body apart by its brackets alone."""
     try:
-        return str(json.loads(text, strict=False))
-    except ValueError:
-        return text[1:-1]
-
-
-def _parts(source: bytes, opening: bytes) -> Iterator[bytes]:
-    """Cut an array or object at its own commas; those in strings and in deeper brackets are left alone."""
-    if source[:1] != opening:
-        message = "JSON of another shape" if source[:1] in (b"{", b"[") else "something that is not JSON"
-        raise NotAPageError(message)
-    depth, start = 0, 1
-    for match in _TOKEN.finditer(source):
-        token = match[0]
-        if token in b"{[":
-            depth += 1
-        elif token in b"]}":
-            depth -= 1
-            if depth == 0:
-                break
-        elif token == b"," and depth == 1:
-            yield source[start : match.start()]
-            start = match.end()
-    if depth or match.end() < len(source):
-        message = "JSON that is cut off or goes on behind its end"
-        raise NotAPageError(message)
-    last = source[start : match.start()]
-    if last.strip() or start > 1:
-        yield last
+        outline = members(body)
+        if "data" not in outline:
+            message = "JSON without 'data'"
+            raise NotAPageError(message)
+        return Listing(elements(outline["data"]), _total(outline.get("pagination", b"null")))
+    except OutlineError as error:
+        raise NotAPageError(str(error)) from None
 
 
 def _total(pagination: msgspec.Raw | bytes) -> int | None:

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.decode import Chunk
 from pipelines.flatten.issues import INVALID, Problem
-from pipelines.flatten.source import Step, members, mended
+from pipelines.flatten.source import Step, members
+from pipelines.json_source import UNREADABLE, storable
 
 _SOURCES: tuple[tuple[str, str, tuple[Step, ...]], ...] = (
     ("context", "context_variables", ("contextVariables",)),
@@ -55,7 +56,7 @@ class _Rows:
         names = tuple(fields)
         keys = self._in_order.get(names)
         if keys is None:  # objects of one agent have the same keys over and over
-            if any(mended(name) != name for name in names):
+            if any(storable(name) != name for name in names):
                 self._add(row, place, self._readable(row, place, fields))
                 return
             keys = self._in_order[names] = tuple(sorted(names))
@@ -68,9 +69,9 @@ class _Rows:
         """Mend keys that no reader takes; of two that are then alike the last wins."""
         whole = {}
         for key, value in fields.items():
-            if mended(key) != key:
+            if storable(key) != key:
                 self._note(row, place, key, f"a key that {_UNREADABLE}")
-            whole[mended(key)] = value
+            whole[storable(key)] = value
         return whole
 
     def note(self, position: int, message: str) -> None:
@@ -105,7 +106,7 @@ def _decode(sources: list[bytes]) -> Sequence[dict[str, msgspec.Raw]]:
     """Split all objects at once; where one of them is no JSON by the book, each for itself."""
     try:
         return _objects.decode(b"[" + b",".join(sources) + b"]")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return [
             {key: msgspec.Raw(value.encode()) for key, value in members(source.decode("utf-8", "replace")).items()}
             for source in sources
@@ -136,7 +137,7 @@ def _texts(rows: _Rows, sources: pa.BinaryArray, kinds: npt.NDArray[np.int32]) -
 
 def _unescape(rows: _Rows, position: int) -> bytes:
     text = _lenient.decode(rows.values[position].decode("utf-8", "surrogatepass"))
-    whole = mended(text)
+    whole = storable(text)
     if whole != text:
         rows.note(position, _UNREADABLE)
     return whole.encode()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-import msgspec
 import pyarrow as pa
 
 from pipelines.flatten.issues import INVALID, Issues, Origin, Problem
@@ -16,6 +15,7 @@ from pipelines.flatten.payload import DECODERS, Call
 from pipelines.flatten.repair import Repair
 from pipelines.flatten.source import Step
 from pipelines.flatten.values import Note
+from pipelines.json_source import UNREADABLE
 
 _ESCAPED_NUL = b"\\u0000"
 _STRICT, _ANY_ROLE = (decoder.decode for decoder in DECODERS)
@@ -97,7 +97,7 @@ def decode_chunk(landed: pa.Table, issues: Issues) -> Chunk:
         try:
             call = _STRICT(payload)
             is_whole = _ESCAPED_NUL not in payload
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             is_whole = False
         if not is_whole:
             call, problems = _decode_odd(payload)
@@ -115,7 +115,7 @@ def decode_chunk(landed: pa.Table, issues: Issues) -> Chunk:
 def _decode_odd(payload: bytes) -> tuple[Call, Sequence[Problem]]:
     """Decode a call that has roles of its own, or bad values, and say what was wrong with it."""
     if _ESCAPED_NUL not in payload:
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        with suppress(*UNREADABLE):
             return _ANY_ROLE(payload), ()
     repair = Repair()
     return repair.call(payload.decode("utf-8", "replace")), repair.problems

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from pipelines.dictionary import TABLES, personal_columns
 from pipelines.dictionary.schemas import arrow_schema
-from pipelines.flatten.source import Step, mended, path_text, source_at
+from pipelines.flatten.source import Step, path_text, source_at
+from pipelines.json_source import storable
 
 INVALID = "invalid_value"
 MISSING = "missing_value"
@@ -66,12 +67,12 @@ class Issues:
         if self.keep_personal or problem.column not in _PERSONAL[problem.table]:
             raw = source_at(origin.payload, problem.steps)
         if raw is not None:
-            raw = mended(raw)[:RAW_VALUE_LENGTH]
+            raw = storable(raw)[:RAW_VALUE_LENGTH]
         self.rows.append(
             (
                 origin.call_id,
                 problem.table,
-                mended(path_text(problem.steps)),
+                storable(path_text(problem.steps)),
                 problem.kind,
                 problem.message,
                 raw,
@@ -81,7 +82,7 @@ class Issues:
 
     def add_rejected(self, origin: Origin, message: str) -> None:
         """Take down an item that is no call."""
-        raw = mended(origin.payload.decode("utf-8", "replace"))[:RAW_VALUE_LENGTH] if self.keep_personal else None
+        raw = storable(origin.payload.decode("utf-8", "replace"))[:RAW_VALUE_LENGTH] if self.keep_personal else None
         self.rows.append((origin.call_id, "calls", "$", REJECTED, message, raw, origin.landed_at))
 
     def take(self) -> pa.Table:

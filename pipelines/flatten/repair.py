@@ -9,7 +9,8 @@ from msgspec import Raw
 
 from pipelines.flatten.issues import INCONSISTENT, INVALID, Problem
 from pipelines.flatten.payload import NO_LEG, Analysis, Call, Leg, Turn
-from pipelines.flatten.source import Step, elements, members, mended, value_of
+from pipelines.flatten.source import Step, elements, members, scalar_of
+from pipelines.json_source import storable
 
 Steps = tuple[Step, ...]
 _INT64 = range(-(2**63), 2**63)
@@ -62,7 +63,7 @@ class Repair:
     def _text(self, source: str | None, steps: Steps, table: str, column: str) -> str | None:
         if source is None:
             return None
-        value = value_of(source)
+        value = scalar_of(source)
         if value is None:
             return None
         if isinstance(value, (dict, list)):
@@ -71,20 +72,20 @@ class Repair:
         if not isinstance(value, str):
             self._note(table, column, steps, INCONSISTENT, "a number or boolean where text belongs; kept as text")
             return source
-        whole = mended(value)
+        whole = storable(value)
         if whole != value:
             self._note(table, column, steps, INVALID, "has a NUL or a lone surrogate; replaced by U+FFFD")
         return whole
 
     def _time(self, source: str | None, steps: Steps, table: str, column: str) -> str | None:
-        value = None if source is None else value_of(source)
+        value = None if source is None else scalar_of(source)
         if value is None or isinstance(value, str):
-            return None if value is None else mended(value)
+            return None if value is None else storable(value)
         self._note(table, column, steps, INVALID, "no timestamp; left out")
         return None
 
     def _measure(self, source: str | None, steps: Steps, table: str, column: str) -> float | str | None:
-        value = None if source is None else value_of(source)
+        value = None if source is None else scalar_of(source)
         if value is None or isinstance(value, str):
             return value
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -96,7 +97,7 @@ class Repair:
         return None
 
     def _integer(self, source: str | None, steps: Steps, column: str) -> int | None:
-        value = None if source is None else value_of(source)
+        value = None if source is None else scalar_of(source)
         if value is None:
             return None
         if isinstance(value, float) and value.is_integer():
@@ -133,7 +134,7 @@ class Repair:
         if not source.startswith("["):
             self._note(table, column, steps, INVALID, "no list; left out")
             return None
-        return list(elements(source))
+        return elements(source)
 
     def _transcript(self, source: str | None, steps: Steps) -> list[Turn] | None:
         turns = self._list(source, steps, "transcript_turns", "content")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.flatten.source import elements, members, mended, path_text, source_at, value_of
+from pipelines.flatten.source import elements, members, path_text, source_at, value_of
+from pipelines.json_source import storable
 from tests.oracle.source import read_json
 from tests.support.calls import call
 from tests.support.json_text import SPELLINGS, to_json
@@ -77,9 +78,9 @@ def test_values_are_read_leniently():
 
 
 def test_what_no_column_can_hold_is_replaced():
-    assert mended("a\x00b\ud800c\udfff") == "a\ufffdb\ufffdc\ufffd"
-    assert mended("\U0001f600 \u2028") == "\U0001f600 \u2028"
-    assert mended(json.loads('"\\ud83d\\ude00"')) == "\U0001f600"
+    assert storable("a\x00b\ud800c\udfff") == "a\ufffdb\ufffdc\ufffd"
+    assert storable("\U0001f600 \u2028") == "\U0001f600 \u2028"
+    assert storable(json.loads('"\\ud83d\\ude00"')) == "\U0001f600"
 
 
 def test_paths_are_written_as_usual():
