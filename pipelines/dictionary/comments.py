@@ -16,8 +16,12 @@ def comments(table: str | Table) -> tuple[str, dict[str, str]]:
         is the caller's business.
     """
     definition = TABLES[table] if isinstance(table, str) else table
-    head = f"{definition.description} Grain: {definition.grain}."
-    return head, {column.name: column_comment(column) for column in definition.all_columns}
+    return table_comment(definition), {column.name: column_comment(column) for column in definition.all_columns}
+
+
+def table_comment(table: Table) -> str:
+    """What a table is for, and what one of its rows stands for."""
+    return f"{table.description} Grain: {table.grain}."
 
 
 def column_comment(column: Column) -> str:

@@ -9,10 +9,8 @@ from typing import Any
 import dagster as dg
 
 from pipelines.definitions import defs
-from pipelines.jobs import build_days, extract_calls
-from pipelines.orchestration.due_days import due_days
+from pipelines.jobs import extract_calls
 from pipelines.partitions import range_tags
-from pipelines.resources import LakeResource
 from pipelines.schedules import extract_config
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -50,13 +48,3 @@ def run_extract(
     """Run `extract_calls`."""
     config = extract_config("FULL" if full else "RECENT", max_pages)
     return run_job(extract_calls.name, instance=instance, run_config=config)
-
-
-def run_stale_days(instance: dg.DagsterInstance) -> list[dg.ExecuteInProcessResult]:
-    """Run `build_days` for every day that the sensor `changed_days` would ask for now.
-
-    Returns:
-        How each run went, that of the newest days first.
-    """
-    due = due_days(instance, LakeResource().workspace())
-    return [run_job(build_days.name, instance=instance, partition_range=span) for span in due.spans]

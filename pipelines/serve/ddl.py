@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from pipelines.dictionary import RATIOS, Column, ColumnType, Ratio, Table
-from pipelines.dictionary.comments import column_comment
+from pipelines.dictionary.comments import column_comment, table_comment
 
 _SQL_TYPES: Mapping[ColumnType, str] = MappingProxyType(
     {
@@ -105,7 +105,7 @@ def comment(kind: str, table: Table, columns: Sequence[Column]) -> Iterator[str]
         table: What is described.
         columns: Its columns in the catalog.
     """
-    yield f"COMMENT ON {kind} {name(table.name)} IS {literal(f'{table.description} Grain: {table.grain}.')}"
+    yield f"COMMENT ON {kind} {name(table.name)} IS {literal(table_comment(table))}"
     for column in columns:
         text = literal(column_comment(column))
         yield f"COMMENT ON COLUMN {name(table.name)}.{name(column.name)} IS {text}"

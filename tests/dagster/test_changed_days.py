@@ -15,11 +15,11 @@ from pipelines.definitions import defs
 from pipelines.lake import layout, state
 from pipelines.lake.plans import write_plan
 from pipelines.orchestration.due_days import due_days
-from pipelines.orchestration.local_runs import run_job, run_stale_days
+from pipelines.orchestration.local_runs import run_job
 from pipelines.partitions import RANGE_END, RANGE_START, range_tags
 from pipelines.resources import LakeResource
 from pipelines.sensors import MOST_RUNS, changed_days
-from tests.support.dagster_runs import CORE_AND_MARTS, days_after, materialized, newest
+from tests.support.dagster_runs import CORE_AND_MARTS, days_after, materialized, newest, run_stale_days
 
 
 @pytest.fixture

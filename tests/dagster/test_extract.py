@@ -8,9 +8,9 @@ import dagster as dg
 import pytest
 
 from pipelines.lake import state
-from pipelines.orchestration.local_runs import run_extract, run_stale_days
+from pipelines.orchestration.local_runs import run_extract
 from pipelines.simulator.faults import parse_faults
-from tests.support.dagster_runs import materialized, staleness, step_failures
+from tests.support.dagster_runs import materialized, run_stale_days, staleness, step_failures
 from tests.support.simulated import KEY, simulated_api, small_world
 
 pytestmark = pytest.mark.usefixtures("workspace", "api")

@@ -18,8 +18,7 @@ import pytest
 
 from pipelines.orchestration.home import dagster_home, open_instance
 from pipelines.orchestration.launcher import WatchedRunLauncher
-from pipelines.orchestration.local_runs import run_stale_days
-from tests.support.dagster_runs import materialized
+from tests.support.dagster_runs import materialized, run_stale_days
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,8 +10,12 @@ from dagster._core.loader import LoadingContextForTest
 
 from pipelines.build.workspace import Workspace
 from pipelines.definitions import defs
+from pipelines.jobs import build_days
 from pipelines.lake import state
+from pipelines.orchestration.due_days import due_days
 from pipelines.orchestration.lake_report import report_landed
+from pipelines.orchestration.local_runs import run_job
+from pipelines.resources import LakeResource
 
 CORE_AND_MARTS = (
     "calls",
@@ -73,3 +77,9 @@ def days_after(day: str, count: int) -> list[str]:
     """Return a day and those that follow it, `count` in all."""
     first = date.fromisoformat(day)
     return [str(first + timedelta(days=number)) for number in range(count)]
+
+
+def run_stale_days(instance: dg.DagsterInstance) -> list[dg.ExecuteInProcessResult]:
+    """Run `build_days` for every day that the sensor `changed_days` would ask for now, the newest days first."""
+    due = due_days(instance, LakeResource().workspace())
+    return [run_job(build_days.name, instance=instance, partition_range=span) for span in due.spans]
