@@ -74,6 +74,7 @@ def call_pages(
                     full=config.mode is Mode.FULL,
                     max_pages=config.max_pages,
                     lookback_hours=workspace.settings.lookback_hours,
+                    workers=workspace.settings.workers,
                 )
         finally:
             # Also when reading was cut off: what has landed is kept, and its days are to be built.

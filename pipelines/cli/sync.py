@@ -74,6 +74,7 @@ def _scan(workspace: Workspace, client: CallsClient, *, full: bool, max_pages: i
             full=full,
             max_pages=max_pages,
             lookback_hours=settings.lookback_hours,
+            workers=settings.workers,
             on_page=on_page,
         )
 

@@ -68,3 +68,32 @@ def resume(cut: Cut, max_pages: int | None) -> Scan:
         falling=cut.falling,
         total=cut.total,
     )
+
+
+def cut_off(scan: Scan, *, started_at: datetime, newest: datetime | None, head: list[str], pages_before: int) -> Cut:
+    """What has to be known of a scan so that another one can go on where it is now."""
+    return Cut(
+        started_at=started_at,
+        newest=newest,
+        head=head,
+        tail=list(scan.tail),
+        end=scan.end,
+        pages=pages_before + scan.pages,
+        size=scan.size,
+        rising=scan.rising,
+        falling=scan.falling,
+        total=scan.total,
+    )
+
+
+def frontier(scan: Scan, newest_at_first: datetime | None, began: datetime) -> datetime | None:
+    """The newest call that was known when a scan began: all up to it have been seen.
+
+    Args:
+        scan: The scan, at its end.
+        newest_at_first: The newest call on its first page, which only in a list that is newest first is the newest one.
+        began: When it began.
+    """
+    if scan.order is Order.NEWEST or scan.newest is None:
+        return newest_at_first
+    return min(scan.newest, began)

@@ -10,8 +10,10 @@ class Ending(StrEnum):
 
     END = "reached the end of the list"
     FRONTIER = "reached what the last complete scan had seen"
+    SETTLED = "read a list without order until that brought nothing new"
     LIMITED = "limited to a number of pages"
-    NOT_JOINED = "the pages do not join: the list changes faster than it can be read, or has no stable order"
+    NOT_JOINED = "the pages do not join: the list changes faster than it can be read"
+    UNSETTLED = "the list has no stable order, and reading it again and again did not show as many calls as it has"
     REPEATED = "the API repeats its pages, whatever offset is asked for"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
@@ -19,6 +21,11 @@ class Ending(StrEnum):
     @property
     def complete(self) -> bool:
         """Whether everything the scan was for has been seen."""
+        return self in {Ending.END, Ending.FRONTIER, Ending.SETTLED}
+
+    @property
+    def proven(self) -> bool:
+        """Whether that is proven by pages that join, so that less can be read the next time."""
         return self in {Ending.END, Ending.FRONTIER}
 
 

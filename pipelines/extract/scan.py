@@ -11,9 +11,10 @@ Pure: no request is made here, no clock is read, and what is known is in two sma
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from pipelines.extract.observed import Observed, Shown, observe
 from pipelines.extract.outcome import Ending, Order
 
 OVERLAP = 10
@@ -22,39 +23,27 @@ MAX_DETOURS = 30
 """Pages in a row that may bring the run no further."""
 MAX_ROUNDS = 10
 """How often the head is read again at most; calls that come even later are for the next scan."""
+_MOMENT = timedelta(microseconds=1)
 END_SHOWN = 3
 """Pages in a row that have to show the end of the list before it is believed."""
-_ORDERED_SHARE = 0.9
+_SEEK_FURTHER = 1.25
+"""By how much more than its pages suggest a scan seeks back in a list that is oldest first."""
 
 
 class Phase(StrEnum):
-    """What a scan is doing: walking from the head to the end, or reading the head again for what came meanwhile."""
+    """What a scan is doing.
 
+    It seeks where in a list that is oldest first the calls of interest begin, walks to the end of the list, and reads
+    the head again for what came meanwhile.
+    """
+
+    SEEK = "seek"
     WALK = "walk"
     HEAD = "head"
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What one page showed.
-
-    Attributes:
-        offset: The offset asked for.
-        keys: What identifies each item, in the page's order.
-        unseen: Those that are not in the run.
-        times: When the calls were created, as far as known, in the page's order.
-        total: How many items the API says there are.
-    """
-
-    offset: int
-    keys: tuple[str, ...]
-    unseen: frozenset[str]
-    times: tuple[datetime, ...] = ()
-    total: int | None = None
-
-
-@dataclass(frozen=True)
-class Scan:
+class Scan(Observed):
     """A scan so far, and what it asks next.
 
     Attributes:
@@ -63,12 +52,14 @@ class Scan:
         tail: The last keys of the run.
         end: The offset behind the run's last item, when it was shown.
         accepted: What the last page added to the run, which then has `size` keys.
-        until: Where calls older than this are of no interest, in a list that is newest first.
-        widest: The most items that a page had.
+        until: Where calls older than this are of no interest, in a list that has an order.
+        partial: Whether the run begins within the list, where calls are younger than that.
+        joined: Pages in a row that joined and led on; `breaks` counts those that did not join.
         end_shown: Pages in a row that showed the run's last item as the list's last, or nothing behind it.
         goal: How the scan ends once its head is quiet.
         round: In the head: keys shown since offset 0 that do not reach the run yet.
         detours: Pages in a row that brought the run no further; `steps_back` of them went back.
+        newest: When the newest call shown was created; `oldest` the same of the oldest.
     """
 
     offset: int = 0
@@ -82,39 +73,53 @@ class Scan:
     end: int = 0
     accepted: frozenset[str] = frozenset()
     size: int = 0
-    widest: int = 0
+    partial: bool = False
+    joined: int = 0
+    breaks: int = 0
     end_shown: int = 0
     empty: int = 0
     detours: int = 0
     steps_back: int = 0
     rounds: int = 0
     round: frozenset[str] = field(default=frozenset(), repr=False)
-    pages: int = 0
-    rising: int = 0
-    falling: int = 0
-    total_start: int | None = None
-    total: int | None = None
+    newest: datetime | None = None
+    oldest: datetime | None = None
 
-    @property
-    def order(self) -> Order:
-        """The order observed so far."""
-        changes = self.rising + self.falling
-        if changes and self.falling >= _ORDERED_SHARE * changes:
-            return Order.NEWEST
-        if changes and self.rising >= _ORDERED_SHARE * changes:
-            return Order.OLDEST
-        return Order.NONE
+    def ahead(self, most: int) -> list[int]:
+        """Return the offsets asked for next, the first included, as far as they can be foretold.
 
-    @property
-    def unordered(self) -> bool:
-        """Whether calls came neither newest nor oldest first, so that pages may join by chance."""
-        return self.order is Order.NONE and self.rising + self.falling > 0
+        As long as pages join, that is one page behind the other. How many are foretold doubles with each that joined.
+        """
+        if self.phase is not Phase.WALK or not self.joined or self.end_shown:
+            return [self.offset]
+        stride = self.widest - min(OVERLAP, self.widest // 2)
+        end = self._foreseen_end()
+        count = min(most, 1 << self.joined)
+        more = range(self.offset + stride, self.offset + count * stride, stride)
+        return [self.offset, *(offset for offset in more if end is None or offset < end)]
+
+    def _foreseen_end(self) -> int | None:
+        """Where the scan will probably end: with the list, or where calls are too old to be of interest."""
+        if self.until and self.order is Order.NEWEST and self.newest and self.oldest:
+            share = (self.newest - self.until) / max(self.newest - self.oldest, _MOMENT)
+            return int(self.end * share)
+        return self.total
 
 
 def advance(scan: Scan, shown: Shown) -> Scan:
     """Return the scan after one more page."""
-    seen = _observe(scan, shown)
-    after = _walk(seen, shown) if seen.phase is Phase.WALK else _head(seen, shown)
+    seen = replace(
+        observe(scan, shown),
+        accepted=frozenset(),
+        newest=max((*shown.times, *filter(None, (scan.newest,))), default=None),
+        oldest=min((*shown.times, *filter(None, (scan.oldest,))), default=None),
+    )
+    if seen.phase is Phase.SEEK:
+        seen = _seek(seen, shown)
+    if seen.phase is Phase.SEEK or seen.offset != shown.offset:
+        after = seen
+    else:
+        after = _walk(seen, shown) if seen.phase is Phase.WALK else _head(seen, shown)
     if after.ending is None and after.detours > MAX_DETOURS:
         after = replace(after, ending=Ending.NOT_JOINED if shown.unseen or not shown.keys else Ending.REPEATED)
     if after.ending is None and after.max_pages is not None and after.pages >= after.max_pages:
@@ -122,17 +127,24 @@ def advance(scan: Scan, shown: Shown) -> Scan:
     return replace(after, total=shown.total if shown.total is not None else after.total)
 
 
-def _observe(scan: Scan, shown: Shown) -> Scan:
-    pairs = list(zip(shown.times, shown.times[1:], strict=False))
-    return replace(
-        scan,
-        pages=scan.pages + 1,
-        rising=scan.rising + sum(one < two for one, two in pairs),
-        falling=scan.falling + sum(one > two for one, two in pairs),
-        total_start=shown.total if scan.pages == 0 else scan.total_start,
-        widest=max(scan.widest, len(shown.keys)),
-        accepted=frozenset(),
-    )
+def _seek(scan: Scan, shown: Shown) -> Scan:
+    """One page on the way back from the end of a list that is oldest first, to behind the calls of interest.
+
+    The walk begins with the page that reaches there. Where the list is not as it was, all of it is walked.
+    """
+    begin = replace(scan, phase=Phase.WALK, detours=0, partial=shown.offset > 0)
+    if scan.until is None or not shown.times or scan.order is not Order.OLDEST or scan.detours > MAX_DETOURS:
+        return replace(begin, offset=0, partial=False)
+    if shown.offset == 0:
+        if scan.detours or max(shown.times) >= scan.until or not shown.total:
+            return begin
+        # So long is the list; its newest calls stand at its end.
+        return replace(scan, offset=max(shown.total - len(shown.keys), 1), detours=scan.detours + 1)
+    if min(shown.times) < scan.until:
+        return begin
+    apart = max((max(shown.times) - min(shown.times)) / len(shown.times), _MOMENT)
+    back = int((min(shown.times) - scan.until) / apart * _SEEK_FURTHER) + len(shown.keys)
+    return replace(scan, offset=max(shown.offset - back, 0), detours=scan.detours + 1)
 
 
 def _overlap(shown: Shown) -> int:
@@ -162,6 +174,7 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
         empty=0,
         detours=0 if shown.unseen else scan.detours + 1,
         steps_back=0,
+        joined=scan.joined + 1 if shown.unseen else 0,
     )
     if joined.until and joined.order is Order.NEWEST and shown.times and max(shown.times) < joined.until:
         return _to_head(joined, Ending.FRONTIER)
@@ -170,6 +183,7 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
 
 def _walk_empty(scan: Scan) -> Scan:
     """A page without items shows the end only where the run was just seen to end there; it may be a lapse."""
+    scan = replace(scan, joined=0)
     if scan.end_shown or not scan.tail:
         return _at_end(replace(scan, end_shown=scan.end_shown + 1))
     if not scan.empty:
@@ -181,6 +195,8 @@ def _at_end(scan: Scan) -> Scan:
     """The end is reached once it was shown often enough; in a mixed list, only if nothing lacks in number."""
     if scan.end_shown < END_SHOWN:
         return scan
+    if scan.partial:  # what comes later stands at this end
+        return replace(scan, ending=Ending.FRONTIER)
     if scan.unordered and scan.size < (scan.total or 0):
         return replace(scan, ending=Ending.NOT_JOINED)
     return _to_head(scan, Ending.END)
@@ -188,7 +204,7 @@ def _at_end(scan: Scan) -> Scan:
 
 def _search(scan: Scan, shown: Shown) -> Scan:
     """A page without any of the run's last calls: look for them where the list has shifted to."""
-    scan = replace(scan, end_shown=0, empty=0)
+    scan = replace(scan, end_shown=0, empty=0, joined=0, breaks=scan.breaks + 1)
     if not shown.unseen:  # the list grew before this place
         return replace(scan, offset=shown.offset + len(shown.keys) - _overlap(shown), detours=scan.detours + 1)
     grown = (shown.total or 0) - (scan.total or 0) if scan.total is not None else 0

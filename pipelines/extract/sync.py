@@ -9,13 +9,16 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta
 
 from pipelines.errors import ChorusCallsError, KeyRefusedError, disk_trouble
+from pipelines.extract.ahead import Ahead, pages_ahead
 from pipelines.extract.client import CallsClient, Page
-from pipelines.extract.journal import Cut, Journal, load_journal, resume
+from pipelines.extract.journal import Cut, Journal, cut_off, frontier, load_journal, resume
 from pipelines.extract.landing import Landing
+from pipelines.extract.observed import Shown
 from pipelines.extract.outcome import Ending, Order
+from pipelines.extract.passes import Passes, advance_passes
 from pipelines.extract.raw_files import require_landing_log
 from pipelines.extract.report import FULL, INCREMENTAL, PageProgress, ScanReport, record
-from pipelines.extract.scan import Scan, Shown, advance
+from pipelines.extract.scan import Phase, Scan, advance
 from pipelines.lake import state
 from pipelines.lake.state import Kept
 from pipelines.lake.storage import Storage
@@ -24,9 +27,8 @@ __all__ = ["PageProgress", "ScanReport", "sync"]
 
 _PATIENCE = 2.0
 """Seconds to wait for another sync: none ends so soon, but who cleans the lake holds its lock for less."""
-_PAGES_PER_JOURNAL = 100
+_PAGES_PER_JOURNAL = 10
 _FRESH_STARTS = 2
-_CLOCK_TOLERANCE = timedelta(hours=1)
 
 
 def sync(
@@ -37,6 +39,7 @@ def sync(
     full: bool = False,
     max_pages: int | None = None,
     lookback_hours: float = 48,
+    workers: int = 1,
     on_page: Callable[[PageProgress], None] | None = None,
 ) -> ScanReport:
     """Land what is new or changed at the API.
@@ -48,6 +51,7 @@ def sync(
         full: Read the whole list, even where what is newer than the last complete scan would do.
         max_pages: Stop after so many pages; the report then says `limited`.
         lookback_hours: How far to read behind the newest call that was known when the last complete scan began.
+        workers: How many pages may be asked for at a time.
         on_page: Told after each page.
 
     Returns:
@@ -61,13 +65,14 @@ def sync(
     with storage.lock("sync", wait=_PATIENCE), storage.lock("lake", shared=True):
         journal = load_journal(storage)
         until = None if full else _until(journal.value, lookback_hours)
-        run = _Run(storage, client, journal, start_date=start_date, incremental=until is not None, on_page=on_page)
-        return run.perform(until, max_pages)
+        with pages_ahead(client, workers) as pages:
+            run = _Run(storage, pages, journal, start_date=start_date, until=until, workers=workers, on_page=on_page)
+            return run.perform(client, max_pages)
 
 
 def _until(journal: Journal, lookback_hours: float) -> datetime | None:
     """How far back an incremental scan reads; None where only a full one will do."""
-    if journal.order is not Order.NEWEST or journal.full_scan_at is None or journal.frontier is None:
+    if journal.order in {None, Order.NONE} or journal.full_scan_at is None or journal.frontier is None:
         return None
     return journal.frontier - timedelta(hours=lookback_hours)
 
@@ -78,43 +83,34 @@ class _Run:
     def __init__(
         self,
         storage: Storage,
-        client: CallsClient,
+        pages: Ahead,
         journal: Kept[Journal],
         *,
         start_date: date,
-        incremental: bool,
+        until: datetime | None,
+        workers: int,
         on_page: Callable[[PageProgress], None] | None,
     ) -> None:
         landed = state.load_landed(storage)
         require_landing_log(storage, landed)
         self._storage = storage
-        self._client = client
+        self._ahead = pages
         self._journal = journal
+        self._until = until
+        self._workers = workers
         self._on_page = on_page
         self._landing = Landing(storage, landed, start_date=start_date, sync_id=secrets.token_hex(4))
-        self._report = ScanReport(INCREMENTAL if incremental else FULL, state.now())
+        self._report = ScanReport(FULL if until is None else INCREMENTAL, state.now())
         self._began = time.monotonic()
-        self._requests, self._retries = client.requests, client.retries
-        self._pages = 0
-        self._scan = Scan()
+        self._pages = self._breaks = 0
+        self._scan: Scan | Passes = Scan()
 
-    def _start(self, cut: Cut | None = None) -> None:
-        """Begin a scan: with nothing known of the list, or with what an earlier one had proven."""
-        self._report.resumed = cut is not None
-        self._head = cut.head if cut else []
-        self._newest = cut.newest if cut else None
-        self._scan_began = cut.started_at if cut else self._report.started_at
-        self._pages_before = cut.pages if cut else 0
-        self._from_before = {*cut.head, *cut.tail} if cut else set[str]()
-        self._seen = set(self._from_before)
-        self._unsaved = 0
-        self._pages += self._scan.pages
-        self._scan = Scan()
-
-    def perform(self, until: datetime | None, max_pages: int | None) -> ScanReport:
+    def perform(self, client: CallsClient, max_pages: int | None) -> ScanReport:
         """Read to the end, whatever it is, and keep what was read."""
+        self._report.requests, self._report.retries = -client.requests, -client.retries
+        self._client = client
         try:
-            self._read_all(until, max_pages)
+            self._read_all(max_pages)
             self._save()
         except KeyboardInterrupt:
             self._close(Ending.INTERRUPTED)
@@ -134,28 +130,54 @@ class _Run:
             raise ChorusCallsError(_incomplete(f"{self._report.ending}."))
         return self._report
 
-    def _read_all(self, until: datetime | None, max_pages: int | None) -> None:
-        """Scan until an ending; where pages do not join, once more from the beginning."""
+    def _read_all(self, max_pages: int | None) -> None:
+        """Scan until an ending; where pages do not join, once more from the beginning, then without joining them."""
         cut = self._journal.value.cut if self._report.mode == FULL else None
-        starts = [None] * _FRESH_STARTS if cut is None else [cut, None]
-        for start in starts:
+        for start in [None] * _FRESH_STARTS if cut is None else [cut, None]:
             self._start(start)
-            left = None if max_pages is None else max(max_pages - self._pages, 1)
-            self._read(resume(start, left) if start else Scan(until=until, max_pages=left))
-            if self._scan.ending is not Ending.NOT_JOINED:
+            self._read(self._begin(start, self._left(max_pages)))
+            if self._scan.ending is not Ending.NOT_JOINED and not self._scan.clearly_unordered:
                 return
+            if self._scan.clearly_unordered:
+                break
+        self._start()
+        self._read(Passes(max_pages=self._left(max_pages)))
 
-    def _read(self, scan: Scan) -> None:
+    def _left(self, max_pages: int | None) -> int | None:
+        return None if max_pages is None else max(max_pages - self._pages, 1)
+
+    def _begin(self, cut: Cut | None, max_pages: int | None) -> Scan:
+        if cut is not None:
+            return resume(cut, max_pages)
+        is_oldest_first = self._until is not None and self._journal.value.order is Order.OLDEST
+        phase = Phase.SEEK if is_oldest_first else Phase.WALK
+        return Scan(until=self._until, max_pages=max_pages, phase=phase)
+
+    def _start(self, cut: Cut | None = None) -> None:
+        """Begin a reading: with nothing known of the list, or with what an earlier one had proven."""
+        self._report.resumed = cut is not None
+        self._head = cut.head if cut else []
+        self._newest = cut.newest if cut else None
+        self._scan_began = cut.started_at if cut else self._report.started_at
+        self._pages_before = cut.pages if cut else 0
+        self._from_before = {*cut.head, *cut.tail} if cut else set[str]()
+        self._seen = set(self._from_before)
+        self._unsaved = 0
+        self._pages += self._scan.pages
+        self._breaks += self._scan.breaks if isinstance(self._scan, Scan) else 0
+        self._scan = Scan()
+
+    def _read(self, scan: Scan | Passes) -> None:
         self._scan = scan
         while self._scan.ending is None:
-            page = self._client.page(self._scan.offset, self._scan.limit)
-            _check_clock(page)
-            self._take(page)
+            self._take(self._ahead.page(self._scan.ahead(self._workers), self._scan.limit))
             self._unsaved += 1
-            if self._landing.full or self._unsaved >= _PAGES_PER_JOURNAL:
+            if self._landing.full or (self._unsaved >= _PAGES_PER_JOURNAL and isinstance(self._scan, Scan)):
                 self._save()
             if self._on_page:
                 self._on_page(self._progress())
+            if isinstance(self._scan, Scan) and self._scan.clearly_unordered:
+                return
 
     def _take(self, page: Page) -> None:
         """Hold back what a page brings, and let the scan decide what it means."""
@@ -166,26 +188,18 @@ class _Run:
             self._head = list(keys)
             self._newest = min(max(times), self._report.started_at) if times else None
         unseen = frozenset(key for key in keys if key not in self._seen)
-        self._scan = advance(self._scan, Shown(page.offset, keys, unseen, times, page.total))
+        shown = Shown(page.offset, keys, unseen, times, page.total)
+        self._scan = advance(self._scan, shown) if isinstance(self._scan, Scan) else advance_passes(self._scan, shown)
         self._seen |= self._scan.accepted
 
     def _save(self) -> None:
         """Land what is held back, then write down how far the scan is proven."""
         self._landing.flush()
         self._unsaved = 0
-        if self._report.mode == FULL and self._scan.tail:
-            scan = self._scan
-            self._journal.value.cut = Cut(
-                started_at=self._scan_began,
-                newest=self._newest,
-                head=self._head,
-                tail=list(scan.tail),
-                end=scan.end,
-                pages=self._pages_before + scan.pages,
-                size=scan.size,
-                rising=scan.rising,
-                falling=scan.falling,
-                total=scan.total,
+        scan = self._scan
+        if self._report.mode == FULL and isinstance(scan, Scan) and scan.tail:
+            self._journal.value.cut = cut_off(
+                scan, started_at=self._scan_began, newest=self._newest, head=self._head, pages_before=self._pages_before
             )
             state.commit(self._storage, self._journal)
 
@@ -200,10 +214,12 @@ class _Run:
         """Let the journal say how far the scan came, and the record what it did."""
         journal = self._journal.value
         if ending.complete:
-            journal.order, journal.frontier = self._scan.order, self._newest
+            journal.order = self._scan.order
+        if ending.proven and isinstance(self._scan, Scan):
+            journal.frontier = frontier(self._scan, self._newest, self._scan_began)
         if ending is not Ending.LIMITED and self._report.mode == FULL:
             journal.cut = None
-            journal.full_scan_at = self._scan_began if ending.complete else journal.full_scan_at
+            journal.full_scan_at = self._scan_began if ending.proven else journal.full_scan_at
         state.commit(self._storage, self._journal)
         self._write_report(ending)
 
@@ -211,8 +227,9 @@ class _Run:
         report, scan, counts = self._report, self._scan, self._landing.counts
         report.ending, report.order = ending, scan.order
         report.pages = self._pages + scan.pages
-        report.requests = self._client.requests - self._requests
-        report.retries = self._client.retries - self._retries
+        report.chain_breaks = self._breaks + (scan.breaks if isinstance(scan, Scan) else 0)
+        report.requests += self._client.requests
+        report.retries += self._client.retries
         report.calls_seen = len(self._seen) - len(self._from_before)
         report.calls_new, report.calls_changed, report.items_rejected = counts.new, counts.changed, counts.rejected
         report.total_start, report.total_end = scan.total_start, scan.total
@@ -228,13 +245,3 @@ class _Run:
 
 def _incomplete(reason: str) -> str:
     return f"The sync is incomplete: {reason} What was read is landed; run it again to go on."
-
-
-def _check_clock(page: Page) -> None:
-    """Refuse a clock that is far from the API's: days and versions are told by it."""
-    if page.date is not None and abs(state.now() - page.date) > _CLOCK_TOLERANCE:
-        message = (
-            f"This machine's clock and the API's differ by more than an hour ({state.now():%Y-%m-%d %H:%M} and "
-            f"{page.date:%Y-%m-%d %H:%M} UTC). Set the clock."
-        )
-        raise ChorusCallsError(message)

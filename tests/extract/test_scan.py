@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pipelines.extract.observed import Shown
 from pipelines.extract.outcome import Ending, Order
-from pipelines.extract.scan import Phase, Scan, Shown, advance
+from pipelines.extract.scan import Phase, Scan, advance
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
