@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.build.day import VersionBuilder, plan_builds
 from pipelines.build.days import build_days, days_to_build
 from pipelines.dictionary.schemas import raw_schema
 from pipelines.extract.raw_files import remove_uncounted
@@ -20,8 +21,10 @@ from pipelines.lake.local import LocalStorage
 from pipelines.lake.state import LandedDay
 from pipelines.lake.versions import fingerprint, stale_days
 from tests.support.built import build, lake_of
-from tests.support.extraction import raw_rows
+from tests.support.extraction import call, raw_rows
 from tests.support.histories import histories
+from tests.support.lakes import land as land_payloads
+from tests.support.lakes import place, published_rows, workspace
 from tests.support.small_lake import SHAPING
 
 DAY = date(2026, 3, 10)
@@ -113,17 +116,20 @@ REJECTED = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
-    calls=st.lists(VERSIONS, min_size=1, max_size=6),
-    rejected=st.lists(REJECTED, max_size=3),
-    more=st.lists(VERSIONS, max_size=3),
+    received=st.tuples(
+        st.lists(VERSIONS, min_size=1, max_size=6), st.lists(REJECTED, max_size=3), st.lists(VERSIONS, max_size=3)
+    ),
     many=st.integers(2, 4),
+    budget=st.sampled_from([1, compaction.BUDGET]),
 )
-def test_readers_are_told_the_same_before_and_after(tmp_path_factory, calls, rejected, more, many):
+def test_readers_are_told_the_same_before_and_after(tmp_path_factory, received, many, budget):
+    calls, rejected, more = received
     storage = LocalStorage(tmp_path_factory.mktemp("lake"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compaction, "MANY", many)
+        patch.setattr(compaction, "BUDGET", budget)
         patch.setattr(raw, "ROW_GROUP", 3)
         for number, versions in enumerate(calls):
             land(storage, f"{number}-x", *versions)
@@ -131,13 +137,11 @@ def test_readers_are_told_the_same_before_and_after(tmp_path_factory, calls, rej
             land(storage, f"{number}-x", *versions, kind=raw.REJECTED)
         for hour in range(2):
             before, digest = seen(storage), digest_of_landed_names(storage)
-            expected = [
-                (DAY, kind) for kind in (raw.CALLS, raw.REJECTED) if len(files(storage, kind=kind)) >= many
-            ]
+            expected = [(DAY, kind) for kind in (raw.CALLS, raw.REJECTED) if len(files(storage, kind=kind)) >= many]
             assert sorted(compacted(storage)) == expected
             assert seen(storage) == before
             assert digest_of_landed_names(storage) == digest
-            assert all(len(files(storage, kind=kind)) == 1 for _, kind in expected)
+            assert budget == 1 or all(len(files(storage, kind=kind)) == 1 for _, kind in expected)
             for number, versions in enumerate(more):
                 land(storage, f"{7 + hour}{number}-x", *versions)
 
@@ -158,8 +162,35 @@ def test_tables_are_the_same_and_no_day_turns_stale(history, number):
         assert build(lake, history.days) == before
 
 
-def test_a_published_day_stays_published_and_is_not_built_again():
-    pass
+@pytest.fixture
+def lake(tmp_path):
+    """A lake with two built days of one call each, of which eight versions have landed."""
+    opened = workspace(tmp_path / "lake")
+    for number in range(8):
+        landed_at = FIRST + timedelta(hours=number)
+        sent = [call(f"call-{day}", createdAt=f"2026-03-{day}T10:00:00Z", summary=f"{number}") for day in (10, 11)]
+        land_payloads(opened, place((item.decode() for item in sent), landed_at), name=f"{number}-x")
+    build_days(opened, days_to_build(opened))
+    return opened
+
+
+def test_a_published_day_stays_published(lake):
+    landed = state.load_landed(lake.storage)
+    assert len(compact(lake.storage, landed)) == 2
+    assert days_to_build(lake) == []
+    assert stale_days(landed.value, state.load_manifest(lake.storage).value, lake.shaping) == []
+    assert [row["version_count"] for row in published_rows(lake, DAY)["calls"]] == [8]
+
+
+def test_a_build_that_has_planned_before_still_finds_its_files(lake):
+    rows = published_rows(lake, DAY)
+    planned = state.load_landed(lake.storage).value
+    assert compacted(lake.storage)
+    [build] = plan_builds(lake, [DAY], planned).values()
+    for file in lake.storage.list(f"days/call_date={DAY}"):
+        lake.storage.delete(file.path)
+    assert VersionBuilder(lake, planned).build(DAY, build.version).passed
+    assert published_rows(lake, DAY) == rows
 
 
 def test_few_files_stay_as_they_are(storage):
