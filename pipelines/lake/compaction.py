@@ -20,7 +20,7 @@ SMALL = 16_000_000
 """A raw file of fewer bytes is small."""
 MANY = 8
 """So many small files of a day and kind are merged."""
-BUDGET = 64_000_000
+BUDGET = 32_000_000
 """Bytes of unpacked rows that are merged at once, unless two files alone have more; the rest waits for another sync."""
 DAYS_AT_ONCE = 31
 """Days, each kind of file for itself, of which files are merged in one sync."""

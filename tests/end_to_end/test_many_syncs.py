@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 from pipelines.lake.compaction import MANY
 from tests.end_to_end.conftest import PII_KEY
@@ -28,16 +29,16 @@ def test_thirty_syncs(program, serve):
             merged.update((day, name) for name in names if "compact" in name)
         for day, versions in program.versions().items():
             seen.setdefault(day, {}).update(((one.call_id, one.landed_at), one) for one in versions)
-        world.advance(hours=2)
+        world.advance(hours=1)
     assert program("build")[0] == 0
-    assert len(merged) > 3
+    assert max(Counter(day for day, _ in merged).values()) > 1  # what was merged is merged again
     history = {day: in_order(versions.values()) for day, versions in seen.items()}
     assert {day: in_order(versions) for day, versions in program.versions().items()} == history
     assert sum(map(len, history.values())) == told
     rows = program.rows()
     for day, tables in expected_lake(history, {}, Shaping(pii_key=PII_KEY.encode())).items():
         assert_same_tables(rows[day], tables)
-    assert max(call["version_count"] for tables in rows.values() for call in tables["calls"]) > 2
+    assert sum(call["version_count"] > 1 for tables in rows.values() for call in tables["calls"]) > 10
 
 
 def counted_files(program):

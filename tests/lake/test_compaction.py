@@ -116,7 +116,7 @@ REJECTED = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     received=st.tuples(
         st.lists(VERSIONS, min_size=1, max_size=6), st.lists(REJECTED, max_size=3), st.lists(VERSIONS, max_size=3)
@@ -146,7 +146,7 @@ def test_readers_are_told_the_same_before_and_after(tmp_path_factory, received, 
                 land(storage, f"{7 + hour}{number}-x", *versions)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(history=histories(), number=st.integers(2, 5))
 def test_tables_are_the_same_and_no_day_turns_stale(history, number):
     with lake_of(history, files=number) as lake, pytest.MonkeyPatch.context() as patch:
