@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from pipelines.dictionary.schemas import raw_schema
 from pipelines.lake import layout
-from pipelines.lake.state import LandedDay, LandedFile
+from pipelines.lake.state import Kept, Landed, LandedDay, LandedFile
 from pipelines.lake.storage import Storage
 
 CALLS = "calls"
@@ -49,7 +49,7 @@ def write_versions(
         name: The file's name without its ending, unique within the day.
         merged: The names of the landed files whose rows these are, if it is not a landed file itself.
     """
-    path = f"{layout.raw_folder(kind, day)}/{name}.parquet"
+    path = layout.raw_file(kind, day, name)
     schema = raw_schema()
     if merged:
         schema = schema.with_metadata({**(schema.metadata or {}), _MERGED: json.dumps(list(merged))})
@@ -95,6 +95,34 @@ def landed_names(schema: pa.Schema, name: str) -> list[str]:
     """
     merged = (schema.metadata or {}).get(_MERGED)
     return [name] if merged is None else json.loads(merged)
+
+
+def uncounted(storage: Storage, landed: Kept[Landed]) -> list[str]:
+    """Return the raw files that the landing log does not count; none where there is no log.
+
+    Such files hold nothing that counts: their writer died before its commit, or they were merged into another file.
+    While a sync is at work, they can be files that it is about to count.
+    """
+    if landed.raw is None:
+        return []
+    count_as_landed = {
+        layout.raw_file(kind, day, name)
+        for day, files in landed.value.days.items()
+        for kind in (CALLS, REJECTED)
+        for name in counted(files, kind)
+    }
+    return [file.path for file in storage.list(layout.RAW) if file.path not in count_as_landed]
+
+
+def log_is_lost(storage: Storage, landed: Kept[Landed]) -> bool:
+    """Say whether the landing log is missing although something has landed."""
+    if landed.raw is not None:
+        return False
+    # Journal and manifest come after a commit of the log. One flush gives all its files one name, so a crash before the
+    # first commit leaves a single one.
+    if storage.size(layout.SCAN) is not None or storage.size(layout.MANIFEST) is not None:
+        return True
+    return len({file.path.rpartition("/")[2] for file in storage.list(layout.RAW)}) > 1
 
 
 def known_versions(storage: Storage, day: date, landed: LandedDay | None, kind: str = CALLS) -> pl.DataFrame:
@@ -206,7 +234,7 @@ def _counted(storage: Storage, day: date, landed: LandedDay | None, kind: str) -
 
 
 def _open(storage: Storage, kind: str, day: date, name: str) -> pa.NativeFile:
-    return storage.open_input(f"{layout.raw_folder(kind, day)}/{name}.parquet")
+    return storage.open_input(layout.raw_file(kind, day, name))
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:

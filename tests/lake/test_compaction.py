@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pipelines.build.day import VersionBuilder, plan_builds
 from pipelines.build.days import build_days, days_to_build
 from pipelines.dictionary.schemas import raw_schema
-from pipelines.extract.raw_files import remove_uncounted
 from pipelines.lake import compaction, raw, state
+from pipelines.lake.cleaning import clean
 from pipelines.lake.compaction import compact
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.state import LandedDay
@@ -155,7 +155,7 @@ def test_tables_are_the_same_and_no_day_turns_stale(history, number):
         landed = state.load_landed(lake.storage).value
         compacted(lake.storage)
         after = state.load_landed(lake.storage).value
-        remove_uncounted(lake.storage, state.load_landed(lake.storage))
+        clean(lake.storage, timedelta(days=1))
         assert all(fingerprint(landed, day, SHAPING) == fingerprint(after, day, SHAPING) for day in history.days)
         for file in lake.storage.list("days"):
             lake.storage.delete(file.path)
@@ -270,7 +270,7 @@ def test_a_process_that_dies_at_any_step_loses_nothing(storage, monkeypatch, ste
             compacted(storage)
     assert len(files(storage)) == (1 if step == "committed" else 9)
     assert seen(storage) == before
-    remove_uncounted(storage, state.load_landed(storage))
+    clean(storage, timedelta(days=1))
     assert seen(storage) == before
     counted = sum(len(day.calls) for day in state.load_landed(storage).value.days.values())
     assert len(storage.list("raw")) == counted
