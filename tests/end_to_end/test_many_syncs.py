@@ -31,6 +31,8 @@ def test_thirty_syncs(program, serve):
             seen.setdefault(day, {}).update(((one.call_id, one.landed_at), one) for one in versions)
         world.advance(hours=1)
     assert program("build")[0] == 0
+    on_disk = list((program.lake / "raw").rglob("*.parquet"))
+    assert len(on_disk) == sum(map(len, counted_files(program).values()))
     assert max(Counter(day for day, _ in merged).values()) > 1  # what was merged is merged again
     history = {day: in_order(versions.values()) for day, versions in seen.items()}
     assert {day: in_order(versions) for day, versions in program.versions().items()} == history
