@@ -19,7 +19,7 @@ class Cut(msgspec.Struct, frozen=True):
     Attributes:
         newest: The newest call when the scan began.
         head: The calls at the head of the list when the scan began.
-        tail: The last calls of the proven part, which ends at the offset `end`.
+        tail: The last calls of the proven part, which ends at the offset `end`; the very last was created at `edge`.
     """
 
     started_at: datetime
@@ -32,6 +32,7 @@ class Cut(msgspec.Struct, frozen=True):
     rising: int
     falling: int
     total: int | None
+    edge: datetime | None = None
 
 
 class Journal(msgspec.Struct):
@@ -62,6 +63,7 @@ def resume(cut: Cut, max_pages: int | None) -> Scan:
         offset=max(cut.end - OVERLAP, 0),
         max_pages=max_pages,
         tail=tuple(cut.tail),
+        edge=cut.edge,
         end=cut.end,
         size=cut.size,
         rising=cut.rising,
@@ -77,6 +79,7 @@ def cut_off(scan: Scan, *, started_at: datetime, newest: datetime | None, head: 
         newest=newest,
         head=head,
         tail=list(scan.tail),
+        edge=scan.edge,
         end=scan.end,
         pages=pages_before + scan.pages,
         size=scan.size,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise, takewhile
 from typing import TypeVar
 
 from pipelines.extract.outcome import Order
@@ -21,15 +22,27 @@ class Shown:
         offset: The offset asked for.
         keys: What identifies each item, in the page's order.
         unseen: Those that the reading has not accepted yet.
-        times: When the calls were created, as far as known, in the page's order.
+        times: When each was created; None where that is not known.
         total: How many items the API says there are.
     """
 
     offset: int
     keys: tuple[str, ...]
     unseen: frozenset[str]
-    times: tuple[datetime, ...] = ()
+    times: tuple[datetime | None, ...] = ()
     total: int | None = None
+
+    @property
+    def known_times(self) -> list[datetime]:
+        """When the calls were created, where that is known, in the page's order."""
+        return [time for time in self.times if time is not None]
+
+    @property
+    def last_ties(self) -> int:
+        """How many items at the page's end were created at the same instant: 1 where the last one was alone."""
+        last = self.times[-1] if self.times else None
+        ties = sum(1 for _ in takewhile(lambda time: time == last, reversed(self.times)))
+        return 1 if last is None else ties
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ Some = TypeVar("Some", bound=Observed)
 
 def observe(observed: Some, shown: Shown) -> Some:
     """Return what is observed after one more page."""
-    pairs = list(zip(shown.times, shown.times[1:], strict=False))
+    pairs = list(pairwise(shown.known_times))
     return replace(
         observed,
         pages=observed.pages + 1,

@@ -50,6 +50,8 @@ class Scan(Observed):
         offset: What to ask for next.
         ending: Why there is nothing more to ask; None while there is.
         tail: The last keys of the run.
+        edge: When the run's last call was created. Calls of the same instant may change places, so a page that begins
+            with one of them may hide another; `crowded` says that there are too many of them for one page.
         end: The offset behind the run's last item, when it was shown.
         accepted: What the last page added to the run, which then has `size` keys.
         until: Where calls older than this are of no interest, in a list that has an order.
@@ -70,6 +72,8 @@ class Scan(Observed):
     ending: Ending | None = None
     goal: Ending = Ending.END
     tail: tuple[str, ...] = ()
+    edge: datetime | None = None
+    crowded: bool = False
     end: int = 0
     accepted: frozenset[str] = frozenset()
     size: int = 0
@@ -92,7 +96,7 @@ class Scan(Observed):
         """
         if self.phase is not Phase.WALK or not self.joined or self.end_shown:
             return [self.offset]
-        stride = self.widest - min(OVERLAP, self.widest // 2)
+        stride = _stride(self.widest)
         end = self._foreseen_end()
         count = min(most, 1 << self.joined)
         more = range(self.offset + stride, self.offset + count * stride, stride)
@@ -111,8 +115,8 @@ def advance(scan: Scan, shown: Shown) -> Scan:
     seen = replace(
         observe(scan, shown),
         accepted=frozenset(),
-        newest=max((*shown.times, *filter(None, (scan.newest,))), default=None),
-        oldest=min((*shown.times, *filter(None, (scan.oldest,))), default=None),
+        newest=max((*shown.known_times, *filter(None, (scan.newest,))), default=None),
+        oldest=min((*shown.known_times, *filter(None, (scan.oldest,))), default=None),
     )
     if seen.phase is Phase.SEEK:
         seen = _seek(seen, shown)
@@ -132,24 +136,38 @@ def _seek(scan: Scan, shown: Shown) -> Scan:
 
     The walk begins with the page that reaches there. Where the list is not as it was, all of it is walked.
     """
+    times = shown.known_times
     begin = replace(scan, phase=Phase.WALK, detours=0, partial=shown.offset > 0)
-    if scan.until is None or not shown.times or scan.order is not Order.OLDEST or scan.detours > MAX_DETOURS:
+    if scan.until is None or not times or scan.order is not Order.OLDEST or scan.detours > MAX_DETOURS:
         return replace(begin, offset=0, partial=False)
     if shown.offset == 0:
-        if scan.detours or max(shown.times) >= scan.until or not shown.total:
+        if scan.detours or max(times) >= scan.until or not shown.total:
             return begin
         # So long is the list; its newest calls stand at its end.
         return replace(scan, offset=max(shown.total - len(shown.keys), 1), detours=scan.detours + 1)
-    if min(shown.times) < scan.until:
+    if min(times) < scan.until:
         return begin
-    apart = max((max(shown.times) - min(shown.times)) / len(shown.times), _MOMENT)
-    back = int((min(shown.times) - scan.until) / apart * _SEEK_FURTHER) + len(shown.keys)
+    apart = max((max(times) - min(times)) / len(times), _MOMENT)
+    back = int((min(times) - scan.until) / apart * _SEEK_FURTHER) + len(shown.keys)
     return replace(scan, offset=max(shown.offset - back, 0), detours=scan.detours + 1)
 
 
+def _stride(width: int) -> int:
+    """From page to page, where pages are so wide."""
+    return width - min(OVERLAP, width // 2)
+
+
 def _overlap(shown: Shown) -> int:
-    """By how many items the next page reaches back: fewer where the API gives short pages."""
-    return min(OVERLAP, len(shown.keys) // 2)
+    """By how many items the next page reaches back: over calls of the same instant too, less in short pages."""
+    return min(OVERLAP + shown.last_ties - 1, len(shown.keys) // 2)
+
+
+def _joins(scan: Scan, shown: Shown) -> bool:
+    """Whether a page shows one of the run's last calls, and all calls of the same instant as the very last."""
+    if scan.tail and set(scan.tail).isdisjoint(shown.keys):
+        return False
+    sure = not scan.tail or not shown.unseen or scan.crowded or scan.edge is None or shown.offset == 0
+    return sure or shown.times[:1] != (scan.edge,)
 
 
 def _walk(scan: Scan, shown: Shown) -> Scan:
@@ -157,7 +175,7 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
     keys = set(shown.keys)
     if not keys:
         return _walk_empty(scan)
-    if scan.tail and keys.isdisjoint(scan.tail):
+    if not _joins(scan, shown):
         return _search(scan, shown)
     end = shown.offset + len(shown.keys)
     last = len(shown.keys) < max(scan.widest, 2) or end == shown.total
@@ -167,6 +185,8 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
         accepted=frozenset(keys),
         size=scan.size + len(shown.unseen),
         tail=(*(key for key in scan.tail if key not in keys), *shown.keys)[-OVERLAP:],
+        edge=shown.times[-1] if shown.times else None,
+        crowded=shown.last_ties > len(keys) // 2,
         end=end,
         # Where a page brings nothing, the next one lies behind it: this may be the end of the list.
         offset=end - _overlap(shown) if shown.unseen else end,
@@ -176,7 +196,7 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
         steps_back=0,
         joined=scan.joined + 1 if shown.unseen else 0,
     )
-    if joined.until and joined.order is Order.NEWEST and shown.times and max(shown.times) < joined.until:
+    if joined.until and joined.order is Order.NEWEST and max(shown.known_times, default=joined.until) < joined.until:
         return _to_head(joined, Ending.FRONTIER)
     return _at_end(joined)
 
@@ -217,7 +237,7 @@ def _step_back(scan: Scan, offset: int) -> Scan:
     """Go back in the list, further each time."""
     if offset == 0:
         return replace(scan, ending=Ending.NOT_JOINED)
-    step = (scan.limit - OVERLAP) << scan.steps_back
+    step = _stride(scan.widest or scan.limit) << scan.steps_back
     return replace(
         scan, offset=max(offset - step, 0), end_shown=0, detours=scan.detours + 1, steps_back=scan.steps_back + 1
     )

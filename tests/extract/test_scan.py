@@ -53,7 +53,7 @@ def test_it_steps_by_what_it_got_not_by_what_it_asked_for():
     assert reading.show(range(86, 92)).offset < 92
 
 
-@pytest.mark.parametrize("vanished", [1, 5, 9])
+@pytest.mark.parametrize("vanished", [1, 5, 8])
 def test_fewer_calls_vanish_than_pages_overlap(reader, vanished):
     after = reader.show(range(180 + vanished, 280 + vanished))
     assert after.accepted

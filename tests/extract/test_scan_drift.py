@@ -84,7 +84,7 @@ def scan_of(size: int, drift: Drift, seed: int, workers: int = 1) -> tuple[Scan,
     run: set[str] = set()
     coming: dict[int, tuple[list[int], int]] = {}
     while scan.ending is None:
-        assert world.requests < 3_000
+        assert world.requests < 30_000
         wanted = scan.ahead(workers)
         assert wanted[0] == scan.offset
         assert len(wanted) <= workers
