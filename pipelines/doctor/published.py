@@ -47,7 +47,7 @@ def versions(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
             state = "is missing" if subject.storage.size(name) is None else "cannot be read"
             lost.append((day, "version_missing", f"{name} of the published version {state}."))
         else:
-            damaged += [(day, *found) for found in _damaged(subject, day, known.version)]
+            damaged += [(day, check, what) for _, check, what in _damaged(subject, day, known.version)]
     days = [day for day, _, _ in lost + damaged]
     if not days:
         return
@@ -56,7 +56,8 @@ def versions(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
         yield Finding(check, what, day, remedy)
 
 
-def _damaged(subject: Subject, day: date, version: str) -> Iterator[tuple[str, str]]:
+def _damaged(subject: Subject, day: date, version: str) -> Iterator[tuple[str, str, str]]:
+    """Yield each table that is not as it was written, with the check and the words for it."""
     audit = read_verdicts(subject.storage, day, version)
     if audit is None:
         return
@@ -64,12 +65,12 @@ def _damaged(subject: Subject, day: date, version: str) -> Iterator[tuple[str, s
         path = layout.table_file(day, version, table)
         size = subject.storage.size(path)
         if size is None:
-            yield "table_missing", f"{path} is missing."
+            yield table, "table_missing", f"{path} is missing."
         elif size != audit.bytes.get(table):
-            yield "table_damaged", f"{path} has {size:,} bytes; {audit.bytes.get(table, 0):,} were written."
+            yield table, "table_damaged", f"{path} has {size:,} bytes; {audit.bytes.get(table, 0):,} were written."
         elif (rows := footer_rows(subject.storage, path)) != audit.rows.get(table):
             has = "cannot be read as Parquet" if rows is None else f"has {rows:,} rows, not those that were written"
-            yield "table_damaged", f"{path} {has}."
+            yield table, "table_damaged", f"{path} {has}."
 
 
 def refused(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
@@ -111,6 +112,8 @@ def wrong_links(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
             source, link = layout.table_file(day, known.version, table), layout.link_file(day, table)
             if subject.storage.is_linked(source, link) or subject.storage.size(source) is None:
                 continue
+            if table in {name for name, _, _ in _damaged(subject, day, known.version)}:
+                continue  # the link follows when the file is written anew
             if subject.storage.size(link) is None:
                 yield Finding("link_missing", f"{link} is missing.", day, _BUILD)
             else:
