@@ -78,7 +78,7 @@ def _files(root: Path, names: Iterable[str]) -> Iterator[tuple[Path, int]]:
         top = root / name
         found = [top] if top.is_file() else (Path(place, file) for place, _, files in os.walk(top) for file in files)
         for path in sorted(found):
-            if path.name.startswith("."):
+            if any(part.startswith(".") for part in path.relative_to(root).parts):
                 continue
             try:
                 yield path, stat.S_IMODE(path.stat().st_mode)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from pathlib import PurePosixPath
+from shlex import quote
 from typing import Final
 
 from pipelines.dictionary import TABLES
@@ -51,9 +51,12 @@ def versions(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
     days = [day for day, _, _ in lost + damaged]
     if not days:
         return
-    remedy = f"Run `chorus-calls build --all --from {min(days)} --to {max(days)}`, which writes what is not whole anew."
+    remedy = f"`chorus-calls build --all --from {min(days)} --to {max(days)}`, which writes what is not whole anew."
     for day, check, what in lost + damaged:
-        yield Finding(check, what, day, remedy)
+        place = subject.root / layout.version_folder(day, manifest.days[day].version)
+        # A file of the right size is taken for whole by a build.
+        first = f"Remove the version, `rm -r {quote(str(place))}`. Then run" if check == "table_unreadable" else "Run"
+        yield Finding(check, what, day, f"{first} {remedy}")
 
 
 def _damaged(subject: Subject, day: date, version: str) -> Iterator[tuple[str, str, str]]:
@@ -70,7 +73,7 @@ def _damaged(subject: Subject, day: date, version: str) -> Iterator[tuple[str, s
             yield table, "table_damaged", f"{path} has {size:,} bytes; {audit.bytes.get(table, 0):,} were written."
         elif (rows := footer_rows(subject.storage, path)) != audit.rows.get(table):
             has = "cannot be read as Parquet" if rows is None else f"has {rows:,} rows, not those that were written"
-            yield table, "table_damaged", f"{path} {has}."
+            yield table, "table_unreadable", f"{path} {has}."
 
 
 def refused(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
@@ -122,18 +125,9 @@ def wrong_links(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
 
 def links_of_other_days(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
     """Find links of days that are not published."""
-    places = {layout.link_file(day, table) for day in manifest.days for table in TABLES}
     for table in TABLES:
-        for file in subject.storage.list(table):
-            if file.path not in places and (day := _day(file.path)):
-                yield Finding("link_unpublished", f"{file.path} belongs to a day that is not published.", day, _BUILD)
-
-
-def _day(path: str) -> date | None:
-    """Return the day of a link; None for a file that is none."""
-    table, *rest = PurePosixPath(path).parts
-    try:
-        day = date.fromisoformat(rest[0].removeprefix("call_date="))
-    except ValueError:
-        return None
-    return day if layout.link_file(day, table) == path else None
+        for folder in subject.storage.folders(table):
+            day = layout.day_of(folder)
+            if day is not None and day not in manifest.days:
+                what = f"{table}/{folder} is of a day that is not published."
+                yield Finding("link_unpublished", what, day, _BUILD)

@@ -49,16 +49,11 @@ def counted(landed: Landed) -> Iterator[tuple[date, str, str, LandedFile]]:
                 yield day, kind, name, file
 
 
-def path_of(day: date, kind: str, name: str) -> str:
-    """Return where a raw file lies."""
-    return f"{layout.raw_folder(kind, day)}/{name}.parquet"
-
-
 def changed(subject: Subject, landed: Landed) -> Iterator[Finding]:
     """Find counted files that are gone, have another size, or cannot be read."""
     sizes = {file.path: file.size for file in subject.raw}
     for day, kind, name, known in counted(landed):
-        path = path_of(day, kind, name)
+        path = layout.raw_file(kind, day, name)
         if path not in sizes:
             yield Finding("raw_gone", f"{path} counts and is gone.", day, _RESTORE)
         elif sizes[path] != known.bytes:
@@ -83,12 +78,12 @@ def uncounted(subject: Subject, landed: Landed) -> Iterator[Finding]:
         if name in _names(landed.days.get(day), kind) or subject.storage.size(path) is None:
             continue
         if not _is_merged(subject.storage, landed, path):
-            remedy = "Run `chorus-calls sync`, which removes it and lands its calls again."
+            remedy = "Run `chorus-calls sync`, which removes it and lands again what was in it."
             yield Finding("raw_uncounted", f"{path} does not count.", day, remedy)
 
 
 def _extra(subject: Subject, landed: Landed) -> list[str]:
-    paths = {path_of(day, kind, name) for day, kind, name, _ in counted(landed)}
+    paths = {layout.raw_file(kind, day, name) for day, kind, name, _ in counted(landed)}
     return [file.path for file in subject.raw if file.path not in paths and _is_raw(file.path)]
 
 
@@ -121,7 +116,7 @@ def _is_merged(storage: Storage, landed: Landed, path: str) -> bool:
     if rows is None:
         return False
     for name in _names(landed.days.get(day), kind):
-        others = keys(storage, path_of(day, kind, name))
+        others = keys(storage, layout.raw_file(kind, day, name))
         if others is not None and rows <= others:
             return True
     return False

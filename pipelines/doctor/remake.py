@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.doctor.raw_files import Row, footer_rows, keys, parts_of, path_of
+from pipelines.doctor.raw_files import Row, footer_rows, keys, parts_of
 from pipelines.lake import layout, raw, state
 from pipelines.lake.state import Landed, LandedDay, LandedFile, Manifest, PublishedDay
 from pipelines.lake.storage import Storage, StoredFile
@@ -82,7 +82,7 @@ def mend_landed(storage: Storage, landed: Landed, files: Iterable[StoredFile]) -
         before = {(name, kind): file for kind in (raw.CALLS, raw.REJECTED) for name, file in _of(known, kind).items()}
         after = {}
         for name, kind in before:
-            path = path_of(day, kind, name)
+            path = layout.raw_file(kind, day, name)
             rows = footer_rows(storage, path) if path in sizes else None
             if rows is not None:
                 after[name, kind] = LandedFile(rows=rows, bytes=sizes[path])
@@ -93,7 +93,7 @@ def mend_landed(storage: Storage, landed: Landed, files: Iterable[StoredFile]) -
             known.digest, known.calls, known.rejected = "", {}, {}
             _count(known, after)
         _count(known, changed)  # once more: the digest has to move on for the day to be built again
-        counted.changed += [path_of(day, kind, name) for name, kind in changed]
+        counted.changed += [layout.raw_file(kind, day, name) for name, kind in changed]
     landed.days = {day: known for day, known in landed.days.items() if known.calls or known.rejected}
     return counted
 

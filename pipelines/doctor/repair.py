@@ -29,6 +29,8 @@ from pipelines.settings import Settings
 
 _ASIDE: Final = "state/broken"
 _NAMED: Final = 3
+_PATIENCE: Final = 2.0
+"""Seconds to wait for others: those who clean the lake are done by then, those who sync or build are not."""
 
 
 def repair(settings: Settings) -> list[str]:
@@ -42,7 +44,7 @@ def repair(settings: Settings) -> list[str]:
     if subject.empty:
         return []
     storage = subject.storage
-    with storage.lock("sync", wait=False), storage.lock("lake", wait=False), storage.lock("publish"):
+    with storage.lock("sync", wait=_PATIENCE), storage.lock("lake", wait=_PATIENCE), storage.lock("publish"):
         subject = look_at(settings)
         _refuse_newer(subject)
         done = [*_set_broken_aside(subject), *_lake(subject), *_landed(subject), *_manifest(subject)]
@@ -69,8 +71,9 @@ def _set_broken_aside(subject: Subject) -> Iterator[str]:
     broken = [found.path for found in (subject.lake, subject.landed, subject.journal, subject.manifest) if found.broken]
     if not scans_readable(subject):
         broken.append(layout.SCANS)
-    for path in broken + broken_plans(subject):
-        aside = f"{path}.broken-{state.now():%Y%m%dT%H%M%SZ}"
+    moves = {path: f"{path}.broken-{state.now():%Y%m%dT%H%M%SZ}" for path in broken}
+    moves |= {path: f"{_ASIDE}/{path}" for path in broken_plans(subject)}  # beside others it would be read as a plan
+    for path, aside in moves.items():
         _move(subject.storage, path, aside)
         yield f"moved {path}, which cannot be read, to {aside}"
 

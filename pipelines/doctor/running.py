@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
@@ -10,7 +9,6 @@ from typing import Final
 from pipelines.lake.storage import LakeBusyError, Storage
 
 _PATIENCE: Final = 15.0
-_PAUSE: Final = 0.1
 
 
 def is_held(storage: Storage, name: str) -> bool:
@@ -25,28 +23,22 @@ def is_held(storage: Storage, name: str) -> bool:
 @contextmanager
 def quiet(storage: Storage) -> Iterator[bool]:
     """Let nobody publish for a block; gives false where somebody does so for longer than is worth waiting for."""
-    until = time.monotonic() + _PATIENCE
     with ExitStack() as held:
-        while True:
-            try:
-                held.enter_context(_taken(storage, "publish"))
-            except LakeBusyError:
-                if time.monotonic() > until:
-                    yield False
-                    return
-                time.sleep(_PAUSE)
-            else:
-                yield True
-                return
+        try:
+            held.enter_context(_taken(storage, "publish", _PATIENCE))
+        except LakeBusyError:
+            yield False
+        else:
+            yield True
 
 
 @contextmanager
-def _taken(storage: Storage, name: str) -> Iterator[None]:
+def _taken(storage: Storage, name: str, wait: float = 0) -> Iterator[None]:
     """Take a lock as readers do, where it was ever taken: to make its file would be a change of the lake."""
     if storage.size(f"state/locks/{name}.lock") is None:
         yield
         return
     with ExitStack() as held:
         with suppress(PermissionError):  # in a lake that this user may only read, others are taken to be away
-            held.enter_context(storage.lock(name, shared=True, wait=False))
+            held.enter_context(storage.lock(name, shared=True, wait=wait))
         yield

@@ -19,7 +19,6 @@ from pipelines.lake.identity import differences
 from pipelines.lake.publish import Build
 
 REPAIR: Final = "Run `chorus-calls doctor --repair`."
-PLANS: Final = "state/builds"
 _VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "timezone": "CHORUS_TIMEZONE",
@@ -107,7 +106,7 @@ def plans_unreadable(subject: Subject) -> Iterator[Finding]:
 
 def broken_plans(subject: Subject) -> list[str]:
     """Return the plans of Dagster runs that cannot be read."""
-    plans = [file.path for file in subject.storage.list(PLANS) if file.path.endswith(".json")]
+    plans = [file.path for file in subject.storage.list(layout.PLANS) if file.path.endswith(".json")]
     return [path for path in plans if not _is_plan(subject.storage.read(path))]
 
 

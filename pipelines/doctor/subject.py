@@ -12,9 +12,9 @@ from pipelines.build.workspace import known_shaping
 from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.journal import Journal
-from pipelines.lake import layout, state
+from pipelines.lake import layout, raw, state
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.state import BrokenStateError, LakeRecord, Landed, Manifest
+from pipelines.lake.state import BrokenStateError, Kept, LakeRecord, Landed, Manifest
 from pipelines.lake.storage import StoredFile
 from pipelines.lake.versions import Shaping
 from pipelines.serve.catalog import read_generation
@@ -92,14 +92,9 @@ class Subject:
 
     @property
     def landed_is_lost(self) -> bool:
-        """Whether calls have landed and the log of them is not there.
-
-        One flush gives all its raw files one name, so that a first sync that was killed may leave files of one name
-        and no log.
-        """
-        if not self.landed.missing or not self.raw:
-            return False
-        return self.was_published or not self.manifest.missing or len({_name(file) for file in self.raw}) > 1
+        """Whether calls have landed and the log of them is not there."""
+        lost = self.landed.missing and raw.log_is_lost(self.storage, Kept(layout.LANDED, Landed(), None))
+        return lost or (self.landed.missing and bool(self.raw) and self.was_published)
 
     @property
     def manifest_is_lost(self) -> bool:
@@ -145,7 +140,3 @@ def _find(storage: LocalStorage, path: str, kind: type[T]) -> Found[T]:
     except ChorusCallsError as error:
         return Found(path, error=error)
     return Found(path, kept.value if kept else None)
-
-
-def _name(file: StoredFile) -> str:
-    return file.path.rpartition("/")[2]
