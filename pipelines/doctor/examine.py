@@ -51,7 +51,10 @@ def examine(settings: Settings) -> Report:
             for before, now in zip(areas, again, strict=True)
             if is_quiet or now.name not in _MOVED_BY_PUBLISHING
         ]
-    return Report(subject.storage.address(), [*areas, api(subject)], [*notes(subject)])
+    report = Report(subject.storage.address(), [*areas, api(subject)], [*notes(subject)])
+    if len(areas) < len(_AREAS):
+        report.notes.append("Days are being published all the while, so links and catalog were not looked at.")
+    return report
 
 
 def _look(subject: Subject) -> list[Area]:

@@ -100,7 +100,7 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "audit spoilt": ("version_missing", lambda patient: cut(patient.version() / layout.AUDIT)),
     "table gone": ("table_missing", lambda patient: table(patient).unlink()),
     "table cut": ("table_damaged", lambda patient: (cut(table(patient)), link(patient).unlink())),
-    "table spoilt": ("table_damaged", lambda patient: same_size(table(patient))),
+    "table spoilt": ("table_unreadable", lambda patient: same_size(table(patient))),
     "link gone": ("link_missing", lambda patient: link(patient).unlink()),
     "link old": ("link_old", old_link),
     "catalog gone": ("catalog_missing", remove(layout.CATALOG)),

@@ -128,7 +128,7 @@ ANSWERS = {
     ),
     "organisation": (
         "api_organisation",
-        lambda request, respond: Response(
+        lambda _, __: Response(
             200, b'{"data": [{"id": "c", "organizationId": "org-x", "createdAt": "2026-03-01T00:00:00Z"}]}', {}
         ),
     ),
@@ -158,13 +158,12 @@ def test_an_api_that_is_not_there_and_no_key(patient, monkeypatch):
 
 
 def test_many_alike_are_put_together_for_people_and_listed_for_machines(patient):
-    published = [path for path in (patient.lake / "calls").rglob("*.parquet")]
-    links = [path for path in patient.lake.glob("*/call_date=*/data.parquet")]
+    links = list(patient.lake.glob("*/call_date=*/data.parquet"))
     for path in links:
         path.unlink()
     findings = patient.examine()
     assert {finding["check"] for finding in findings} == {"link_missing"}
-    assert len(findings) == len(links) == 8 * len(published)
+    assert len(findings) == len(links) == 8 * len(patient.manifest.days)
     code, out, err = patient("doctor")
     assert code == 1
     assert f"… and {len(links) - 3} more like these" in out
