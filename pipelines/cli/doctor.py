@@ -47,7 +47,12 @@ def command(*, mend: bool, as_json: bool) -> None:
 
 def _facts(report: Report, done: list[str]) -> dict[str, Any]:
     areas = [
-        {"area": area.name, "seen": area.seen, "findings": [plain(asdict(finding)) for finding in area.findings]}
+        {
+            "area": area.name,
+            "looked_at": area.looked_at,
+            "seen": area.seen,
+            "findings": [plain(asdict(finding)) for finding in area.findings],
+        }
         for area in report.areas
     ]
     healthy = not report.findings
@@ -71,7 +76,10 @@ def _area_lines(area: Area) -> Iterator[str]:
     from pipelines.doctor.findings import grouped
 
     seen = f"{area.seen} " if area.seen else ""
-    yield f"{area.name}: {seen}ok" if not area.findings else f"{area.name}: {len(area.findings):,} found"
+    if area.looked_at:
+        yield f"{area.name}: {seen}ok" if not area.findings else f"{area.name}: {len(area.findings):,} found"
+    else:
+        yield f"{area.name}: not looked at, since a file of state is missing or cannot be read"
     for group in grouped(area.findings):
         yield from (f"  {what}" for what in group.whats[:_SHOWN])
         if len(group.whats) > _SHOWN:

@@ -21,7 +21,9 @@ _MAKE: Final = "Run `chorus-calls catalog`, which makes it again."
 def catalog(subject: Subject) -> Area:
     """Look at the readers' catalog."""
     manifest = subject.manifest.value
-    if manifest is None or (not manifest.days and subject.generation is None):
+    if manifest is None:
+        return Area("catalog", looked_at=subject.nothing_is_published)
+    if not manifest.days and subject.generation is None:
         return Area("catalog")
     return Area("catalog", f"generation {manifest.generation}", [*present(subject), *right(subject, manifest)])
 

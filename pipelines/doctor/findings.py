@@ -32,11 +32,13 @@ class Area:
         name: Its name.
         seen: What was there to look at, in a few words; may be empty.
         findings: What is wrong there.
+        looked_at: Whether it could be looked at: a file of state can be missing for that.
     """
 
     name: str
     seen: str = ""
     findings: list[Finding] = field(default_factory=list)
+    looked_at: bool = True
 
 
 @dataclass

@@ -22,7 +22,7 @@ def published(subject: Subject) -> Area:
     """Look at the published versions of all days, and at the days that wait."""
     manifest = subject.manifest.value
     if manifest is None:
-        return Area("published")
+        return Area("published", looked_at=subject.nothing_is_published)
     tables = sum(len(day.bytes) for day in manifest.days.values())
     found = [*versions(subject, manifest), *refused(subject, manifest)]
     return Area("published", f"{len(manifest.days):,} days, {tables:,} files", found)
@@ -32,7 +32,7 @@ def links(subject: Subject) -> Area:
     """Look at the published files at their places for plain globs."""
     manifest = subject.manifest.value
     if manifest is None:
-        return Area("links")
+        return Area("links", looked_at=subject.nothing_is_published)
     return Area("links", findings=[*wrong_links(subject, manifest), *links_of_other_days(subject, manifest)])
 
 

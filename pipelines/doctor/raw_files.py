@@ -31,8 +31,9 @@ def raw_files(subject: Subject) -> Area:
     """Look at the raw files."""
     landed = subject.landed.value
     if landed is None:
-        found = [] if subject.landed.error or subject.landed_is_lost else [*uncounted(subject, Landed())]
-        return Area("raw", findings=found)
+        if subject.landed.error or subject.landed_is_lost:
+            return Area("raw", looked_at=False)
+        return Area("raw", findings=[*uncounted(subject, Landed())])
     days = len(landed.days)
     return Area(
         "raw",

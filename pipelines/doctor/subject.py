@@ -102,6 +102,11 @@ class Subject:
         return self.manifest.missing and self.was_published
 
     @property
+    def nothing_is_published(self) -> bool:
+        """Whether there is no manifest because nothing was published yet."""
+        return self.manifest.missing and not self.manifest_is_lost
+
+    @property
     def lake_is_lost(self) -> bool:
         """Whether calls have landed and the lake's identity is not there."""
         return self.lake.missing and (bool(self.raw) or not self.landed.missing)
