@@ -22,9 +22,6 @@ _RESTORE: Final = (
     "Put it back from a backup; else run `chorus-calls doctor --repair`, then `chorus-calls sync --full`, "
     "which brings back what the API still has."
 )
-_KEY: Final = ("call_id", "landed_at", "payload_hash")
-
-Row = tuple[object, ...]
 
 
 def raw_files(subject: Subject) -> Area:
@@ -45,8 +42,8 @@ def raw_files(subject: Subject) -> Area:
 def counted(landed: Landed) -> Iterator[tuple[date, str, str, LandedFile]]:
     """Yield day, kind, name and what is known of each raw file that counts."""
     for day, known in sorted(landed.days.items()):
-        for kind, files in ((raw.CALLS, known.calls), (raw.REJECTED, known.rejected)):
-            for name, file in sorted(files.items()):
+        for kind in (raw.CALLS, raw.REJECTED):
+            for name, file in sorted(raw.counted(known, kind).items()):
                 yield day, kind, name, file
 
 
@@ -78,7 +75,7 @@ def uncounted(subject: Subject, landed: Landed) -> Iterator[Finding]:
         day, kind, name = parts_of(path)
         if name in _names(landed.days.get(day), kind) or subject.storage.size(path) is None:
             continue
-        if not _is_merged(subject.storage, landed, path):
+        if not _is_spare(subject.storage, landed, path):
             remedy = "Run `chorus-calls sync`, which removes it and lands again what was in it."
             yield Finding("raw_uncounted", f"{path} does not count.", day, remedy)
 
@@ -89,7 +86,7 @@ def _extra(subject: Subject, landed: Landed) -> list[str]:
 
 
 def _names(day: LandedDay | None, kind: str) -> dict[str, LandedFile]:
-    return (day.calls if kind == raw.CALLS else day.rejected) if day else {}
+    return raw.counted(day, kind) if day else {}
 
 
 def _is_raw(path: str) -> bool:
@@ -110,27 +107,23 @@ def parts_of(path: str) -> tuple[date, str, str]:
     return date.fromisoformat(folder.removeprefix("call_date=")), kind, file.removesuffix(".parquet")
 
 
-def _is_merged(storage: Storage, landed: Landed, path: str) -> bool:
-    """Whether all rows of a file are in one that counts: small files that were merged stay for those who read them."""
+def _is_spare(storage: Storage, landed: Landed, path: str) -> bool:
+    """Whether all that landed in a file is in files that count: those that were merged stay for who reads them."""
     day, kind, _ = parts_of(path)
-    rows = keys(storage, path)
-    if rows is None:
-        return False
+    known: set[str] = set()
     for name in _names(landed.days.get(day), kind):
-        others = keys(storage, layout.raw_file(kind, day, name))
-        if others is not None and rows <= others:
-            return True
-    return False
+        known.update(landed_names(storage, layout.raw_file(kind, day, name)) or ())
+    names = landed_names(storage, path)
+    return names is not None and known.issuperset(names)
 
 
-def keys(storage: Storage, path: str) -> set[Row] | None:
-    """Return what tells each row of a raw file from every other; None where the file cannot be read."""
+def landed_names(storage: Storage, path: str) -> list[str] | None:
+    """Return the names under which the rows of a raw file have landed; None where the file cannot be read."""
     try:
         with storage.open_input(path) as source:
-            table = pq.read_table(source, columns=list(_KEY))
+            return raw.landed_names(pq.read_schema(source), parts_of(path)[2])
     except (OSError, pa.ArrowException):
         return None
-    return set(zip(*(table[name].to_pylist() for name in _KEY), strict=True))
 
 
 def footer_rows(storage: Storage, path: str) -> int | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import msgspec
 import pytest
 
-from pipelines.lake import layout, raw, state
+from pipelines.doctor.remake import _once, _RawFile
+from pipelines.lake import compaction, layout, raw, state
 from pipelines.lake.versions import read_audit
 from tests.doctor.test_damage import cut, spoil
 
@@ -96,27 +96,59 @@ def test_calls_of_a_lost_raw_file_are_fetched_again(patient, how):
     assert without_landing(patient.rows()) == without_landing(rows)
 
 
-def merged(patient):
-    """Merge the two files of a day that has two into one, as a sync does with many small ones."""
-    folder = next(path.parent for path in patient.raw() if len(list(path.parent.iterdir())) > 1)
-    day = layout.day_of(folder.name)
-    tables = [pq.read_table(path, partitioning=None) for path in sorted(folder.iterdir())]
-    file = raw.write_versions(patient.storage, raw.CALLS, day, pa.concat_tables(tables), "merged")
-    kept = state.load_landed(patient.storage)
-    kept.value.days[day].calls = {"merged": file}
-    state.commit(patient.storage, kept)
-    return day
+@pytest.fixture
+def merged(patient, monkeypatch):
+    """Merge the files of each day that has two, as a sync does with many small ones; what had landed before."""
+    landed, kept = patient.landed, state.load_landed(patient.storage)
+    monkeypatch.setattr(compaction, "MANY", 2)
+    assert compaction.compact(patient.storage, kept)
+    assert patient.landed != landed
+    return landed
 
 
+@pytest.mark.usefixtures("merged")
 def test_files_that_were_merged_are_no_damage_and_count_once(patient):
-    rows, day = patient.rows(), merged(patient)
-    assert len(list((patient.lake / layout.raw_folder(raw.CALLS, day)).iterdir())) == 3
+    rows, landed = patient.rows(), patient.landed
+    assert len(patient.raw()) > sum(len(day.calls) for day in landed.days.values())
+    assert patient.examine() == []
+    for _ in range(2):  # with the files that were merged beside, and without
+        (patient.lake / layout.LANDED).unlink()
+        assert patient.repair()
+        assert patient.landed == landed
+        assert len(patient.raw()) == sum(len(day.calls) for day in landed.days.values())
+    assert (patient.examine(), patient.rows()) == ([], rows)
+
+
+def test_a_file_of_a_process_that_died_while_merging_does_not_count_twice(patient, merged):
+    (patient.lake / layout.LANDED).write_bytes(msgspec.json.encode(merged))
+    (patient.lake / layout.LANDED).chmod(0o640)
     assert patient.examine() == []
     (patient.lake / layout.LANDED).unlink()
     patient.repair()
-    assert patient.landed.days[day].calls.keys() == {"merged"}
-    assert patient("build")[0] == 0
-    assert (patient.examine(), patient.rows()) == ([], rows)
+    assert {day: known.digest for day, known in patient.landed.days.items()} == {
+        day: known.digest for day, known in merged.days.items()
+    }
+    assert sum(file.rows for day in patient.landed.days.values() for file in day.calls.values()) == sum(
+        file.rows for day in merged.days.values() for file in day.calls.values()
+    )
+
+
+@pytest.mark.parametrize(
+    ("there", "kept"),
+    [
+        ({"a": "a", "b": "b"}, "ab"),
+        ({"a": "a", "b": "b", "M": "ab"}, "M"),
+        ({"M": "abc", "N": "abcd", "d": "d"}, "N"),
+        ({"a": "a", "M": "abc", "N": "bcd"}, "aN"),
+        ({"M": "abc", "N": "bcd"}, "MN"),
+        ({"a": "a", "d": "d", "M": "abc", "N": "bcd"}, "aN"),
+    ],
+)
+def test_everything_that_landed_counts_once_where_that_can_be(there, kept):
+    files = {
+        (name, raw.CALLS): _RawFile(state.LandedFile(rows=1, bytes=1), frozenset(of)) for name, of in there.items()
+    }
+    assert sorted(name for name, _ in _once(files)) == sorted(kept)
 
 
 def test_a_repair_waits_for_nobody_who_works_on_the_lake(patient, monkeypatch):
