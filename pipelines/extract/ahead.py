@@ -11,7 +11,8 @@ from pipelines.errors import ChorusCallsError
 from pipelines.extract.client import CallsClient, Page
 from pipelines.lake import state
 
-_CLOCK_TOLERANCE = timedelta(hours=1)
+CLOCK_TOLERANCE = timedelta(hours=1)
+"""How far this machine's clock and the API's may be apart."""
 
 
 class Ahead:
@@ -45,7 +46,7 @@ class Ahead:
 
     def _fetch(self, offset: int, limit: int) -> Page:
         page = self._client.page(offset, limit)
-        if page.date is not None and abs(state.now() - page.date) > _CLOCK_TOLERANCE:  # days and versions go by it
+        if page.date is not None and abs(state.now() - page.date) > CLOCK_TOLERANCE:  # days and versions go by it
             message = (
                 f"This machine's clock and the API's differ by more than an hour ({state.now():%Y-%m-%d %H:%M} and "
                 f"{page.date:%Y-%m-%d %H:%M} UTC). Set the clock."
