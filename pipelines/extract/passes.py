@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from pipelines.extract.observed import Observed, Shown, observe
 from pipelines.extract.outcome import Ending
 
-MAX_PASSES = 25
-"""Of a list that is shuffled for each request, every pass misses a third of what is left; 25 find all of millions."""
+MAX_PASSES = 40
+"""Of a list that is shuffled for each request, every pass misses a third of what is left: 25 find all of millions."""
 QUIET = 2
 """Passes in a row that have to bring nothing new."""
-_VAIN = 5
+_VAIN = 10
 """Such passes after which calls that the API counts but does not show are no longer looked for."""
 _BEYOND = 30
 """Pages behind the known end that may go on showing items."""
