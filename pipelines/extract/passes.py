@@ -4,7 +4,7 @@ Where each request may find other neighbours, pages cannot be joined, and no sin
 that bring nothing new any more, and as many calls as the API says there are, are the best that can be had; that is not
 proof enough to mark calls deleted, nor to read less the next time.
 
-Pure, like `scan.py`.
+Pure, like `advance.py`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import date, datetime
 
 from pipelines.errors import ChorusCallsError, KeyRefusedError, disk_trouble
+from pipelines.extract.advance import advance
 from pipelines.extract.ahead import Ahead
 from pipelines.extract.client import CallsClient, Page
 from pipelines.extract.journal import Cut, Journal, cut_off, frontier, resume
@@ -18,7 +19,7 @@ from pipelines.extract.outcome import Ending, Order
 from pipelines.extract.passes import Passes, advance_passes
 from pipelines.extract.raw_files import require_landing_log
 from pipelines.extract.report import FULL, INCREMENTAL, PageProgress, ScanReport, record
-from pipelines.extract.scan import Phase, Scan, advance
+from pipelines.extract.scan import Phase, Scan
 from pipelines.lake import state
 from pipelines.lake.state import Kept
 from pipelines.lake.storage import Storage

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pipelines.extract.advance import advance
 from pipelines.extract.observed import Shown
 from pipelines.extract.outcome import Ending, Order
-from pipelines.extract.scan import Phase, Scan, advance
+from pipelines.extract.scan import Phase, Scan
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.extract.advance import advance
 from pipelines.extract.observed import Shown
 from pipelines.extract.outcome import Ending
-from pipelines.extract.scan import Phase, Scan, advance
+from pipelines.extract.scan import Phase, Scan
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
