@@ -1,0 +1,216 @@
+"""Readers of a lake, each a process of its own, that write down what every read saw.
+
+In the folder with `data/lake`; those of the manifest and of globs use the functions of the readers' guide as they stand
+there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from tests.support.guide import functions_of_the_guide
+from tests.support.rewriting import LARGE, MARKED, Facts, Seen
+
+LAKE = Path("data/lake")
+_NICE = 3
+"""The writer goes first, or many readers would leave it nothing of a small machine."""
+HIVE = ds.partitioning(pa.schema([("call_date", pa.date32())]), flavor="hive")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a table: facts of its numbers, and of its texts too or not, by day."""
+
+    table: str
+    with_texts: bool
+
+    @property
+    def number(self) -> str:
+        return MARKED[self.table].number
+
+    @property
+    def text(self) -> str:
+        return MARKED[self.table].text
+
+
+Questions = Sequence[Question]
+Read = tuple[int | None, Seen, int]
+"""The generation that was read, None where the way has none, what was seen, and how often it was tried again."""
+Way = Callable[[Questions], Read]
+
+
+def questions(turn: int) -> Questions:
+    """Ask all tables for their numbers, but only one of the large ones for its texts: they are what takes time."""
+    large = LARGE[turn % len(LARGE)]
+    return [Question(table, with_texts=table == large or table not in LARGE) for table in MARKED]
+
+
+def by_day(rows: Sequence[Sequence[Any]]) -> dict[str, Facts]:
+    return {str(day): list(facts) for day, *facts in rows}
+
+
+def in_duckdb(connection: duckdb.DuckDBPyConnection, asked: Question, source: str, *files: Any) -> dict[str, Facts]:
+    number, text = asked.number, asked.text
+    facts = f"count(*), min({number}), max({number}), CAST(sum({number}) AS BIGINT)"
+    if asked.with_texts:
+        facts += f", CAST(sum(strlen({text})) AS BIGINT), min(left({text}, 8)), max(left({text}, 8))"
+    return by_day(connection.execute(f"SELECT call_date, {facts} FROM {source} GROUP BY ALL", files).fetchall())
+
+
+def in_polars(asked: Question, rows: pl.LazyFrame) -> dict[str, Facts]:
+    number, text = pl.col(asked.number), pl.col(asked.text)
+    facts = [pl.len(), number.min().alias("least"), number.max().alias("most"), number.sum().alias("sum")]
+    if asked.with_texts:
+        marks = text.str.slice(0, 8)
+        facts += [text.str.len_bytes().sum().alias("letters"), marks.min().alias("first"), marks.max().alias("last")]
+    return by_day(rows.group_by("call_date").agg(*facts).collect().rows())
+
+
+def in_pyarrow(asked: Question, data: ds.Dataset) -> dict[str, Facts]:
+    number, text = pc.field(asked.number), pc.field(asked.text)
+    columns = {"day": pc.field("call_date"), "number": number}
+    wanted = [("number", "count"), ("number", "min"), ("number", "max"), ("number", "sum")]
+    if asked.with_texts:
+        columns["letters"] = pc.binary_length(text).cast(pa.int64())
+        columns["mark"] = pc.utf8_slice_codeunits(text, 0, 8)
+        wanted += [("letters", "sum"), ("mark", "min"), ("mark", "max")]
+    found = data.to_table(columns=columns).group_by("day").aggregate(wanted)
+    names = ["day", *(f"{column}_{function}" for column, function in wanted)]
+    return by_day(list(zip(*(found[name].to_pylist() for name in names), strict=True)))
+
+
+def connected() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(LAKE / "chorus.duckdb"), read_only=True)
+
+
+def from_catalog(lake: duckdb.DuckDBPyConnection, asked: Questions) -> tuple[int, Seen]:
+    lake.begin()
+    generation = lake.execute("SELECT generation FROM _lake").fetchall()[0][0]
+    seen = {question.table: in_duckdb(lake, question, question.table) for question in asked}
+    lake.commit()
+    return generation, seen
+
+
+def opened_catalog(asked: Questions) -> Read:
+    with connected() as lake:
+        return *from_catalog(lake, asked), 0
+
+
+class HeldCatalog:
+    """Keeps the catalog open until its files are gone, then opens it anew, as the guide says."""
+
+    def __init__(self) -> None:
+        self._lake: duckdb.DuckDBPyConnection | None = None
+
+    def __call__(self, asked: Questions) -> Read:
+        self._lake = self._lake or connected()
+        try:
+            return *from_catalog(self._lake, asked), 0
+        except duckdb.IOException:
+            self._lake.close()
+            self._lake = connected()
+            return *from_catalog(self._lake, asked), 1
+
+
+def duckdb_files(asked: Question, files: list[str] | str) -> dict[str, Facts]:
+    with duckdb.connect() as connection:
+        return in_duckdb(connection, asked, "read_parquet($1, hive_partitioning = true)", files)
+
+
+def polars_files(asked: Question, files: list[str] | str) -> dict[str, Facts]:
+    return in_polars(asked, pl.scan_parquet(files, hive_partitioning=True))
+
+
+def pyarrow_files(asked: Question, files: list[str] | str) -> dict[str, Facts]:
+    return in_pyarrow(asked, ds.dataset(files, partitioning=HIVE))
+
+
+def duckdb_data_set(asked: Question, opened: ds.Dataset) -> dict[str, Facts]:
+    with duckdb.connect() as connection:
+        connection.register("opened", opened)
+        return in_duckdb(connection, asked, "opened")
+
+
+def glob(table: str) -> str:
+    return f"{table}/call_date=*/data.parquet"
+
+
+def ways() -> Mapping[str, Way]:
+    """Every way of reading: with a generation by catalog and manifest, without one by globs."""
+    guide = functions_of_the_guide()
+    files, open_days, unchanged = guide["files"], guide["open_days"], guide["unchanged"]
+
+    def manifest(read: Callable[[Question, list[str]], dict[str, Facts]]) -> Way:
+        def once(asked: Questions) -> Read:
+            present = json.loads((LAKE / "manifest.json").read_text())
+            seen = {question.table: read(question, files(present, question.table)) for question in asked}
+            return present["generation"], seen, 0
+
+        return once
+
+    def globs(read: Callable[[Question], dict[str, Facts]]) -> Way:
+        return lambda asked: (None, {question.table: read(question) for question in asked}, 0)
+
+    def looked_at_again(asked: Questions) -> Read:
+        tries = []
+
+        def read(question: Question) -> dict[str, Facts]:
+            tries.append(question)
+            return duckdb_files(question, str(LAKE / glob(question.table)))
+
+        seen = {
+            question.table: unchanged(glob(question.table), lambda question=question: read(question))
+            for question in asked
+        }
+        return None, seen, len(tries) - len(asked)
+
+    return {
+        "duckdb catalog": opened_catalog,
+        "duckdb catalog held open": HeldCatalog(),
+        "duckdb manifest": manifest(duckdb_files),
+        "polars manifest": manifest(polars_files),
+        "pyarrow manifest": manifest(pyarrow_files),
+        "duckdb glob, open_days": globs(lambda asked: duckdb_data_set(asked, open_days(asked.table))),
+        "polars glob, open_days": globs(
+            lambda asked: in_polars(asked, pl.scan_pyarrow_dataset(open_days(asked.table)))
+        ),
+        "pyarrow glob, open_days": globs(lambda asked: in_pyarrow(asked, open_days(asked.table))),
+        "duckdb glob, unchanged": looked_at_again,
+        "duckdb glob, bare": globs(lambda asked: duckdb_files(asked, str(LAKE / glob(asked.table)))),
+        "polars glob, bare": globs(lambda asked: polars_files(asked, str(LAKE / glob(asked.table)))),
+        "pyarrow glob, bare": globs(lambda asked: pyarrow_files(asked, str(LAKE / asked.table))),
+    }
+
+
+def observe(way: Way, turn: int) -> dict[str, Any]:
+    """Read once and say what came of it; a panic of polars is no Exception."""
+    begun = time.time()
+    try:
+        generation, seen, retries = way(questions(turn))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        found = {"error": f"{type(error).__name__}: {error}"[:300]}
+    else:
+        found = {"generation": generation, "seen": seen, "retries": retries}
+    return {**found, "begun": begun, "seconds": time.time() - begun}
+
+
+def main(name: str, reads: str, observations: str) -> None:
+    """Read so many times; each observation is written as soon as it is made."""
+    os.nice(_NICE)
+    way = ways()[name]
+    with Path(observations).open("w", buffering=1) as file:
+        file.writelines(json.dumps(observe(way, turn)) + "\n" for turn in range(int(reads)))
