@@ -20,8 +20,9 @@ from pathlib import Path
 
 from report import say, table
 
+from pipelines.lake import state
 from tests.support.judging import BARE, CAREFUL, FOLLOWING, Tally, watched
-from tests.support.rewriting import RewrittenLake
+from tests.support.rewriting import LARGE, RewrittenLake
 
 MEGABYTE = 1_000_000
 HEADING = ["reader", "reads", "errors", "impossible", "mixtures", "retries", "rewrites", "seconds", "longest read"]
@@ -61,11 +62,18 @@ def show(tallies: Sequence[Tally], lake: RewrittenLake, seconds: float) -> None:
     for tally in tallies:
         for example, count in tally.examples.most_common(_SHOWN):
             print(f"{tally.way}, {count} times: {example}")
+    print(f"\n{lake.commits} commits in {seconds:.0f} s, each of one day or two, files of {megabytes(lake)} MB")
     print(
-        f"\n{lake.commits} commits in {seconds:.0f} s; {lake.versions_removed} versions of a day were removed meanwhile, "
-        f"at most {lake.most_bytes / MEGABYTE:,.0f} MB lay in the lake. In brackets: tables or days of different "
-        "commits, which globs do not rule out."
+        f"{lake.versions_removed} replaced versions were removed meanwhile; at most {lake.most_bytes:,} bytes lay there"
     )
+    print("In brackets: tables or days of different commits, which globs do not rule out")
+
+
+def megabytes(lake: RewrittenLake) -> str:
+    """Return the sizes of the large files of the last commit."""
+    published = state.load_manifest(lake.storage).value.days.values()
+    sizes = [day.bytes[name] / MEGABYTE for day in published for name in LARGE]
+    return f"{min(sizes):.1f} to {max(sizes):.1f}"
 
 
 def main() -> None:

@@ -82,7 +82,7 @@ def watched(lake: RewrittenLake, reads: Mapping[str, int], tell: Callable[[], No
     folder = lake.record.parent
     lake.rewrite()
     with ExitStack() as stack:
-        readers = {way: stack.enter_context(_reader(folder, way, number)) for way, number in reads.items()}
+        readers = {way: stack.enter_context(_reader(lake, way, number)) for way, number in reads.items()}
         try:
             while any(reader.poll() is None for reader in readers.values()):
                 lake.rewrite()
@@ -99,8 +99,9 @@ def _observations(folder: Path, way: str) -> Path:
     return folder / f"{re.sub(r'[^a-z]+', '-', way)}.jsonl"
 
 
-def _reader(folder: Path, way: str, reads: int) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-c", _PROGRAM, way, str(reads), str(_observations(folder, way))]
+def _reader(lake: RewrittenLake, way: str, reads: int) -> subprocess.Popen[bytes]:
+    folder = lake.record.parent
+    words = [sys.executable, "-c", _PROGRAM, way, str(reads), str(len(lake.days)), str(_observations(folder, way))]
     return subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL)
 
 

@@ -7,10 +7,10 @@ there.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +21,18 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from tests.support.guide import functions_of_the_guide
-from tests.support.rewriting import LARGE, MARKED, Facts, Seen
+from tests.support.rewriting import FIRST_DAY, MARKED, Facts, Seen
 
 LAKE = Path("data/lake")
-_NICE = 3
-"""The writer goes first, or many readers would leave it nothing of a small machine."""
 HIVE = ds.partitioning(pa.schema([("call_date", pa.date32())]), flavor="hive")
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a table: facts of its numbers, and of its texts too or not, by day."""
+    """What is asked of a table: facts of its numbers by day, and those of its texts too on one day or none."""
 
     table: str
-    with_texts: bool
+    texts_of: date | None
 
     @property
     def number(self) -> str:
@@ -51,44 +49,59 @@ Read = tuple[int | None, Seen, int]
 Way = Callable[[Questions], Read]
 
 
-def questions(turn: int) -> Questions:
-    """Ask all tables for their numbers, but only one of the large ones for its texts: they are what takes time."""
-    large = LARGE[turn % len(LARGE)]
-    return [Question(table, with_texts=table == large or table not in LARGE) for table in MARKED]
+def questions(turn: int, days: int) -> Questions:
+    """Ask all tables for their numbers, and in turn one of them for the texts of one day: they are what takes time."""
+    day, table = divmod(turn % (days * len(MARKED)), len(MARKED))
+    asked = list(MARKED)[table]
+    return [Question(name, FIRST_DAY + timedelta(days=day) if name == asked else None) for name in MARKED]
 
 
-def by_day(rows: Sequence[Sequence[Any]]) -> dict[str, Facts]:
-    return {str(day): list(facts) for day, *facts in rows}
+def by_day(numbers: Sequence[Sequence[Any]], texts: Sequence[Sequence[Any]] = ()) -> dict[str, Facts]:
+    found = {str(day): list(facts) for day, *facts in numbers}
+    for day, *facts in texts:
+        found[str(day)] += facts
+    return found
 
 
 def in_duckdb(connection: duckdb.DuckDBPyConnection, asked: Question, source: str, *files: Any) -> dict[str, Facts]:
+    def select(facts: str, where: str = "") -> list[tuple[Any, ...]]:
+        return connection.execute(f"SELECT call_date, {facts} FROM {source} {where} GROUP BY ALL", files).fetchall()
+
     number, text = asked.number, asked.text
-    facts = f"count(*), min({number}), max({number}), CAST(sum({number}) AS BIGINT)"
-    if asked.with_texts:
-        facts += f", CAST(sum(strlen({text})) AS BIGINT), min(left({text}, 8)), max(left({text}, 8))"
-    return by_day(connection.execute(f"SELECT call_date, {facts} FROM {source} GROUP BY ALL", files).fetchall())
+    numbers = select(f"count(*), min({number}), max({number}), CAST(sum({number}) AS BIGINT)")
+    if asked.texts_of is None:
+        return by_day(numbers)
+    letters = f"CAST(sum(strlen({text})) AS BIGINT), min(left({text}, 8)), max(left({text}, 8))"
+    return by_day(numbers, select(letters, f"WHERE call_date = DATE '{asked.texts_of}'"))
 
 
 def in_polars(asked: Question, rows: pl.LazyFrame) -> dict[str, Facts]:
-    number, text = pl.col(asked.number), pl.col(asked.text)
-    facts = [pl.len(), number.min().alias("least"), number.max().alias("most"), number.sum().alias("sum")]
-    if asked.with_texts:
-        marks = text.str.slice(0, 8)
-        facts += [text.str.len_bytes().sum().alias("letters"), marks.min().alias("first"), marks.max().alias("last")]
-    return by_day(rows.group_by("call_date").agg(*facts).collect().rows())
+    def select(rows: pl.LazyFrame, *facts: pl.Expr) -> list[tuple[Any, ...]]:
+        return rows.group_by("call_date").agg(*facts).collect().rows()
+
+    number, text, marks = pl.col(asked.number), pl.col(asked.text), pl.col(asked.text).str.slice(0, 8)
+    least, most = number.min().alias("least"), number.max().alias("most")
+    numbers = select(rows, pl.len(), least, most, number.sum().alias("sum"))
+    if asked.texts_of is None:
+        return by_day(numbers)
+    letters, first, last = text.str.len_bytes().sum().alias("letters"), marks.min().alias("first"), marks.max()
+    return by_day(numbers, select(rows.filter(pl.col("call_date") == asked.texts_of), letters, first, last))
 
 
 def in_pyarrow(asked: Question, data: ds.Dataset) -> dict[str, Facts]:
+    def select(columns: dict[str, pc.Expression], *facts: tuple[str, str], day: date | None = None) -> list[Any]:
+        only = None if day is None else pc.field("call_date") == day
+        rows = data.to_table(columns={"day": pc.field("call_date"), **columns}, filter=only)
+        found = rows.group_by("day").aggregate(list(facts))
+        names = ["day", *(f"{column}_{function}" for column, function in facts)]
+        return list(zip(*(found[name].to_pylist() for name in names), strict=True))
+
     number, text = pc.field(asked.number), pc.field(asked.text)
-    columns = {"day": pc.field("call_date"), "number": number}
-    wanted = [("number", "count"), ("number", "min"), ("number", "max"), ("number", "sum")]
-    if asked.with_texts:
-        columns["letters"] = pc.binary_length(text).cast(pa.int64())
-        columns["mark"] = pc.utf8_slice_codeunits(text, 0, 8)
-        wanted += [("letters", "sum"), ("mark", "min"), ("mark", "max")]
-    found = data.to_table(columns=columns).group_by("day").aggregate(wanted)
-    names = ["day", *(f"{column}_{function}" for column, function in wanted)]
-    return by_day(list(zip(*(found[name].to_pylist() for name in names), strict=True)))
+    numbers = select({"n": number}, ("n", "count"), ("n", "min"), ("n", "max"), ("n", "sum"))
+    if asked.texts_of is None:
+        return by_day(numbers)
+    texts = {"length": pc.binary_length(text).cast(pa.int64()), "mark": pc.utf8_slice_codeunits(text, 0, 8)}
+    return by_day(numbers, select(texts, ("length", "sum"), ("mark", "min"), ("mark", "max"), day=asked.texts_of))
 
 
 def connected() -> duckdb.DuckDBPyConnection:
@@ -143,6 +156,10 @@ def duckdb_data_set(asked: Question, opened: ds.Dataset) -> dict[str, Facts]:
         return in_duckdb(connection, asked, "opened")
 
 
+def polars_data_set(asked: Question, opened: ds.Dataset) -> dict[str, Facts]:
+    return in_polars(asked, pl.scan_pyarrow_dataset(opened))
+
+
 def glob(table: str) -> str:
     return f"{table}/call_date=*/data.parquet"
 
@@ -194,23 +211,22 @@ def ways() -> Mapping[str, Way]:
     }
 
 
-def observe(way: Way, turn: int) -> dict[str, Any]:
+def observe(way: Way, asked: Questions) -> dict[str, Any]:
     """Read once and say what came of it; a panic of polars is no Exception."""
     begun = time.time()
     try:
-        generation, seen, retries = way(questions(turn))
+        generation, seen, retries = way(asked)
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the finding
         found = {"error": f"{type(error).__name__}: {error}"[:300]}
     else:
         found = {"generation": generation, "seen": seen, "retries": retries}
-    return {**found, "begun": begun, "seconds": time.time() - begun}
+    return {**found, "seconds": time.time() - begun}
 
 
-def main(name: str, reads: str, observations: str) -> None:
+def main(name: str, reads: str, days: str, observations: str) -> None:
     """Read so many times; each observation is written as soon as it is made."""
-    os.nice(_NICE)
     way = ways()[name]
     with Path(observations).open("w", buffering=1) as file:
-        file.writelines(json.dumps(observe(way, turn)) + "\n" for turn in range(int(reads)))
+        file.writelines(json.dumps(observe(way, questions(turn, int(days)))) + "\n" for turn in range(int(reads)))

@@ -53,6 +53,8 @@ LARGE = ("calls", "transcript_turns")
 
 LETTERS_A_BYTE = 4 / 3
 """Of random base64, which no compression makes smaller than what it encodes."""
+_LEAST_OF_A_ROW = 400
+"""So many bytes has a row of a large file at least, so that small ones for tests have few rows."""
 _PARTS = 3
 """So many row groups has a large file."""
 
@@ -105,8 +107,8 @@ class RewrittenLake:
         self._published: dict[date, int] = {}
 
     def rewrite(self) -> None:
-        """Write some of the days anew, all of them the first time, publish them in one commit, and clean up."""
-        some = self._chance.sample(self.days, self._chance.randint(1, len(self.days)))
+        """Write one day or two anew, all the first time, publish them in one commit, and clean up."""
+        some = self._chance.sample(self.days, self._chance.randint(1, 2))
         days = sorted(some if self.commits else self.days)
         commit = self.commits + 1
         self._published |= dict.fromkeys(days, commit)
@@ -134,7 +136,10 @@ class RewrittenLake:
 
     def _contents(self, table: str, commit: int) -> Contents:
         rows = MARKED[table].rows
-        letters = int(self._size * LETTERS_A_BYTE / rows) if table in LARGE else 60
+        if table not in LARGE:
+            return Contents(rows=rows + commit % 23, letters=60 + commit % 7, commit=commit)
+        rows = min(rows, self._size // _LEAST_OF_A_ROW)
+        letters = int(self._size * LETTERS_A_BYTE / rows)
         return Contents(rows=rows + commit % 23, letters=letters + 8 + commit % 7, commit=commit)
 
     def _write_version(self, day: date, version: str, commit: int) -> None:
