@@ -53,7 +53,7 @@ docs: $(SYNCED) ## Write docs/tables.md from the data dictionary
 bench: $(SYNCED) ## Measure speed and memory
 	@$(BIN)/python benchmarks/bench.py
 
-readers: $(SYNCED) ## Show what readers see while days are rewritten; takes some minutes and GB
+readers: $(SYNCED) ## Show what readers see while days are rewritten; takes a while and some GB
 	@PYTHONPATH=. $(BIN)/python benchmarks/readers.py $(READERS_ARGS)
 
 # Needs no complete .venv, so that locks which cannot be installed can be made again.
