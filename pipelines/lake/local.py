@@ -24,13 +24,14 @@ class LocalStorage:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self._address = str(self.root)
 
     def _path(self, path: str) -> Path:
         return self.root / path
 
     def address(self, path: str = "") -> str:
         """Return the absolute path of a file."""
-        return str(self._path(path)) if path else str(self.root)
+        return f"{self._address}/{path}" if path else self._address
 
     def list(self, prefix: str) -> list[StoredFile]:
         """Return every finished file below a folder, sorted by path."""

@@ -22,6 +22,9 @@ _SQL_TYPES: Mapping[ColumnType, str] = MappingProxyType(
 )
 
 
+_NO_PATTERN = MappingProxyType({ord(character): f"[{character}]" for character in "*?["})
+
+
 def literal(text: str) -> str:
     """Write a text as a SQL literal."""
     return "'" + text.replace("'", "''") + "'"
@@ -29,7 +32,7 @@ def literal(text: str) -> str:
 
 def exact_path(path: str) -> str:
     """Write a path as a SQL literal that DuckDB takes for this file alone, although it looks for `*`, `?` and `[`."""
-    return literal("".join(f"[{character}]" if character in "*?[" else character for character in path))
+    return literal(path.translate(_NO_PATTERN))
 
 
 def name(text: str) -> str:
