@@ -75,8 +75,13 @@ def rows_of(table: Table, files: Sequence[str], *, alike: bool = True) -> str:
 
 def parquet(*files: str, options: str = "") -> str:
     """Return the part of a query that reads exactly these Parquet files, and call_date from their paths."""
-    listed = ", ".join(exact_path(file) for file in files)
-    return f"read_parquet([{listed}], hive_partitioning = true, hive_types = {{'call_date': DATE}}{options})"
+    text = "\n".join(files)
+    if text.count("\n") == len(files) - 1:
+        # One text, since a view is copied, with each part of its query, whenever a comment is put on it.
+        listed = f"string_split({exact_path(text)}, chr(10))"
+    else:  # a folder has a line feed in its name
+        listed = f"[{', '.join(map(exact_path, files))}]"
+    return f"read_parquet({listed}, hive_partitioning = true, hive_types = {{'call_date': DATE}}{options})"
 
 
 def create_macro(ratio: Ratio) -> Iterator[str]:
