@@ -176,6 +176,15 @@ def all_of_marts(path: Path) -> list[tuple]:
         return connection.execute("FROM call_metrics_daily").fetchall()
 
 
+def test_a_version_that_was_published_again_is_read_again(lake):
+    catalog = catalog_of(lake)
+    for calls in (1, 2):
+        lake.publish(DAYS[0], {"call_metrics_daily": [{"calls": calls}]}, version="v1")
+        catalog.make(lake.manifest)
+    with open_catalog(catalog.path) as connection:
+        assert connection.execute("SELECT calls FROM call_metrics_daily").fetchall() == [(2,)]
+
+
 def test_another_program_takes_nothing_over(lake, monkeypatch):
     lake.publish(DAYS[0], rows(random.Random(4)), version="v1")
     catalog = catalog_of(lake)
