@@ -15,7 +15,7 @@ from typing import Final
 import duckdb
 
 from pipelines.dictionary import TABLES
-from pipelines.errors import SettingsError
+from pipelines.errors import ChorusCallsError, SettingsError
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
 from pipelines.serve.carried import carry, signature
@@ -49,6 +49,9 @@ class DuckDBCatalog:
         """Make the next catalog from a manifest, in one step for its readers; only days that changed are read.
 
         The caller holds the publish lock.
+
+        Raises:
+            ChorusCallsError: DuckDB cannot write it, or read a file that it needs.
         """
         with suppress(duckdb.Error):  # no catalog, or none to be read, or held by who may write it
             self._write(self.path, manifest, before=self.path)
@@ -56,8 +59,19 @@ class DuckDBCatalog:
         self.make_anew(manifest)
 
     def make_anew(self, manifest: Manifest) -> None:
-        """Make the catalog from the published files alone, whatever the present one holds."""
-        self._write(self.path, manifest)
+        """Make the catalog from the published files alone, whatever the present one holds.
+
+        Raises:
+            ChorusCallsError: DuckDB cannot write it, or read a file that it needs.
+        """
+        try:
+            self._write(self.path, manifest)
+        except duckdb.IOException as error:
+            message = (
+                f"The catalog {self.path} could not be made: {error}. What is published stays so; "
+                "run `chorus-calls catalog` once that is mended."
+            )
+            raise ChorusCallsError(message) from error
 
     def make_marts_only(self, manifest: Manifest, target: Path) -> None:
         """Make a catalog to hand out: whole in one file, with the aggregated tables and no text of anybody.

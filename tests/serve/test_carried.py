@@ -12,6 +12,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
 from pipelines.serve import carried
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog
@@ -166,7 +167,7 @@ def test_only_days_that_changed_are_read(lake):
     shown = all_of_marts(catalog.path)
     assert catalog.generation() == 4
     assert {row[0] for row in shown} >= {DAYS[0], DAYS[2]}
-    with pytest.raises(duckdb.IOException):
+    with pytest.raises(ChorusCallsError, match="call_metrics_daily"):
         catalog.make_anew(lake.manifest)
     assert all_of_marts(catalog.path) == shown
 
@@ -192,5 +193,5 @@ def test_another_program_takes_nothing_over(lake, monkeypatch):
     lake.storage.delete(layout.table_file(DAYS[0], "v1", "call_metrics_daily"))
     catalog.make(lake.manifest)
     monkeypatch.setattr(carried, "__version__", "0.0.0")
-    with pytest.raises(duckdb.IOException):
+    with pytest.raises(ChorusCallsError, match="call_metrics_daily"):
         catalog.make(lake.manifest)
