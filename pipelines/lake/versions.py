@@ -70,6 +70,11 @@ def fingerprint(landed: Landed, day: date, shaping: Shaping) -> str:
     return hashlib.sha256(text).hexdigest()[:24]
 
 
+def shaping_digest(shaping: Shaping) -> str:
+    """Return a short hash of what shapes tables, to tell days that were built with other settings."""
+    return hashlib.sha256(msgspec.json.encode([shaping.table_version, shaping.record])).hexdigest()[:12]
+
+
 def stale_days(landed: Landed, manifest: Manifest, shaping: Shaping) -> list[date]:
     """Return the landed days whose published version is not the one their inputs give, oldest first."""
     return [
