@@ -178,4 +178,4 @@ def _failure(failed: Mapping[date, Exception], report: BuildReport) -> ChorusCal
 def _reason(error: Exception) -> str:
     if isinstance(error, ChorusCallsError):
         return error.message
-    return disk_trouble(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}."
+    return disk_trouble(error) if isinstance(error, OSError) else f"{type(error).__name__}: {str(error).rstrip('.')}."
