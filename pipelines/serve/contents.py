@@ -72,6 +72,10 @@ class Contents:
         self._currency = currency
         self._marts_only = marts_only
         self._carried = carried or Carried({}, frozenset())
+        self._folders = {
+            day: storage.address(layout.version_folder(day, published.version))
+            for day, published in manifest.days.items()
+        }
 
     def write(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Put all of it into the empty database that a connection uses."""
@@ -119,10 +123,7 @@ class Contents:
         yield _Relation("helper", FRESHNESS, FRESHNESS.columns, query, is_view=not self._marts_only)
 
     def _addresses(self, table: str, days: Iterable[date]) -> list[str]:
-        return [self._storage.address(self._file(table, day)) for day in sorted(days)]
-
-    def _file(self, table: str, day: date) -> str:
-        return layout.table_file(day, self._manifest.days[day].version, table)
+        return [layout.table_in(self._folders[day], table) for day in sorted(days)]
 
     def _lacking(self, day: date) -> str | None:
         """Name the tables of a day whose files do not have today's columns: after an upgrade some have not."""
@@ -130,10 +131,12 @@ class Contents:
             return None
         if day in self._carried.days:
             return self._carried.days[day]
+        version = self._manifest.days[day].version
         lacking = [
             table
             for table in CORE_TABLES
-            if pq.read_schema(self._storage.open_input(self._file(table, day))).names != list(TABLES[table].names)
+            if pq.read_schema(self._storage.open_input(layout.table_file(day, version, table))).names
+            != list(TABLES[table].names)
         ]
         return ", ".join(lacking) or None
 
