@@ -88,7 +88,9 @@ def build_days(
                 on_day(day)
         report.built.sort()
         report.published = publish(workspace.storage, workspace.shaping, builds, workspace.catalog)
-        if report.built:  # a version that was lost and is back is published already, but not linked
-            settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    # A version that was lost and is back is published already, but not linked. What was replaced can only be removed
+    # while nobody builds, this build included.
+    if report.built or report.published.published:
+        settle(workspace.storage, workspace.catalog, workspace.keep_versions)
     report.seconds = time.monotonic() - begun
     return report

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +21,7 @@ from tests.oracle.compare import assert_same_tables
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import expected_lake
 from tests.support import contents
-from tests.support.after_a_kill import Trace, histogram, leftovers, traces
+from tests.support.after_a_kill import PHASES, Trace, histogram, leftovers, mark, traces
 from tests.support.killing import Run
 from tests.support.readers import Readers
 from tests.support.simulated import KEY, small_world
@@ -29,6 +30,8 @@ KILLS = int(os.environ.get("KILLS", "8"))
 SEED = int(os.environ.get("SEED", "1"))
 PII_KEY = "a pii key for tests only"
 COMMANDS = ["sync", "sync", "sync --full", "sync --full", "build", "build --all", "sync --no-build"]
+SOUGHT = 0.4
+"""The share of kills for which a phase is waited for that is too short to be met by chance."""
 TOO_LONG = 120
 FREE = {"landed_at", "first_landed_at", "version_count"}
 """Columns that say when and how often a call landed; a lake that syncs more often lands more often."""
@@ -82,21 +85,34 @@ class Killer:
         return time.monotonic() - begun
 
     def kill(self, command: str) -> None:
-        """Run a command and kill it at a moment of its life, if it lives so long; half of the time it dies alone."""
-        usual = self.usual[command]
-        moment = self._chance.uniform(0, 1.1)
+        """Run a command and kill it at some moment, unless it ends before; half of the time it dies alone."""
         before = traces(self.lake)
         run = self._begin(command)
         begun = time.monotonic()
-        if run.ends_within(moment * usual):
-            assert run.code() == 0, run.said()
-            self.usual[command] = (usual + time.monotonic() - begun) / 2
-        else:
+        alive = self._lives_until_a_phase(run) if self._chance.random() < SOUGHT else self._lives_until(run, command)
+        seconds = time.monotonic() - begun
+        if alive:
             run.kill(alone=self._chance.random() < 0.5)
-            self.usual[command] = max(usual, (time.monotonic() - begun) * 1.1)  # it had more to do than usual
+            self.usual[command] = max(self.usual[command], seconds * 1.1)  # it had more to do than usual
             self._killed.append(run)
             self.found.append(traces(self.lake) - before)
+        else:
+            assert run.code() == 0, run.said()
+            self.usual[command] = (self.usual[command] + seconds) / 2
         self.readers.look()
+
+    def _lives_until(self, run: Run, command: str) -> bool:
+        """Wait for any moment of its life; whether it still lives then."""
+        return not run.ends_within(self._chance.uniform(0, 1.1) * self.usual[command])
+
+    def _lives_until_a_phase(self, run: Run) -> bool:
+        """Wait until it comes to one of the phases that chance would miss; whether it ever came to it."""
+        phase, delay = self._chance.choice(PHASES), self._chance.choice([0, 0, 0.002])
+        before = mark(self.lake, phase)
+        while mark(self.lake, phase) == before:
+            if run.ends_within(0.0005):
+                return False
+        return not run.ends_within(delay)
 
     def assert_nothing_runs(self) -> None:
         """What a killed run had started ends by itself, and soon."""
@@ -125,7 +141,7 @@ class Killer:
 
 
 def plain_call(payload: str | None) -> Any:
-    """A call without what may differ though it has not changed: the address of its recording is signed anew each day."""
+    """A call without what may differ though it has not changed: addresses of recordings are signed anew each day."""
     call = json.loads(payload or "null")
     for part in (call, *(call["transferCalls"] or ())):
         part["recordingUrl"] = part["recordingUrl"] is not None
@@ -185,8 +201,10 @@ def test_kills_cost_nothing(tmp_path, stack, capsys):
         killer.run("sync --full")
     killer.run("sync --full")
     with capsys.disabled():
-        print(f"\n{len(killer.found)} kills of {killer.runs} runs, {killer.readers.manifest} generations", killer.usual)
-        print(histogram(killer.found))
+        sys.stdout.write(
+            f"\n{len(killer.found)} kills in {killer.runs} runs, {killer.readers.manifest} states published:\n"
+            f"{histogram(killer.found)}\n"
+        )
     undisturbed = Killer(tmp_path / "undisturbed", api.url, chance, stack)
     undisturbed.run("sync --full")
     assert_same_lakes(killer.lake, undisturbed.lake)

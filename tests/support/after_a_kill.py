@@ -3,17 +3,45 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from pipelines.dictionary import TABLES
 from pipelines.serve.catalog import read_generation
 from tests.support.contents import counted, state, temporary_files, version_folders
 
+_PLACES: Mapping[str, str] = MappingProxyType(
+    {
+        "raw being written": "raw/.tmp/*",
+        "raw not counted yet": "raw/calls/*/*",
+        "landing log just committed": "state/landed.json",
+        "tables being written": "days/.tmp/*",
+        "first table there": "days/call_date=*/*",
+        "audit there": "days/*/*/_audit.json",
+        "manifest just committed": "manifest.json",
+        "catalog being made": ".chorus.duckdb.*",
+        "catalog just made": "chorus.duckdb",
+        "links being swung": "calls/*/data.parquet",
+    }
+)
+PHASES = tuple(_PLACES)
+"""Parts of a run that are too short to be met by chance alone."""
+
 NOTHING = "between two writings"
 
 Trace = tuple[str, str]
 """What was under way, and of what."""
+
+
+def mark(lake: Path, phase: str) -> set[tuple[str, int]]:
+    """Something that changes when a run comes to a phase."""
+    found = set()
+    for path in lake.glob(_PLACES[phase]):
+        with suppress(FileNotFoundError):
+            found.add((path.name, path.stat().st_ino))
+    return found
 
 
 def traces(lake: Path) -> set[Trace]:
