@@ -124,9 +124,9 @@ class Scene:
         return Ended(code, said.getvalue(), disk)
 
     def content(self) -> dict[str, str]:
-        """What a lake has on the disk but for what tells of runs: each file with the hash of its bytes."""
+        """What a lake has on the disk but for what tells of runs: each file with the hash of its bytes, and each folder."""
         found = {}
-        for path in sorted(path for path in self.lake.rglob("*") if path.is_file()):
+        for path in sorted(self.lake.rglob("*")):
             name = path.relative_to(self.lake).as_posix()
             if name.startswith(("state/locks/", "state/scan", "state/no_scans")):
                 continue
@@ -136,7 +136,7 @@ class Scene:
     @staticmethod
     def _plain(path: Path) -> bytes:
         if path.name != "manifest.json":
-            return path.read_bytes()
+            return path.read_bytes() if path.is_file() else b""
         manifest = contents.state(path.parent, path.name)
         versions = {day: known["version"] for day, known in manifest["days"].items()}
         return json.dumps([versions, manifest["unreferenced"]]).encode()
