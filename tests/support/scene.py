@@ -11,7 +11,10 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -33,6 +36,9 @@ from tests.support.simulated import KEY
 
 NOW = datetime(2026, 3, 6, 12, tzinfo=UTC)
 KILLED = -9
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_RANDOM = re.compile(r"(?<=\.)[0-9a-f]{12}(?=\.tmp|$)")
+"""What tells unfinished files of the same name apart."""
 
 
 def _call(name: str, day: int, **fields: Any) -> bytes:
@@ -66,6 +72,13 @@ class Ended:
     disk: FaultyDisk
 
 
+def hold_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let two runs that do the same leave the same: by one process, one clock, and names that are not random."""
+    monkeypatch.setattr(processes, "_processors", lambda: 1)
+    monkeypatch.setattr(extraction, "secrets", SimpleNamespace(token_hex=lambda _: "sync"))
+    monkeypatch.setitem(Landing.__init__.__kwdefaults__, "clock", lambda: NOW)
+
+
 class Scene:
     """The lake, and the state that it is brought back to."""
 
@@ -88,9 +101,7 @@ class Scene:
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(self.lake.parent)
-        monkeypatch.setattr(processes, "_processors", lambda: 1)
-        monkeypatch.setattr(extraction, "secrets", SimpleNamespace(token_hex=lambda _: "sync"))
-        monkeypatch.setitem(Landing.__init__.__kwdefaults__, "clock", lambda: NOW)
+        hold_still(monkeypatch)
         for number in range(small_files):
             with SimulatedApi(items=[*_FIRST, _call("three", 3, cost=number)], key=KEY) as api:
                 build = number == small_files - 1  # of which a version is left that is published no more
@@ -104,10 +115,17 @@ class Scene:
             shutil.rmtree(self._kept)
         shutil.copytree(self.lake, self._kept, copy_function=os.link)
 
-    def restore(self) -> None:
-        """Bring the lake back; files are linked, not copied, since no file of a lake is ever written in place."""
+    def restore(self, *, raw_alone: bool = False) -> None:
+        """Bring the lake back, or of it only what tables are made from.
+
+        Files are linked, not copied, since no file of a lake is ever written in place.
+        """
         shutil.rmtree(self.lake)
-        shutil.copytree(self._kept, self.lake, copy_function=os.link)
+        if raw_alone:
+            for name in ("raw", "state"):
+                shutil.copytree(self._kept / name, self.lake / name, copy_function=os.link)
+        else:
+            shutil.copytree(self._kept, self.lake, copy_function=os.link)
 
     def run(self, command: str, disk: FaultyDisk | None = None, *, url: str | None = None) -> Ended:
         """Run a command on a disk that may be faulty."""
@@ -123,11 +141,17 @@ class Scene:
                 code = KILLED
         return Ended(code, said.getvalue(), disk)
 
+    def die(self, command: str, at: int) -> int:
+        """Run a command in a process of its own that is killed for real at a step; returns how it ended."""
+        program = [sys.executable, "-m", "tests.support.dying_program", str(at), *command.split()]
+        environment = {**os.environ, "CHORUS_API_URL": self._after, "PYTHONPATH": str(_REPOSITORY)}
+        return subprocess.run(program, env=environment, capture_output=True, check=False, timeout=120).returncode
+
     def content(self) -> dict[str, str]:
-        """What a lake has on the disk but for what tells of runs: each file with the hash of its bytes, and each folder."""
+        """What is on the disk, but for what tells of runs: each file with the hash of its bytes, and each folder."""
         found = {}
         for path in sorted(self.lake.rglob("*")):
-            name = path.relative_to(self.lake).as_posix()
+            name = _RANDOM.sub("", path.relative_to(self.lake).as_posix())
             if name.startswith(("state/locks/", "state/scan", "state/no_scans")):
                 continue
             found[name] = "" if name == "chorus.duckdb" else hashlib.sha256(self._plain(path)).hexdigest()
@@ -139,7 +163,7 @@ class Scene:
             return path.read_bytes() if path.is_file() else b""
         manifest = contents.state(path.parent, path.name)
         versions = {day: known["version"] for day, known in manifest["days"].items()}
-        return json.dumps([versions, manifest["unreferenced"]]).encode()
+        return json.dumps([versions, sorted(manifest["unreferenced"])]).encode()
 
 
 @contextlib.contextmanager

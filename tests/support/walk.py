@@ -22,10 +22,19 @@ class Undisturbed:
         steps: Its steps.
         disks: What lies on the disk before each of them.
         states: The states that readers saw, from the one before the run to the one after it: the version of each day.
-        content: What is on the disk after it and an ordinary sync and build.
+        content: What is on the disk after it and an ordinary run.
     """
 
-    def __init__(self, scene: Scene, command: str) -> None:
+    def __init__(self, scene: Scene, command: str, *, mended_by: str = "sync --full", raw_alone: bool = False) -> None:
+        """Run a command.
+
+        Args:
+            scene: The lake.
+            command: The command.
+            mended_by: The ordinary command after which all is well wherever this one failed.
+            raw_alone: Begin where everything else than raw and state is gone.
+        """
+        self._scene, self.command, self._mended_by, self._raw_alone = scene, command, mended_by, raw_alone
         self.disks: list[Disk] = []
         readers = Readers(scene.lake)
 
@@ -33,14 +42,25 @@ class Undisturbed:
             readers.look()
             self.disks.append(_disk(scene.lake))
 
-        scene.restore()
+        self.restore()
         readers.look()
         ended = scene.run(command, FaultyDisk(before_each=look))
         assert ended.code == 0, ended.err
         readers.look()
         self.steps: list[Step] = ended.disk.steps
         self.states = list(readers.generations.values())
-        self.content = settled(scene)
+        self.content = self.mended()
+
+    def restore(self) -> None:
+        """Bring the lake back to what it was before."""
+        self._scene.restore(raw_alone=self._raw_alone)
+
+    def mended(self) -> dict[str, str]:
+        """What is on the disk after one ordinary run."""
+        ended = self._scene.run(self._mended_by)
+        assert ended.code == 0, ended.err
+        Readers(self._scene.lake).look()
+        return self._scene.content()
 
     def points(self, fault: Fault) -> list[int]:
         """The steps to fail at, where each is unlike those before it.
@@ -51,31 +71,25 @@ class Undisturbed:
         if fault is Fault.KILL:
             return [0, *(n for n in range(1, len(self.steps)) if self.disks[n] != self.disks[n - 1])]
         return [
-            number
-            for number, step in enumerate(self.steps)
-            if not (fault is Fault.FULL and step.function not in NEEDS_SPACE) and not self._is_amid(number)
+            number for number, step in enumerate(self.steps) if _may_strike(fault, step) and not self._is_amid(number)
         ]
 
     def sample(self, fault: Fault) -> Iterator[int]:
-        """Of the points that do the same with another table, day or name, the first and the last."""
+        """Of the points that do the same with another table, day or name, the last."""
         kinds: dict[tuple[str, str], list[int]] = {}
         for point in self.points(fault):
             step = self.steps[point]
             kinds.setdefault((step.function, _NAMES.sub("*", str(step.path))), []).append(point)
-        yield from sorted({point for points in kinds.values() for point in (points[0], points[-1])})
+        yield from sorted(points[-1] for points in kinds.values())
 
     def _is_amid(self, number: int) -> bool:
         around = self.steps[max(number - 1, 0) : number + 2]
         return len(around) == 3 and len(set(around)) == 1 and around[0].function == "write"
 
 
-def settled(scene: Scene) -> dict[str, str]:
-    """What is on the disk after an ordinary sync, and a build that has nothing to build."""
-    for command in ("sync --full", "build"):
-        ended = scene.run(command)
-        assert ended.code == 0, ended.err
-    Readers(scene.lake).look()
-    return scene.content()
+def _may_strike(fault: Fault, step: Step) -> bool:
+    """A full disk refuses what needs space; permission is asked for names, not for writing to what is open."""
+    return step.function in NEEDS_SPACE if fault is Fault.FULL else step.function != "write"
 
 
 def _disk(lake: Path) -> Disk:
