@@ -17,6 +17,7 @@ from pipelines.extract.raw_files import require_landing_log
 from pipelines.extract.report import FULL, INCREMENTAL, PageProgress, ScanReport, record
 from pipelines.extract.scan import Scan, Shown, advance
 from pipelines.lake import state
+from pipelines.lake.compaction import compact
 from pipelines.lake.state import Kept
 from pipelines.lake.storage import Storage
 
@@ -62,7 +63,13 @@ def sync(
         journal = load_journal(storage)
         until = None if full else _until(journal.value, lookback_hours)
         run = _Run(storage, client, journal, start_date=start_date, incremental=until is not None, on_page=on_page)
-        return run.perform(until, max_pages)
+        try:
+            report = run.perform(until, max_pages)
+        except ChorusCallsError:
+            compact(storage, state.load_landed(storage))
+            raise
+        compact(storage, state.load_landed(storage))
+        return report
 
 
 def _until(journal: Journal, lookback_hours: float) -> datetime | None:
