@@ -14,12 +14,15 @@ ALLOWED = {
     "lake/disk.py": "this is the place",
 }
 """Modules that may change files, and why. DuckDB writes by a path, into a folder that `replaced_file` makes for it."""
-OF_FILES = frozenset(
-    ["open", "mkdir", "rmdir", "unlink", "rename", "hardlink_to", "symlink_to", "touch", "chmod", "write_bytes", "write_text", "OSFile", "FileOutputStream", "write_parquet", "sink_parquet", "write_csv", "write_json", "write_ipc"]
-)
-OF_MODULES = frozenset(
-    ["open", "fdopen", "mkdir", "makedirs", "rmdir", "removedirs", "unlink", "remove", "rename", "renames", "replace", "link", "symlink", "chmod", "chown", "truncate", "ftruncate", "utime", "fsync", "rmtree", "move", "copy", "copy2", "copyfile", "copymode", "copystat", "copytree", "mkstemp", "mkdtemp", "NamedTemporaryFile", "TemporaryFile", "TemporaryDirectory"]
-)
+OF_FILES = """
+open mkdir rmdir unlink rename hardlink_to symlink_to touch chmod write_bytes write_text OSFile FileOutputStream
+write_parquet sink_parquet write_csv write_json write_ipc
+"""
+OF_MODULES = """
+open fdopen mkdir makedirs rmdir removedirs unlink remove rename renames replace link symlink chmod chown truncate
+ftruncate utime fsync rmtree move copy copy2 copyfile copymode copystat copytree mkstemp mkdtemp NamedTemporaryFile
+TemporaryFile TemporaryDirectory
+"""
 READING = frozenset({"r", "rb"})
 
 
@@ -34,12 +37,12 @@ def may_change_a_file(call: ast.Call) -> bool:
     """By its name alone, so what it is called on matters little: a false alarm is better than none."""
     owner, _, name = ast.unparse(call.func).rpartition(".")
     if owner in {"os", "shutil", "tempfile"}:
-        return name in OF_MODULES
+        return name in OF_MODULES.split()
     if name in {"open", "OSFile"}:
         return not READING.intersection(part.value for part in call.args if isinstance(part, ast.Constant))
     if name == "replace":  # of a path, which takes the target alone; those of texts, times and records take more
         return owner != "" and len(call.args) == 1 and not call.keywords
-    return name in OF_FILES
+    return owner != "disk" and name in OF_FILES.split()
 
 
 def modules() -> list[str]:
