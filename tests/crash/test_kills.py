@@ -196,9 +196,6 @@ def test_kills_cost_nothing(tmp_path, stack, capsys):
         moving.move()
         killer.kill(chance.choice(COMMANDS))
     api.faults.clear()
-    if contents.state(killer.lake, "state/scan.json").get("cut"):
-        # It goes on where the scan was cut off; what lies before is as it was then, as with any scan that takes long.
-        killer.run("sync --full")
     killer.run("sync --full")
     with capsys.disabled():
         sys.stdout.write(

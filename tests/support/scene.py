@@ -29,6 +29,7 @@ from pipelines.build import processes
 from pipelines.cli.main import main
 from pipelines.extract import sync as extraction
 from pipelines.extract.landing import Landing
+from pipelines.lake import compaction
 from pipelines.simulator import SimulatedApi
 from tests.support import contents
 from tests.support.faults import FaultyDisk, KilledError
@@ -75,7 +76,8 @@ class Ended:
 def hold_still(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let two runs that do the same leave the same: by one process, one clock, and names that are not random."""
     monkeypatch.setattr(processes, "_processors", lambda: 1)
-    monkeypatch.setattr(extraction, "secrets", SimpleNamespace(token_hex=lambda _: "sync"))
+    for module in (extraction, compaction):
+        monkeypatch.setattr(module, "secrets", SimpleNamespace(token_hex=lambda _: "name"))
     monkeypatch.setitem(Landing.__init__.__kwdefaults__, "clock", lambda: NOW)
 
 
