@@ -37,14 +37,14 @@ class Readers:
     _counts: dict[tuple[str, str], Counts] = field(default_factory=dict)
     _published: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _files: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    _globbed: set[Path] = field(default_factory=set)
 
     def look(self) -> None:
         """Fail where a reader would see what was never committed, or a part of it."""
         self._look_at_manifest()
         self._look_at_catalog()
-        for table in TABLES:
-            for path in (self.lake / table).glob("call_date=*/data.parquet"):
-                self._look_at_file(path, table)
+        for path in {path for table in TABLES for path in (self.lake / table).glob("*/data.parquet")} | self._globbed:
+            self._look_at_file(path, path.parent.parent.name)
 
     def _look_at_manifest(self) -> None:
         if self._is_new(self.lake / "manifest.json"):
@@ -74,6 +74,7 @@ class Readers:
 
     def _look_at_file(self, path: Path, table: str) -> None:
         """A file for plain globs is that of a version which is or was published."""
+        self._globbed.add(path)
         if self._is_new(path):
             day = str(day_of(path))
             found = (pq.read_metadata(path).num_rows, path.stat().st_size)
