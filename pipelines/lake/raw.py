@@ -118,11 +118,12 @@ def log_is_lost(storage: Storage, landed: Kept[Landed]) -> bool:
     """Say whether the landing log is missing although something has landed."""
     if landed.raw is not None:
         return False
-    # Journal and manifest come after a commit of the log. One flush gives all its files one name, so a crash before the
-    # first commit leaves a single one.
-    if storage.size(layout.SCAN) is not None or storage.size(layout.MANIFEST) is not None:
+    # A manifest comes after a commit of the log, and so does the journal of a scan that saw any calls. One flush gives
+    # all its files one name, so a crash before the first commit leaves a single one.
+    names = {file.path.rpartition("/")[2] for file in storage.list(layout.RAW)}
+    if storage.size(layout.MANIFEST) is not None:
         return True
-    return len({file.path.rpartition("/")[2] for file in storage.list(layout.RAW)}) > 1
+    return len(names) > (0 if storage.size(layout.SCAN) is not None else 1)
 
 
 def known_versions(storage: Storage, day: date, landed: LandedDay | None, kind: str = CALLS) -> pl.DataFrame:

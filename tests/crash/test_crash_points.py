@@ -102,7 +102,7 @@ def test_other_commands_may_fail_too(lake, monkeypatch, command, options):
 def test_every_change_of_the_disk_is_a_step(sync):
     assert len(sync.steps) > 600
     assert len(sync.states) == 2
-    least = {Fault.KILL: 60, Fault.FULL: 80, Fault.DENIED: 140}
+    least = {Fault.KILL: 55, Fault.FULL: 70, Fault.DENIED: 125}
     assert [fault for fault, points in least.items() if len(sync.points(fault)) < points] == []
     doing = {step.function for step in sync.steps}
     assert doing > {"create", "write", "sync", "protect", "rename", "link", "remove", "remove_folder", "sync_folder"}

@@ -154,7 +154,7 @@ class Scene:
         found = {}
         for path in sorted(self.lake.rglob("*")):
             name = _RANDOM.sub("", path.relative_to(self.lake).as_posix())
-            if name.startswith(("state/locks/", "state/scan", "state/no_scans")):
+            if name.startswith(("state/locks/", "state/scan", "state/no_scans")) or path.name == ".tmp":
                 continue
             found[name] = "" if name == "chorus.duckdb" else hashlib.sha256(self._plain(path)).hexdigest()
         return found

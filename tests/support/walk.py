@@ -12,7 +12,7 @@ from tests.support.scene import Scene
 
 Disk = frozenset[tuple[str, int]]
 
-_NAMES = re.compile(r"[0-9a-f]{12,}|\d{4}-\d\d-\d\d|\d{8}T\w+|\w+(?=\.parquet)")
+_NAMES = re.compile(r"[0-9a-f]{12,}|\d{4}-\d\d-\d\d|\d{8}T\w+|\w+(?=\.parquet|/call_date)")
 
 
 class Undisturbed:
