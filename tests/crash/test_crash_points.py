@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.support.scene import KILLED, Ended, Scene, scene
 from tests.support.walk import Undisturbed
 
 CHUNKS = 4
+FAULTS = (Fault.KILL, Fault.FULL, Fault.DENIED)
 NEWS = re.compile(r"(Fetching calls|Building days): .* s\)|\d+ days built, .*")
 """What runs say when all is well."""
 
@@ -65,7 +67,7 @@ def walk(lake: Scene, known: Undisturbed, fault: Fault, points: Sequence[int]) -
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-@pytest.mark.parametrize("fault", [Fault.KILL, Fault.FULL, Fault.DENIED])
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_sync_may_fail_at_every_step(lake, sync, fault, chunk):
     walk(lake, sync, fault, sync.points(fault)[chunk::CHUNKS])
 
@@ -82,21 +84,25 @@ def test_a_process_killed_for_real_leaves_the_same(lake, sync, part):
     assert lake.content() == supposed
 
 
+ACCEPTING = ("build --accept-settings", {"mended_by": "build --accept-settings"})
+FROM_RAW = ("build --all", {"raw_alone": True})
+CATALOG: tuple[str, dict[str, Any]] = ("catalog", {})
+
+
 @pytest.mark.parametrize(
-    ("command", "options"),
+    ("command", "options", "fault"),
     [
-        ("build --accept-settings", {"mended_by": "build --accept-settings"}),
-        ("build --all", {"raw_alone": True}),
-        ("catalog", {}),
+        *((*ACCEPTING, fault) for fault in FAULTS),
+        (*FROM_RAW, Fault.KILL),  # which goes the way of the one above
+        *((*CATALOG, fault) for fault in FAULTS),
     ],
 )
-def test_other_commands_may_fail_too(lake, monkeypatch, command, options):
+def test_other_commands_may_fail_too(lake, monkeypatch, command, options, fault):
     """Of the steps that do the same for another day or table, at the last."""
     if "--accept-settings" in command:
         monkeypatch.setenv("CHORUS_TIMEZONE", "Asia/Kolkata")
     known = Undisturbed(lake, command, **options)
-    for fault in (Fault.KILL, Fault.FULL, Fault.DENIED):
-        walk(lake, known, fault, list(known.sample(fault)))
+    walk(lake, known, fault, list(known.sample(fault)))
 
 
 def test_every_change_of_the_disk_is_a_step(sync):

@@ -26,7 +26,7 @@ from tests.support.killing import Run
 from tests.support.readers import Readers
 from tests.support.simulated import KEY, small_world
 
-KILLS = int(os.environ.get("KILLS", "8"))
+KILLS = int(os.environ.get("KILLS", "6"))
 SEED = int(os.environ.get("SEED", "1"))
 PII_KEY = "a pii key for tests only"
 COMMANDS = ["sync", "sync", "sync --full", "sync --full", "build", "build --all", "sync --no-build"]
@@ -187,7 +187,7 @@ def stack():
 
 def test_kills_cost_nothing(tmp_path, stack, capsys):
     chance = random.Random(SEED)
-    world = small_world(seed=SEED, calls=240, days=8)
+    world = small_world(seed=SEED, calls=200, days=8)
     moving = Moving(world, random.Random(SEED))
     api = stack.enter_context(SimulatedApi(world, key=KEY, faults=[moving]))
     killer = Killer(tmp_path / "killed", api.url, chance, stack)
