@@ -13,7 +13,7 @@ COMPILE_PRODUCT := $(COMPILE) pyproject.toml
 COMPILE_DEV := $(COMPILE) pyproject.toml --group dev --constraints requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test kills test-service dev lint lint-locks docs bench readers lock wheel clean
+.PHONY: help setup demo test kills test-service dev lint lint-locks docs bench readers scale lock wheel clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,9 @@ bench: $(SYNCED) ## Measure speed and memory
 
 readers: $(SYNCED) ## Show what readers see while days are rewritten; takes a while and some GB
 	@PYTHONPATH=. $(BIN)/python benchmarks/readers.py $(READERS_ARGS)
+
+scale: $(SYNCED) ## Measure what a lake of many days costs
+	@$(BIN)/python benchmarks/scale.py
 
 # Needs no complete .venv, so that locks which cannot be installed can be made again.
 lock: $(UV) ## Write the locks again after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions
