@@ -99,8 +99,10 @@ def build_days(
             if on_day:
                 on_day(day)
         failed = _build_and_publish(workspace, builds, landed, report, on_day)
-        if report.built:  # a version that was lost and is back is published already, but not linked
-            settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    # A version that was lost and is back is published already, but not linked. What was replaced can only be removed
+    # while nobody builds, this build included.
+    if report.built or report.published.published:
+        settle(workspace.storage, workspace.catalog, workspace.keep_versions)
     report.seconds = time.monotonic() - begun
     if failed:
         raise _failure(failed, report)

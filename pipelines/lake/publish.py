@@ -23,6 +23,12 @@ class Catalog(Protocol):
     def generation(self) -> int | None:
         """Return the generation of the manifest it was made from, None where there is no catalog."""
 
+    def is_unfinished(self) -> bool:
+        """Say whether one is being made, or whoever made one was killed."""
+
+    def remove_unfinished(self) -> None:
+        """Remove what those left who were killed while they made one; the caller holds the publish lock."""
+
 
 @dataclass(frozen=True)
 class Build:
