@@ -87,10 +87,9 @@ def test_a_refused_key_is_not_tried_again(status):
     assert refused.value.exit_code == 3
 
 
-@pytest.mark.parametrize("status", [400, 404, 410, 301, 302, 307, 204])
+@pytest.mark.parametrize("status", [400, 402, 404, 410, 418, 304, 204])
 def test_an_answer_that_will_stay_so_ends_it_at_once_and_says_what_to_check(status):
-    answer = Response(status, b"", {"Location": "http://127.0.0.1:9/elsewhere"})
-    with simulated_api(items=ITEMS, faults=[always(answer)]) as api, client_of(api.url) as client:
+    with simulated_api(items=ITEMS, faults=[always(Response(status, b""))]) as api, client_of(api.url) as client:
         with pytest.raises(ChorusCallsError, match=f"{status}.*Check CHORUS_API_URL"):
             client.page(0)
         assert len(api.requests) == 1
@@ -139,20 +138,6 @@ def test_a_body_larger_than_allowed_is_not_read_to_its_end():
         pytest.raises(ChorusCallsError, match="larger than 1 MB"),
     ):
         client.page(0)
-
-
-def test_requests_keep_to_the_allowed_rate(monkeypatch):
-    slept: list[float] = []
-    monkeypatch.setattr("pipelines.extract.client.time.sleep", slept.append)
-    with (
-        simulated_api(items=ITEMS) as api,
-        client_of(api.url, max_requests_per_second=0.001) as client,
-    ):
-        for _ in range(3):
-            client.page(0)
-    assert len(slept) == 2
-    assert 900 < slept[0] <= 1000
-    assert 1900 < slept[1] <= 2000
 
 
 def test_a_netrc_file_does_not_replace_the_key(tmp_path, monkeypatch):
