@@ -21,6 +21,7 @@ from pipelines.simulator.story import Leg, Story
 
 _DAY = timedelta(days=1)
 _CACHED_BODIES = 50_000
+_MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +91,15 @@ class World:
         """One page of the items that exist now; see Listing."""
         moment = _milliseconds(self.now)
         existing = self._existing(moment)
-        shown = ordered(existing, order, offset, limit, draw=draw)
+        shown = ordered(
+            existing,
+            order,
+            offset,
+            limit,
+            draw=draw,
+            name=lambda item: item.id,
+            minute=lambda item: item.created // _MINUTE_MS,
+        )
         return [self._shown(item, moment) for item in shown], len(existing)
 
     def insert(self, call: Mapping[str, Any] | bytes, *, created: datetime | None = None) -> None:
