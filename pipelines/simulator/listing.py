@@ -59,6 +59,9 @@ class ChangingListing(Listing, Protocol):
     def replace(self, call_id: str, call: Mapping[str, Any] | bytes) -> None:
         """List another body in the place of an item; raises KeyError where there is none."""
 
+    def lift(self, call_id: str) -> None:
+        """Move an item to where the newest one is; raises KeyError where there is none."""
+
 
 def ordered(
     items: Sequence[T],
@@ -132,12 +135,12 @@ class _FixedListing:
         return shown, len(items)
 
     def insert(self, call: Mapping[str, Any] | bytes, *, created: datetime | None = None) -> None:  # noqa: ARG002
-        """See Listing; the first item is the newest one."""
+        """See ChangingListing; the first item is the newest one."""
         with self._lock:
             self._items = [encoded(call), *self._items]
 
     def delete(self, call_id: str) -> None:
-        """See Listing."""
+        """See ChangingListing."""
         with self._lock:
             kept = [item for item in self._items if id_of(item) != call_id]
             if len(kept) == len(self._items):
@@ -145,11 +148,19 @@ class _FixedListing:
             self._items = kept
 
     def replace(self, call_id: str, call: Mapping[str, Any] | bytes) -> None:
-        """See Listing."""
+        """See ChangingListing."""
         with self._lock:
             if all(id_of(item) != call_id for item in self._items):
                 raise KeyError(call_id)
             self._items = [encoded(call) if id_of(item) == call_id else item for item in self._items]
+
+    def lift(self, call_id: str) -> None:
+        """See ChangingListing."""
+        with self._lock:
+            lifted = [item for item in self._items if id_of(item) == call_id]
+            if not lifted:
+                raise KeyError(call_id)
+            self._items = [*lifted, *(item for item in self._items if id_of(item) != call_id)]
 
 
 def _source(item: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -128,6 +129,17 @@ class World:
             for place, item in enumerate(self._items):
                 if item.id == call_id:
                     self._items[place] = _Item(call_id, item.created, body=encoded(call))
+                    return
+        raise KeyError(call_id)
+
+    def lift(self, call_id: str) -> None:
+        """Move an item to the head of the list, its createdAt unchanged; raises KeyError where there is none."""
+        with self._lock:
+            head = self._existing(_milliseconds(self.now))[-1:]
+            for item in self._items:
+                if item.id == call_id and head:
+                    self._items.remove(item)
+                    self._add([dataclasses.replace(item, created=head[0].created)])
                     return
         raise KeyError(call_id)
 

@@ -66,8 +66,8 @@ def line(kind: type[Fault]) -> str:
 
 
 def options(kind: type[Fault]) -> list[str]:
-    """A fault's own options, as in `wait=1` or `form=seconds|date`."""
-    common = {one.name for one in fields(Fault)}
+    """How often a fault strikes and its own options, as in `every=7`, `wait=1` or `form=seconds|date`."""
+    common = {one.name for one in fields(Fault)} - {"every"}
     return [
         f"{one.name}={'|'.join(one.metadata.get('words', ())) or one.default}"
         for one in fields(kind)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from pipelines.instants import parse_instant
 from pipelines.simulator.chance import identifier, stream
 from pipelines.simulator.faults.fault import Fault, choice
 from pipelines.simulator.listing import ChangingListing, Order, id_of
@@ -70,11 +69,8 @@ class Moves(Moving):
 
     def happen(self, request: Request, listing: ChangingListing, turn: int) -> None:
         """See Moving."""
-        newest, _ = listing.page(Order.NEWEST, 0, 1, draw=0)
-        head = parse_instant(str(_fields(newest[0]).get("createdAt")))[0] if newest else None
-        for name, item in _chosen(request, listing, turn, self.where):
-            listing.delete(name)
-            listing.insert(item, created=head)
+        for name, _ in _chosen(request, listing, turn, self.where):
+            listing.lift(name)
 
 
 @dataclass
