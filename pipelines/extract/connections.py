@@ -24,6 +24,14 @@ _TICK = 0.25
 """Seconds between two looks at the requests under way."""
 
 
+class _Session(requests.Session):
+    """Leaves redirects alone: requests would read the whole body of one, however large, though it is not to follow."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
+        """See requests.Session."""
+        return None
+
+
 class Line(HTTPAdapter):
     """One thread's way to the API.
 
@@ -32,7 +40,7 @@ class Line(HTTPAdapter):
     """
 
     def __init__(self, stopping: threading.Event) -> None:
-        self.session = requests.Session()
+        self.session = _Session()
         self.late = False
         self._stopping = stopping
         self._ends_at = math.inf
