@@ -9,7 +9,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import requests
 from pydantic import SecretStr
@@ -40,6 +40,7 @@ _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 60.0
 _REQUEST_SECONDS = 300.0
 _MAX_HOPS = 5
+_WITH_KEY = "an address with the key in it"
 
 
 @dataclass(frozen=True)
@@ -194,11 +195,13 @@ class CallsClient:
             if isinstance(answer, Answer):
                 return answer
             try:
+                if self._key.get_secret_value() in unquote(answer):  # addresses are logged, here and elsewhere
+                    raise ElsewhereError(_WITH_KEY)  # noqa: TRY301
                 url = followed(url, answer, bounds)
             except ElsewhereError as elsewhere:
                 message = (
-                    f"The API sends requests on to {self._without_key(str(elsewhere))}, which is not asked: the key is "
-                    "for CHORUS_API_URL alone. If the API has moved there, set CHORUS_API_URL."
+                    f"The API sends requests on to {elsewhere}, which is not asked: the key is for CHORUS_API_URL "
+                    "alone. If the API has moved there, set CHORUS_API_URL."
                 )
                 raise ChorusCallsError(message) from None
             self._pace.await_turn()
@@ -230,6 +233,3 @@ class CallsClient:
             # Its text may hold a header, and with it the key.
             message = f"{self._url} cannot be asked ({type(error).__name__}). Check CHORUS_API_URL and CHORUS_API_KEY."
             raise ChorusCallsError(message) from None
-
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._key.get_secret_value(), "***")
