@@ -27,9 +27,11 @@ from pipelines.extract.answer import (
     trouble,
 )
 from pipelines.extract.connections import Connections
-from pipelines.extract.pacing import Pace, StoppedError, too_long
+from pipelines.extract.pacing import NoPageError, Pace, StoppedError, too_long
 from pipelines.extract.redirect import ElsewhereError, followed
 from pipelines.extract.retry import backoff
+
+__all__ = ["LIMIT", "CallsClient", "NoPageError", "Page", "StoppedError"]
 
 LIMIT = 100
 """The most calls a page may have."""
@@ -39,6 +41,8 @@ SMALLEST_LIMIT = 2
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 60.0
 _REQUEST_SECONDS = 300.0
+_READS = 5
+"""The time of a whole request, in times that it may be idle."""
 _MAX_HOPS = 5
 _WITH_KEY = "an address with the key in it"
 
@@ -90,12 +94,15 @@ class CallsClient:
         retry_seconds: float,
         max_body_mb: int,
         max_requests_per_second: float | None = None,
+        read_seconds: float = _READ_SECONDS,
     ) -> None:
         self.requests = 0
         self.retries = 0
         self._url = f"{api_url.rstrip('/')}/calls"
         self._key = api_key
         self._retry_seconds = retry_seconds
+        self._timeout = (min(_CONNECT_SECONDS, read_seconds), read_seconds)
+        self._request_seconds = min(_REQUEST_SECONDS, read_seconds * _READS)
         self._max_mb = max_body_mb
         self._fitting = LIMIT
         self._lock = threading.Lock()
@@ -117,7 +124,8 @@ class CallsClient:
         Raises:
             KeyRefusedError: The API answered 401 or 403.
             StoppedError: `stop` was called.
-            ChorusCallsError: The page did not come in time, or asking again would not help.
+            NoPageError: The page did not come in time, or is not to be asked for in time.
+            ChorusCallsError: Asking again would not help.
         """
         deadline: float | None = None
         for tries, pause in enumerate(backoff(), start=1):
@@ -139,7 +147,7 @@ class CallsClient:
                     f"The API gave no page at offset {offset} ({tries} tries in {self._retry_seconds:g} s): "
                     f"{failure.reason}. Try again later, or raise CHORUS_RETRY_SECONDS."
                 )
-                raise ChorusCallsError(message)
+                raise NoPageError(message, failure.reason)
             if failure.wait is None and not failure.too_fast:
                 self._pace.wait(min(pause, left))
             with self._lock:
@@ -215,10 +223,8 @@ class CallsClient:
         line = self._connections.line()
         try:
             with (
-                line.within(_REQUEST_SECONDS),
-                line.session.get(
-                    url, timeout=(_CONNECT_SECONDS, _READ_SECONDS), allow_redirects=False, stream=True
-                ) as response,
+                line.within(self._request_seconds),
+                line.session.get(url, timeout=self._timeout, allow_redirects=False, stream=True) as response,
             ):
                 return redirection(response) or read(response, self._url, self._max_mb * 1_000_000)
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError,

@@ -21,6 +21,14 @@ _JITTER_SHARE = 0.1
 _MOST_JITTER = 1.0
 
 
+class NoPageError(ChorusCallsError):
+    """The API gave no page in time; `reason` says what it did instead."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class StoppedError(ChorusCallsError):
     """A client was stopped by another thread; nothing is wrong with the API."""
 
@@ -63,7 +71,7 @@ class Pace:
 
         Raises:
             StoppedError: The wait was stopped.
-            ChorusCallsError: The API asked for a longer wait than there is patience.
+            NoPageError: The API asked for a longer wait than there is patience.
         """
         with self._gate:  # one thread waits for the turn, the others behind it
             while (left := self._left()) > 0:
@@ -116,15 +124,17 @@ class Pace:
         return max(held, turn)
 
 
-def too_long(wait: float, reason: str = "it") -> ChorusCallsError:
+def too_long(wait: float, answered: str = "it") -> NoPageError:
     """Say that the API asks for a longer wait than there is patience, and when to come back.
 
     Args:
         wait: Seconds.
-        reason: What it answered.
+        answered: What it answered, as in `it answered 503 and`.
     """
     moment = datetime.now(UTC) + timedelta(seconds=wait)
-    return ChorusCallsError(
-        f"The API gives no page now: {reason} asked to wait {wait:.0f} s, longer than CHORUS_RETRY_SECONDS. "
+    reason = f"{answered} asked to wait {wait:.0f} s"
+    message = (
+        f"The API gives no page now: {reason}, longer than CHORUS_RETRY_SECONDS. "
         f"Come back after {moment:%Y-%m-%d %H:%M:%S} UTC."
     )
+    return NoPageError(message, reason)

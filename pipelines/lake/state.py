@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from pipelines.errors import ChorusCallsError
+from pipelines.json_source import UNREADABLE
 from pipelines.lake import layout
 from pipelines.lake.storage import Storage
 
@@ -58,12 +59,16 @@ class LakeRecord(msgspec.Struct):
 
 
 class PublishedDay(msgspec.Struct, frozen=True):
-    """The version of a day that readers see, with rows and bytes by table."""
+    """The version of a day that readers see, with rows and bytes by table.
+
+    `shaping` tells which settings it was built with; empty where an older program published it.
+    """
 
     version: str
     published_at: datetime
     rows: dict[str, int]
     bytes: dict[str, int]
+    shaping: str = ""
 
 
 class Manifest(msgspec.Struct):
@@ -77,6 +82,10 @@ class Manifest(msgspec.Struct):
 
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+
+class BrokenStateError(ChorusCallsError):
+    """A file of state that cannot be read as what it is."""
 
 
 @dataclass
@@ -97,7 +106,8 @@ def read(storage: Storage, path: str, kind: type[T]) -> Kept[T] | None:
     """Read a file of state, None where it is not there.
 
     Raises:
-        ChorusCallsError: A newer program wrote it, or it cannot be read.
+        BrokenStateError: It cannot be read.
+        ChorusCallsError: A newer program wrote it.
     """
     raw = storage.read(path)
     if raw is None:
@@ -108,9 +118,12 @@ def read(storage: Storage, path: str, kind: type[T]) -> Kept[T] | None:
             message = f"{storage.address(path)} has format {number}; this program knows {FORMAT}. Upgrade chorus-calls."
             raise ChorusCallsError(message)
         return Kept(path, msgspec.json.decode(raw, type=kind), raw)
-    except msgspec.DecodeError as error:
-        message = f"{storage.address(path)} cannot be read as state of the lake: {error}. Restore it from a backup."
-        raise ChorusCallsError(message) from error
+    except UNREADABLE as error:
+        message = (
+            f"{storage.address(path)} cannot be read as state of the lake: {error}. "
+            "Restore it from a backup, or run `chorus-calls doctor --repair`."
+        )
+        raise BrokenStateError(message) from error
 
 
 def commit(storage: Storage, kept: Kept[T]) -> None:

@@ -56,12 +56,14 @@ def test_the_catalog_answers_from_any_folder_and_process(tmp_path, monkeypatch):
     assert "2" in done.stdout
 
 
-def test_a_lake_below_a_folder_with_an_odd_name_is_read(tmp_path):
-    lake = SmallLake(tmp_path / "Bob's [1] *lake" / "env=prod")
+@pytest.mark.parametrize("odd", ["Bob's [1] *lake", "two\nlines"])
+def test_a_lake_below_a_folder_with_an_odd_name_is_read(tmp_path, odd):
+    lake = SmallLake(tmp_path / odd / "env=prod")
     lake.publish(MONDAY, calls("c1"))
+    lake.publish(TUESDAY, calls("c2"))
     lake.scans({"started_at": at("2026-01-05 10:00"), "mode": "full", "complete": True})
     catalog = made(lake)
-    assert ask(catalog, "SELECT call_date, call_id FROM calls") == [(MONDAY, "c1")]
+    assert ask(catalog, "SELECT call_date, call_id FROM calls ORDER BY ALL") == [(MONDAY, "c1"), (TUESDAY, "c2")]
     assert ask(catalog, "SELECT last_full_scan_complete FROM data_freshness") == [(True,)]
 
 
