@@ -6,6 +6,7 @@ A fault stands between a request and its answer: it sees the request, may ask fo
 from __future__ import annotations
 
 from pipelines.simulator.faults.answers import (
+    HTML,
     BadGzip,
     BadUtf8,
     Bomb,
@@ -59,6 +60,7 @@ FAULTS: dict[str, type[Fault]] = {kind.name: kind for kind in (*_REFUSALS, *_CON
 
 __all__ = [
     "FAULTS",
+    "HTML",
     "BadGzip",
     "BadUtf8",
     "Bomb",
