@@ -1,0 +1,232 @@
+"""Whatever the order in which programs take their steps, no reader loses a file, no day goes back, and all is built."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from pipelines.build import days as build_days
+from pipelines.build import processes
+from pipelines.dictionary import TABLES
+from pipelines.errors import ChorusCallsError
+from pipelines.extract.landing import Landing
+from pipelines.lake import layout, state
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.plans import read_plan
+from pipelines.lake.settle import settle
+from pipelines.lake.state import Manifest
+from pipelines.lake.versions import fingerprint, stale_days
+from tests.support import lake_programs as programs
+from tests.support.interleaving import Actor, finish
+from tests.support.modelled_lake import KEEP, SHAPINGS, ModelledLake
+
+DAYS = [date(2026, 3, 10), date(2026, 3, 11), date(2026, 3, 13)]
+days, actors = st.sampled_from(DAYS), st.integers(0, 3)
+MOST = 4
+"""Programs that are under way at most."""
+
+
+@dataclass
+class Reader:
+    """Somebody who has read what is published and goes on to read its files, for as long as they are promised."""
+
+    manifest: Manifest
+    until: datetime
+
+
+class Programs(RuleBasedStateMachine):
+    """Programs of all kinds that work on one lake at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.lake = ModelledLake(Path(tempfile.mkdtemp()) / "lake")
+        self.disk = LocalStorage(self.lake.root)
+        self.api = programs.Listing()
+        self.running: list[Actor] = []
+        self.readers: list[Reader] = []
+        self.runs: list[str] = []
+        self.said = 0
+        self.replace_slow_parts()
+
+    def replace_slow_parts(self) -> None:
+        """A model's clock, no second process, no waiting for the disk, small tables."""
+        self.patch.setattr(state, "now", lambda: self.lake.now)
+        self.patch.setitem(Landing.__init__.__kwdefaults__, "clock", lambda: self.lake.now)
+        self.patch.setattr(os, "fsync", lambda _: None)
+        self.patch.setattr(processes, "_processors", lambda: 1)
+        self.patch.setattr(processes, "VersionBuilder", programs.SmallBuilder)
+        self.patch.setattr(build_days, "publish", programs.publishing)
+
+    @initialize()
+    def first_calls(self) -> None:
+        for day in DAYS:
+            self.api_moves(day, 0, bad=False)
+        programs.command_sync(self.lake, self.api, full=True)
+
+    @rule(day=days, number=st.integers(0, 2), bad=st.booleans())
+    def api_moves(self, day: date, number: int, bad: bool) -> None:  # noqa: FBT001 - drawn
+        self.said += 1
+        self.api.say(day, f"call-{day}-{number}", programs.BAD if bad else f"text {self.said}")
+
+    def start(self, name: str, *rest: Any, **options: Any) -> None:
+        work = getattr(programs, name)
+        self.running.append(Actor(name, lambda: work(self.lake, *rest, **options)))
+
+    has_room = precondition(lambda self: len(self.running) < MOST)
+    has_actors = precondition(lambda self: self.running)
+
+    @has_room
+    @rule(full=st.booleans())
+    def start_sync(self, full: bool) -> None:  # noqa: FBT001 - drawn
+        self.start("command_sync", self.api, full=full)
+
+    @has_room
+    @rule(shaping=st.sampled_from(SHAPINGS), accept=st.booleans())
+    def start_build(self, shaping: Any, accept: bool) -> None:  # noqa: FBT001 - drawn
+        self.start("command_build", shaping, accept=accept)
+
+    @has_room
+    @rule()
+    def start_tick(self) -> None:
+        self.start("tick")
+
+    @has_room
+    @rule()
+    def start_run(self) -> None:
+        self.runs.append(f"run-{len(self.runs)}")
+        self.start("dagster_run", self.runs[-1])
+
+    @has_room
+    @precondition(lambda self: self.runs)
+    @rule(number=st.integers(0, 9))
+    def take_up_run(self, number: int) -> None:
+        run = self.runs[number % len(self.runs)]
+        if programs.began(self.lake, run):
+            self.start("later_steps", run)
+
+    @has_actors
+    @rule(number=actors, steps=st.integers(1, 40))
+    def go_on(self, number: int, steps: int) -> None:
+        self.running[number % len(self.running)].go_on(steps)
+        self.look_at_the_ended()
+
+    @has_actors
+    @rule(number=actors)
+    def go_to_the_end(self, number: int) -> None:
+        self.running[number % len(self.running)].go_on(sys.maxsize)
+        self.look_at_the_ended()
+
+    @has_actors
+    @rule(number=actors)
+    def kill(self, number: int) -> None:
+        self.running.pop(number % len(self.running)).kill()
+
+    @rule(hours=st.sampled_from([1, 12, 25]))
+    def time_passes(self, hours: int) -> None:
+        self.lake.now += timedelta(hours=hours)
+
+    @rule(failing=st.booleans())
+    def disk_of_the_catalog(self, failing: bool) -> None:  # noqa: FBT001 - drawn
+        self.lake.catalog.failing = failing
+
+    @rule()
+    def begin_to_read_by_manifest(self) -> None:
+        self.readers.append(Reader(state.load_manifest(self.disk).value, self.lake.now + KEEP))
+
+    @precondition(lambda self: self.lake.catalog.made)
+    @rule()
+    def begin_to_read_by_catalog(self) -> None:
+        self.readers.append(Reader(self.lake.catalog.made, self.lake.now + KEEP))
+
+    @invariant()
+    def readers_find_their_files(self) -> None:
+        self.readers = [reader for reader in self.readers if self.lake.now <= reader.until]
+        for reader in self.readers:
+            assert self.lake.lacking(reader.manifest) == []
+
+    @invariant()
+    def published_days_are_complete(self) -> None:
+        assert self.lake.lacking(state.load_manifest(self.disk).value) == []
+
+    def look_at_the_ended(self) -> None:
+        """A program may end with a message for people, or for want of space, but in no other way."""
+        for actor in [actor for actor in self.running if actor.done]:
+            self.running.remove(actor)
+            if isinstance(actor.error, OSError) and not isinstance(actor.error, FileNotFoundError):
+                assert "no space left" in str(actor.error)
+            elif actor.error and not isinstance(actor.error, ChorusCallsError):
+                raise actor.error
+
+    def teardown(self) -> None:
+        try:
+            if sys.exc_info()[0] is None:
+                self.everybody_comes_to_an_end()
+        finally:
+            for actor in self.running:
+                actor.kill()
+            self.patch.undo()
+            shutil.rmtree(self.lake.root.parent)
+
+    def everybody_comes_to_an_end(self) -> None:
+        self.lake.catalog.failing = False
+        finish(self.running)
+        self.look_at_the_ended()
+        self.readers_find_their_files()
+        for day, calls in self.api.days().items():
+            for number in range(len(calls)):
+                self.api_moves(day, number, bad=False)
+        programs.command_sync(self.lake, self.api, full=True)
+        self.all_is_published()
+        self.lake.now += KEEP + timedelta(hours=1)
+        settle(self.disk, self.lake.catalog, KEEP)
+        self.lake.now += KEEP + timedelta(hours=1)
+        settle(self.disk, self.lake.catalog, KEEP)
+        self.all_is_published()
+        self.nothing_is_left_over()
+
+    def all_is_published(self) -> None:
+        manifest, landed = state.load_manifest(self.disk).value, state.load_landed(self.disk).value
+        assert stale_days(landed, manifest, self.lake.shaping) == []
+        assert self.lake.catalog.made.days == manifest.days
+        assert self.lake.catalog.generation() == manifest.generation
+        rows = {day: programs.calls_of(self.disk, day, entry.version) for day, entry in manifest.days.items()}
+        assert rows == self.api.days()
+        for day, entry in manifest.days.items():
+            for table in TABLES:
+                assert self.disk.is_linked(
+                    layout.table_file(day, entry.version, table), layout.link_file(day, table)
+                )
+
+    def nothing_is_left_over(self) -> None:
+        landed = state.load_landed(self.disk).value
+        needed = {layout.version_folder(day, fingerprint(landed, day, self.lake.shaping)) for day in DAYS}
+        for run in self.runs:
+            needed |= {layout.version_folder(*item) for item in _planned(self.disk, run)}
+        assert {file.path.rpartition("/")[0] for file in self.disk.list("days")} <= needed
+        counted = {f"{layout.raw_folder('calls', day)}/{name}.parquet" for day in DAYS for name in landed.days[day].calls}
+        assert {file.path for file in self.disk.list("raw")} == counted
+
+
+def _planned(storage: LocalStorage, run: str) -> list[tuple[date, str]]:
+    return [(day, build.version) for day, build in (read_plan(storage, run) or {}).items()]
+
+
+TestPrograms = Programs.TestCase
+TestPrograms.settings = settings(
+    max_examples=int(os.environ.get("CHORUS_TEST_EXAMPLES", "200")),
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)

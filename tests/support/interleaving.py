@@ -1,0 +1,145 @@
+"""Programs that go on by a step when they are told to, so that a test chooses in which order their steps come.
+
+Each is real code in a thread of its own, which stops before every use of the lake's files. Only one of them ever runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.storage import LakeBusyError, StoredFile
+
+
+class KilledError(BaseException):
+    """The program ends here; nothing may catch it."""
+
+
+class Actor(threading.Thread):
+    """A program under way.
+
+    Attributes:
+        done: Whether it has ended.
+        blocked: Whether it waits for a lock that somebody else holds.
+        error: What it ended with, if not well.
+        facts: What a test wants to remember of it.
+    """
+
+    def __init__(self, name: str, work: Callable[[], object]) -> None:
+        super().__init__(name=name, daemon=True)
+        self.done = self.blocked = False
+        self.error: BaseException | None = None
+        self.facts: dict[str, Any] = {}
+        self._work = work
+        self._killed = False
+        self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
+        self.start()
+
+    def run(self) -> None:
+        self._go.acquire()
+        try:
+            if not self._killed:
+                self._work()
+        except KilledError:
+            pass
+        except BaseException as error:  # noqa: BLE001 - the test looks at it
+            self.error = error
+        self.done = True
+        self._back.release()
+
+    def pause(self, *, blocked: bool = False) -> None:
+        """Wait, in the program's own thread, until it is told to go on."""
+        if not self._killed:
+            self.blocked = blocked
+            self._back.release()
+            self._go.acquire()
+        if self._killed:
+            raise KilledError
+
+    def go_on(self, steps: int) -> int:
+        """Let it take so many steps, fewer where it ends or has to wait; return how many it took."""
+        for step in range(steps):
+            if self.done:
+                return step
+            self._go.release()
+            self._back.acquire()
+            if self.blocked:
+                return step
+        return steps
+
+    def kill(self) -> None:
+        """End it where it is, as a process is ended: its locks are free, and what it has written stays."""
+        self._killed = True
+        if not self.done:
+            self._go.release()
+            self._back.acquire()
+        self.join()
+
+
+def pause() -> None:
+    """Stop here if this is a program that goes by steps."""
+    actor = threading.current_thread()
+    if isinstance(actor, Actor):
+        actor.pause()
+
+
+class SteppedStorage(LocalStorage):
+    """The lake's files, before each use of which a program stops; who waits for a lock stops until it is free."""
+
+    def list(self, prefix: str) -> list[StoredFile]:
+        pause()
+        return super().list(prefix)
+
+    def read(self, path: str) -> bytes | None:
+        pause()
+        return super().read(path)
+
+    def open_input(self, path: str) -> pa.NativeFile:
+        pause()
+        return super().open_input(path)
+
+    @contextmanager
+    def create(self, path: str, *, read_only: bool = False) -> Iterator[pa.NativeFile]:
+        pause()
+        with super().create(path, read_only=read_only) as stream:
+            yield stream
+            pause()
+
+    def link(self, source: str, target: str) -> bool:
+        pause()
+        return super().link(source, target)
+
+    def delete(self, path: str) -> None:
+        pause()
+        super().delete(path)
+
+    @contextmanager
+    def lock(self, name: str, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
+        pause()
+        actor = threading.current_thread()
+        with ExitStack() as held:
+            while True:
+                try:
+                    held.enter_context(super().lock(name, shared=shared, wait=False))
+                    break
+                except LakeBusyError:
+                    if not wait or not isinstance(actor, Actor):
+                        raise
+                    actor.pause(blocked=True)
+            yield
+
+
+def finish(actors: list[Actor]) -> None:
+    """Let programs come to their ends by turns.
+
+    Raises:
+        AssertionError: They wait for each other.
+    """
+    while waiting := [actor for actor in actors if not actor.done]:
+        moved = sum(actor.go_on(10) for actor in waiting)
+        assert moved or all(actor.done for actor in waiting), [actor.name for actor in waiting]

@@ -1,0 +1,195 @@
+"""The programs that work on a modelled lake: the product's own functions in the product's order, over small tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from functools import lru_cache
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.build import days
+from pipelines.build.day import plan_builds
+from pipelines.build.workspace import Workbench
+from pipelines.dictionary import CORE_TABLES, MARTS, TABLES
+from pipelines.dictionary.schemas import arrow_schema
+from pipelines.extract.client import Page
+from pipelines.extract.sync import sync
+from pipelines.lake import identity, layout, publish, raw, state
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.plans import drop_plan, read_plan, write_plan
+from pipelines.lake.publish import Build, Published
+from pipelines.lake.settle import settle
+from pipelines.lake.state import Landed, LandedDay
+from pipelines.lake.storage import Storage
+from pipelines.lake.versions import Audit, Shaping, VerdictRecord, read_audit, write_audit
+from tests.support.interleaving import pause
+from tests.support.modelled_lake import ModelledLake, program
+
+BAD = "bad"
+"""What a call says that lets the checks of its day fail."""
+
+Calls = tuple[tuple[str, str], ...]
+"""Calls of a day: id and what it says."""
+
+
+class Listing:
+    """The API: a list of calls that moves."""
+
+    def __init__(self) -> None:
+        self.requests = self.retries = 0
+        self._calls: dict[str, tuple[date, str]] = {}
+
+    def say(self, day: date, call_id: str, text: str) -> None:
+        """Add a call, or change what it says."""
+        self._calls[call_id] = (day, text)
+
+    def days(self) -> dict[date, dict[str, str]]:
+        """Return what each call of each day says."""
+        found: dict[date, dict[str, str]] = {}
+        for call_id, (day, text) in self._calls.items():
+            found.setdefault(day, {})[call_id] = text
+        return found
+
+    def page(self, offset: int, limit: int) -> Page:
+        """Answer as the client of the API does."""
+        pause()
+        newest = sorted(self._calls.items(), key=lambda call: (call[1][0], call[0]), reverse=True)
+        items = [
+            json.dumps({"id": call_id, "createdAt": f"{day}T10:00:00Z", "summary": text}).encode()
+            for call_id, (day, text) in newest
+        ]
+        return Page(offset, items[offset : offset + limit], len(items), None)
+
+
+class SmallBuilder:
+    """Stands for VersionBuilder: reads raw as it does, writes what each call says, and fails a day with a bad call."""
+
+    def __init__(self, bench: Workbench, landed: Landed) -> None:
+        self._storage = bench.storage
+        self._landed = landed.days
+
+    def build(self, day: date, version: str) -> Audit:
+        self.core(day, version)
+        marts(self._storage, day, version)
+        return audit(self._storage, day, version)
+
+    def core(self, day: date, version: str) -> None:
+        """Write the core tables; like the product's they need raw of the day before too."""
+        before = day - timedelta(days=1)
+        calls = tuple(_landed_calls(self._storage, day, self._landed.get(day)))
+        assert len(list(_landed_calls(self._storage, before, self._landed.get(before)))) >= 0
+        for table in CORE_TABLES:
+            _write(self._storage, day, version, table, calls if table == "calls" else ())
+
+
+def marts(storage: Storage, day: date, version: str) -> None:
+    """Write the marts of a version whose core tables are written."""
+    assert calls_of(storage, day, version)
+    for table in MARTS:
+        _write(storage, day, version, table, ())
+
+
+def _landed_calls(storage: Storage, day: date, landed: LandedDay | None) -> Iterator[tuple[str, str]]:
+    for part in raw.read_day(storage, day, landed, 100):
+        for row in part.to_pylist():
+            yield row["call_id"], json.loads(row["payload"])["summary"]
+
+
+def _write(storage: Storage, day: date, version: str, table: str, calls: Calls) -> None:
+    with storage.create(layout.table_file(day, version, table), read_only=True) as stream:
+        stream.write(_file(table, calls))
+
+
+@lru_cache(maxsize=1000)
+def _file(table: str, calls: Calls) -> bytes:
+    stream = pa.BufferOutputStream()
+    rows = [{"call_id": call_id, "summary": text} for call_id, text in calls]
+    pq.write_table(pa.Table.from_pylist(rows, schema=arrow_schema(table)), stream)
+    return stream.getvalue().to_pybytes()
+
+
+def calls_of(storage: Storage, day: date, version: str) -> dict[str, str]:
+    """Return what the calls of a version say."""
+    rows = pq.read_table(storage.open_input(layout.table_file(day, version, "calls")), columns=["call_id", "summary"])
+    return dict(zip(rows["call_id"].to_pylist(), rows["summary"].to_pylist(), strict=True))
+
+
+def audit(storage: Storage, day: date, version: str) -> Audit:
+    """Judge a version that is written."""
+    passed = BAD not in calls_of(storage, day, version).values()
+    return write_audit(storage, day, version, 1, [VerdictRecord("words", "calls", passed=passed)])
+
+
+def publishing(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], *rest: object) -> Published:
+    """Publish, after telling the model what the builds began from."""
+    program().bases = {day: build.base for day, build in builds.items()}
+    return publish.publish(storage, shaping, builds, *rest)
+
+
+def command_sync(lake: ModelledLake, api: Listing, *, full: bool = False) -> None:
+    """Do as `chorus-calls sync` does."""
+    workspace = lake.workspace()
+    identity.admit(workspace.storage, workspace.shaping)
+    settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    sync(workspace.storage, api, start_date=date(2026, 1, 1), full=full)
+    days.build_days(workspace, days.days_to_build(workspace))
+
+
+def command_build(lake: ModelledLake, shaping: Shaping, *, accept: bool = False) -> None:
+    """Do as `chorus-calls build` does."""
+    workspace = lake.workspace(shaping)
+    identity.admit(workspace.storage, workspace.shaping, accept=accept)
+    settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    days.build_days(workspace, days.days_to_build(workspace))
+
+
+def tick(lake: ModelledLake) -> None:
+    """Do as the sensor does, beside telling Dagster."""
+    workspace = lake.workspace()
+    identity.admit(workspace.storage, workspace.shaping)
+    settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+
+
+def dagster_run(lake: ModelledLake, run: str) -> None:
+    """Do as a run of `build_days` does: step by step, without a lock in between, by a plan fixed in the first step."""
+    workspace = lake.workspace()
+    storage = workspace.storage
+    identity.admit(storage, workspace.shaping)
+    with storage.lock("lake", shared=True):
+        landed = state.load_landed(storage).value
+        builds = plan_builds(workspace, sorted(landed.days), landed)
+        write_plan(storage, run, builds)
+        for day, build in builds.items():
+            if read_audit(storage, day, build.version) is None:
+                SmallBuilder(workspace, landed).core(day, build.version)
+    later_steps(lake, run)
+
+
+def later_steps(lake: ModelledLake, run: str) -> None:
+    """Do what comes after a run's first step, also where another run takes up one that failed."""
+    workspace = lake.workspace()
+    storage = workspace.storage
+    for step in (marts, audit):
+        with storage.lock("lake", shared=True):
+            for day, build in (read_plan(storage, run) or {}).items():
+                if read_audit(storage, day, build.version) is None:
+                    step(storage, day, build.version)
+    builds = read_plan(storage, run) or {}
+    with storage.lock("lake", shared=True):
+        result = publishing(storage, workspace.shaping, builds, workspace.catalog)
+    if not result.refused:
+        drop_plan(storage, run)
+
+
+def began(lake: ModelledLake, run: str) -> bool:
+    """Say whether a run has done its first step, so that it can be taken up after it."""
+    here = LocalStorage(lake.root)
+    files = [
+        layout.table_file(day, build.version, table)
+        for day, build in (read_plan(here, run) or {}).items()
+        for table in CORE_TABLES
+    ]
+    return bool(files) and all(here.size(file) is not None for file in files)
