@@ -40,3 +40,9 @@ class KeyRefusedError(ChorusCallsError):
 
     def __init__(self, message: str = "The API refused the key. Check CHORUS_API_KEY and CHORUS_API_URL.") -> None:
         super().__init__(message, exit_code=3)
+
+
+def disk_trouble(error: OSError) -> str:
+    """Return what the system said when a file could not be read or written, in one sentence."""
+    what = error.strerror or str(error)
+    return f"{what}: {error.filename}." if error.filename else f"{what}."

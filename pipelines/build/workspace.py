@@ -56,18 +56,24 @@ class Workspace(Workbench):
         return timedelta(hours=self.settings.keep_versions_hours)
 
 
-def open_workspace(settings: Settings) -> Workspace:
-    """Open the lake that the settings name, making its folder and its PII key where they are not there.
+def open_workspace(settings: Settings, *, renew_key: bool = False) -> Workspace:
+    """Open the lake that the settings name, making its folder and its PII key where there is no lake yet.
+
+    Args:
+        settings: The settings.
+        renew_key: Make a new PII key also where the one that the lake was built with is lost.
 
     Raises:
         SettingsError: The outcome maps cannot be used.
+        SettingsDifferError: The PII key that the lake was built with is missing.
     """
     # A process that only builds is spared the import of DuckDB.
     from pipelines.serve.catalog import DuckDBCatalog  # noqa: PLC0415 - see above
 
     outcomes = load_outcomes(settings.outcomes)
     storage = LocalStorage(settings.lake_path)
-    key = settings.pii_key.get_secret_value().encode() if settings.pii_key else local_pii_key(settings.lake_path)
+    given = settings.pii_key
+    key = given.get_secret_value().encode() if given else local_pii_key(storage, renew=renew_key)
     record = ShapingRecord(
         timezone=settings.timezone, pii=settings.pii, pii_key_check=check_value(key), outcomes=outcomes.digest
     )

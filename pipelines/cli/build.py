@@ -30,7 +30,7 @@ def command(
     from pipelines.lake.identity import admit
     from pipelines.lake.settle import settle
 
-    workspace = open_workspace(load_settings())
+    workspace = open_workspace(load_settings(), renew_key=accept_settings)
     admit(workspace.storage, workspace.shaping, accept=accept_settings)
     settle(workspace.storage, workspace.catalog, workspace.keep_versions)
     days = sorted(state.load_landed(workspace.storage).value.days) if every else days_to_build(workspace)

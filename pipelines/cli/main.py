@@ -6,6 +6,7 @@ mistyped option should not cost seconds.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 import traceback
@@ -16,7 +17,7 @@ from typing import Final
 import click
 
 from pipelines import __version__
-from pipelines.errors import ChorusCallsError
+from pipelines.errors import ChorusCallsError, disk_trouble
 
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -30,6 +31,8 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _INTERRUPTED: Final = 130
+_OF_THE_MACHINE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO})
+"""Errors of files that a person must mend outside this program: no space, no permission, a broken disk."""
 
 
 class LazyGroup(click.Group):
@@ -104,6 +107,10 @@ def _report(error: Exception, *, debug: bool) -> int:
     if isinstance(error, ChorusCallsError):
         click.echo(error.message, err=True)
         return error.exit_code
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        click.echo(f"Failed: {disk_trouble(error)}", err=True)
+        click.echo("Once that is mended, run it again: what was landed and published is as it was.", err=True)
+        return 1
     click.echo(f"Failed: {type(error).__name__}: {error}", err=True)
     if not debug:
         click.echo("This was not expected. Add --debug to see where it happened.", err=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from pipelines.lake.identity import local_pii_key
+from pipelines.lake.local import LocalStorage
 from pipelines.simulator import DEFAULT_KEY
 
 FOLDER: Final = Path("data/demo")
@@ -39,7 +40,7 @@ def environment(api_url: str, first_day: date) -> dict[str, str]:
         "CHORUS_START_DATE": str(first_day),
         "CHORUS_TIMEZONE": "UTC",
         "CHORUS_PII": "mask",
-        "CHORUS_PII_KEY": local_pii_key(lake).decode(),
+        "CHORUS_PII_KEY": local_pii_key(LocalStorage(lake)).decode(),
         "CHORUS_OUTCOMES": str(resources.files("pipelines.flatten").joinpath("outcomes.toml")),
         "DAGSTER_HOME": str(DAGSTER_HOME.absolute()),
     }

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
+
 from pipelines.extract.item import payload_hash, read_head, same_call
 from pipelines.extract.raw_files import Version, write
 from pipelines.lake import raw, state
@@ -205,11 +207,20 @@ class Landing:
 
     def _commit(self, files: Sequence[tuple[str, date, LandedFile]], landed_at: datetime, name: str) -> None:
         """Let the written files count, in one step, and remember what they hold."""
-        landed = self._landed.value
-        landed.newest_landed_at = landed_at
+        before = self._landed.value
+        # A commit that fails must leave nothing behind that a later one would count as well.
+        after = msgspec.structs.replace(before, newest_landed_at=landed_at, days=dict(before.days))
+        for day in {day for _, day, _ in files}:
+            known = before.days.get(day, LandedDay())
+            after.days[day] = LandedDay(known.digest, dict(known.calls), dict(known.rejected))
         for kind, day, file in files:
-            raw.count(landed.days.setdefault(day, LandedDay()), kind, name, file)
-        state.commit(self._storage, self._landed)
+            raw.count(after.days[day], kind, name, file)
+        self._landed.value = after
+        try:
+            state.commit(self._storage, self._landed)
+        except BaseException:
+            self._landed.value = before
+            raise
         self.changed_days.update(day for _, day, _ in files)
         for entry in self._days.values():
             changed = sum(call_id in entry.known for call_id in entry.held)

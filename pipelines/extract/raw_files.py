@@ -1,11 +1,10 @@
-"""The raw layer's files as landing makes them, and as a crash of it leaves them behind."""
+"""The raw layer's files as landing makes them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import PurePosixPath
 
 import pyarrow as pa
 
@@ -64,31 +63,18 @@ def write(
     return raw.write_versions(storage, kind, day, table, name)
 
 
-def remove_uncounted(storage: Storage, landed: Kept[Landed]) -> int:
-    """Remove raw files that the landing log does not count, as a crash leaves them; return how many there were.
-
-    The caller holds the sync lock, so that none of them is being written.
+def require_landing_log(storage: Storage, landed: Kept[Landed]) -> None:
+    """Go on only where it is known what has landed.
 
     Raises:
-        ChorusCallsError: The landing log itself is missing.
+        ChorusCallsError: The landing log is missing.
     """
-    counted = {
-        f"{layout.raw_folder(kind, day)}/{name}.parquet"
-        for day, files in landed.value.days.items()
-        for kind, names in ((raw.CALLS, files.calls), (raw.REJECTED, files.rejected))
-        for name in names
-    }
-    uncounted = [file.path for file in storage.list("raw") if file.path not in counted]
-    # One flush gives all its files one name, so a crash before the first commit leaves a single one.
-    if landed.raw is None and len({PurePosixPath(path).name for path in uncounted}) > 1:
+    if raw.log_is_lost(storage, landed):
         message = (
             f"{storage.address(layout.LANDED)} is missing, though calls have landed. "
             "Run `chorus-calls doctor --repair` to make it again."
         )
         raise ChorusCallsError(message)
-    for path in uncounted:
-        storage.delete(path)
-    return len(uncounted)
 
 
 def _texts(payloads: Sequence[bytes]) -> pa.Array:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 
-from pipelines.errors import ChorusCallsError, KeyRefusedError
+from pipelines.errors import ChorusCallsError, KeyRefusedError, disk_trouble
 from pipelines.extract.client import CallsClient, Page
 from pipelines.extract.journal import Cut, Journal, load_journal, resume
 from pipelines.extract.landing import Landing
 from pipelines.extract.outcome import Ending, Order
-from pipelines.extract.raw_files import remove_uncounted
+from pipelines.extract.raw_files import require_landing_log
 from pipelines.extract.report import FULL, INCREMENTAL, PageProgress, ScanReport, record
 from pipelines.extract.scan import Scan, Shown, advance
 from pipelines.lake import state
@@ -21,6 +22,8 @@ from pipelines.lake.storage import Storage
 
 __all__ = ["PageProgress", "ScanReport", "sync"]
 
+_PATIENCE = 2.0
+"""Seconds to wait for another sync: none ends so soon, but who cleans the lake holds its lock for less."""
 _PAGES_PER_JOURNAL = 100
 _FRESH_STARTS = 2
 _CLOCK_TOLERANCE = timedelta(hours=1)
@@ -55,7 +58,7 @@ def sync(
         KeyRefusedError: The API refused the key.
         ChorusCallsError: The scan is incomplete; what it had read is landed.
     """
-    with storage.lock("sync", wait=False), storage.lock("lake", shared=True):
+    with storage.lock("sync", wait=_PATIENCE), storage.lock("lake", shared=True):
         journal = load_journal(storage)
         until = None if full else _until(journal.value, lookback_hours)
         run = _Run(storage, client, journal, start_date=start_date, incremental=until is not None, on_page=on_page)
@@ -83,7 +86,7 @@ class _Run:
         on_page: Callable[[PageProgress], None] | None,
     ) -> None:
         landed = state.load_landed(storage)
-        remove_uncounted(storage, landed)
+        require_landing_log(storage, landed)
         self._storage = storage
         self._client = client
         self._journal = journal
@@ -122,6 +125,10 @@ class _Run:
         except ChorusCallsError as error:
             self._close(Ending.FAILED)
             raise ChorusCallsError(_incomplete(error.message), error.exit_code) from error
+        except OSError as error:
+            with suppress(OSError):  # the record of a scan is the least that a full disk costs
+                self._write_report(Ending.FAILED)
+            raise ChorusCallsError(_incomplete(disk_trouble(error))) from error
         self._finish(self._scan.ending or Ending.FAILED)
         if not self._report.complete and self._scan.ending is not Ending.LIMITED:
             raise ChorusCallsError(_incomplete(f"{self._report.ending}."))

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Iterable
-from pathlib import Path
 
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
-from pipelines.lake.local import make_private_folder
+from pipelines.lake.local import LocalStorage
 from pipelines.lake.state import LakeRecord
-from pipelines.lake.storage import Storage
+from pipelines.lake.storage import Storage, SwapConflictError
 from pipelines.lake.versions import Shaping
 
 
@@ -29,19 +27,32 @@ def check_value(key: bytes) -> str:
     return hmac.new(key, b"chorus-calls key check", hashlib.sha256).hexdigest()[:16]
 
 
-def local_pii_key(lake: Path) -> bytes:
-    """Return the key kept beside the lake's state, made on first use and readable by its owner only."""
-    path = lake / layout.PII_KEY
-    make_private_folder(path.parent)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes().strip()
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_hex(32).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    return path.read_bytes().strip()
+def lake_shaping(storage: Storage) -> Shaping | None:
+    """Return what shapes the lake's tables, as its writers agreed; None where none has written yet."""
+    kept = state.read(storage, layout.LAKE, LakeRecord)
+    return Shaping(kept.value.shaping, kept.value.table_version) if kept else None
+
+
+def local_pii_key(storage: LocalStorage, *, renew: bool = False) -> bytes:
+    """Return the key kept beside the lake's state, made on first use and readable by its owner only.
+
+    Args:
+        storage: The lake's files.
+        renew: Make another one also for a lake whose tables were built with one that is lost.
+
+    Raises:
+        SettingsDifferError: The key that the lake was built with is not there.
+    """
+    key = storage.read(layout.PII_KEY)
+    if key is None:
+        if storage.size(layout.LAKE) is not None and not renew:
+            message = (
+                f"{storage.address(layout.PII_KEY)} is missing, and the lake's tables were built with a key. Restore "
+                "it or set CHORUS_PII_KEY; or build them with a new one: `chorus-calls build --accept-settings`, once."
+            )
+            raise SettingsDifferError(message)
+        key = storage.create_secret(layout.PII_KEY, secrets.token_hex(32).encode())
+    return key.strip()
 
 
 def admit(storage: Storage, shaping: Shaping, *, accept: bool = False) -> None:
@@ -71,7 +82,10 @@ def admit(storage: Storage, shaping: Shaping, *, accept: bool = False) -> None:
         raise SettingsDifferError(message)
     if kept.raw is None or differing or shaping.table_version != lake.table_version:
         lake.shaping, lake.table_version = shaping.record, shaping.table_version
-        state.commit(storage, kept)
+        try:
+            state.commit(storage, kept)
+        except SwapConflictError:  # another writer came first: what matters is what it wrote
+            admit(storage, shaping, accept=accept)
 
 
 def admit_organisations(storage: Storage, organisations: Iterable[str]) -> None:

@@ -12,16 +12,24 @@ SCANS = "state/scans.parquet"
 PII_KEY = "state/pii_key"
 CATALOG = "chorus.duckdb"
 AUDIT = "_audit.json"
+DAYS = "days"
+RAW = "raw"
+PLANS = "state/builds"
 
 
 def raw_folder(kind: str, day: date) -> str:
     """Return the folder of a day's raw files; kind is `calls` or `rejected`."""
-    return f"raw/{kind}/call_date={day}"
+    return f"{RAW}/{kind}/call_date={day}"
+
+
+def raw_file(kind: str, day: date, name: str) -> str:
+    """Return a day's raw file by its name without the ending."""
+    return f"{raw_folder(kind, day)}/{name}.parquet"
 
 
 def day_folder(day: date) -> str:
     """Return the folder of all versions of a day."""
-    return f"days/call_date={day}"
+    return f"{DAYS}/call_date={day}"
 
 
 def version_folder(day: date, version: str) -> str:
@@ -39,6 +47,15 @@ def link_file(day: date, table: str) -> str:
     return f"{table}/call_date={day}/data.parquet"
 
 
+def day_of(folder: str) -> date | None:
+    """Return the day that a folder such as `call_date=2026-01-31` is for, None where it is not such a folder."""
+    name, _, value = folder.partition("=")
+    try:
+        return date.fromisoformat(value) if name == "call_date" else None
+    except ValueError:
+        return None
+
+
 def plan_file(run: str) -> str:
     """Return the file that says what a run is building."""
-    return f"state/builds/{run}.json"
+    return f"{PLANS}/{run}.json"

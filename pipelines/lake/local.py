@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import portalocker
 import pyarrow as pa
 
+from pipelines.lake import disk, layout
 from pipelines.lake.storage import LakeBusyError, StoredFile, SwapConflictError
 
-_PRIVATE_FOLDER = 0o750
-_PRIVATE_FILE = 0o640
-_READ_ONLY_FILE = 0o440
+_TEMPORARY = ".tmp"
+"""The folder of unfinished files: no glob for Parquet and no reader of data sets looks into it."""
+_OWN_TEMPORARY = (layout.RAW, layout.DAYS, "state")
+"""Folders with one of their own, since they can be file systems of their own; the rest of the lake uses the last."""
+_BETWEEN_TRIES = 0.05
 
 
 class LocalStorage:
@@ -35,12 +39,29 @@ class LocalStorage:
     def list(self, prefix: str) -> list[StoredFile]:
         """Return every finished file below a folder, sorted by path."""
         found = []
-        for folder, _, names in os.walk(self._path(prefix)):
+        for folder, folders, names in os.walk(self._path(prefix)):
+            folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
-                if not name.startswith("."):
-                    file = Path(folder, name)
-                    found.append(StoredFile(file.relative_to(self.root).as_posix(), file.stat().st_size))
+                path = Path(folder, name).relative_to(self.root).as_posix()
+                if not name.startswith(".") and (size := self.size(path)) is not None:
+                    found.append(StoredFile(path, size))
         return sorted(found, key=lambda file: file.path)
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Return the names of the folders in a folder, sorted."""
+        try:
+            with os.scandir(self._path(prefix)) as entries:
+                return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        except FileNotFoundError:
+            return []
+
+    def unfinished(self) -> Sequence[str]:
+        """Return the files that are being written, or whose writer died."""
+        return sorted(
+            file.relative_to(self.root).as_posix()
+            for folder in _OWN_TEMPORARY
+            for file in self._path(folder).joinpath(_TEMPORARY).glob("*")
+        )
 
     def size(self, path: str) -> int | None:
         """Return a file's size in bytes, None where it is not there."""
@@ -62,16 +83,35 @@ class LocalStorage:
 
     @contextmanager
     def create(self, path: str, *, read_only: bool = False) -> Iterator[pa.NativeFile]:
-        """Write to a hidden temporary name, make it durable, then rename it."""
+        """Write to a temporary name, make it durable, then rename it."""
         target = self._path(path)
-        temporary = _temporary(target)
+        temporary = self._temporary(target)
         try:
-            with pa.OSFile(str(temporary), "wb") as stream:
+            with disk.create(temporary) as stream:
                 yield stream
             finish(temporary, target, read_only=read_only)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            disk.remove(temporary)
             raise
+
+    def create_secret(self, path: str, data: bytes) -> bytes:
+        """Write a file that only its owner may read, unless it is there; return what it holds then."""
+        target = self._path(path)
+        temporary = self._temporary(target)
+        try:
+            with disk.create(temporary) as stream:
+                stream.write(data)
+            disk.sync(temporary)
+            try:
+                disk.link(temporary, target)  # unlike a rename, never in the place of another's
+            except FileExistsError:
+                return target.read_bytes()
+            except OSError:  # a file system without links
+                disk.rename(temporary, target)
+            disk.sync_folder(target.parent)
+        finally:
+            disk.remove(temporary)
+        return data
 
     def swap(self, path: str, data: bytes, expected: bytes | None) -> None:
         """Replace a small file if it still holds what was expected."""
@@ -86,16 +126,18 @@ class LocalStorage:
         if self.is_linked(source, target):
             return False
         origin, goal = self._path(source), self._path(target)
-        temporary = _temporary(goal)
+        temporary = self._temporary(goal)
         try:
             try:
-                temporary.hardlink_to(origin)
+                disk.link(origin, temporary)
             except OSError:  # another file system, or one without links
-                shutil.copy2(origin, temporary)
-            temporary.replace(goal)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(goal.parent)
+                disk.copy(origin, temporary)
+            make_private_folder(goal.parent)
+            disk.rename(temporary, goal)
+        except BaseException:
+            disk.remove(temporary)
+            raise
+        disk.sync_folder(goal.parent)
         return True
 
     def is_linked(self, source: str, target: str) -> bool:
@@ -111,50 +153,61 @@ class LocalStorage:
     def delete(self, path: str) -> None:
         """Remove a file and the folders that it leaves empty."""
         target = self._path(path)
-        target.unlink(missing_ok=True)
+        disk.remove(target)
         for folder in target.parents:
             if folder == self.root:
                 return
             try:
-                folder.rmdir()
+                disk.remove_folder(folder)
             except OSError:  # not empty: others still lie there
                 return
 
     @contextmanager
-    def lock(self, name: str, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
+    def lock(self, name: str, *, shared: bool = False, wait: float | None = None) -> Iterator[None]:
         """Hold an advisory lock of the operating system, which ends with its process."""
         path = self._path(f"state/locks/{name}.lock")
         make_private_folder(path.parent)
-        flags = portalocker.LockFlags.SHARED if shared else portalocker.LockFlags.EXCLUSIVE
-        if not wait:
-            flags |= portalocker.LockFlags.NON_BLOCKING
-        with path.open("a+") as handle:
-            with suppress(PermissionError):
-                path.chmod(_PRIVATE_FILE)
-            try:
-                portalocker.lock(handle, flags)
-            except (portalocker.LockException, portalocker.AlreadyLocked) as error:
+        kind = portalocker.LockFlags.SHARED if shared else portalocker.LockFlags.EXCLUSIVE
+        with disk.open_lock(path) as handle:
+            if wait is None:
+                portalocker.lock(handle, kind)
+            elif not _lock_soon(handle, kind, wait):
                 message = f"Another process is working on the lake {self.root} (lock {name!r}). Try again when it ends."
-                raise LakeBusyError(message) from error
+                raise LakeBusyError(message)
             try:
                 yield
             finally:
                 portalocker.unlock(handle)
 
+    def _temporary(self, target: Path) -> Path:
+        """A name to write to, on the file system of the target."""
+        first = target.relative_to(self.root).parts[0]
+        folder = self.root / (first if first in _OWN_TEMPORARY else _OWN_TEMPORARY[-1]) / _TEMPORARY
+        make_private_folder(folder)
+        return folder / f"{target.name}.{secrets.token_hex(6)}"
 
-def _temporary(target: Path) -> Path:
-    """A name that no glob for Parquet finds and no dataset reader takes for data."""
-    make_private_folder(target.parent)
-    return target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+
+def _lock_soon(handle: IO[bytes], kind: portalocker.LockFlags, wait: float) -> bool:
+    """Take a lock within so many seconds; say whether that came about."""
+    until = time.monotonic() + wait
+    while True:
+        try:
+            portalocker.lock(handle, kind | portalocker.LockFlags.NON_BLOCKING)
+        except (portalocker.LockException, portalocker.AlreadyLocked):
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_BETWEEN_TRIES)
+        else:
+            return True
 
 
 def finish(temporary: Path, target: Path, *, read_only: bool = False) -> None:
     """Make a file written under a temporary name durable and private, and let it take its place in one step."""
-    with temporary.open("rb") as handle:
-        os.fsync(handle.fileno())
-    temporary.chmod(_READ_ONLY_FILE if read_only else _PRIVATE_FILE)
-    temporary.replace(target)
-    _sync_folder(target.parent)
+    disk.sync(temporary)
+    disk.protect(temporary, disk.READ_ONLY_FILE if read_only else disk.PRIVATE_FILE)
+    make_private_folder(target.parent)
+    disk.rename(temporary, target)
+    disk.sync_folder(target.parent)
 
 
 def make_private_folder(folder: Path) -> None:
@@ -162,14 +215,5 @@ def make_private_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     make_private_folder(folder.parent)
-    folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows has no handle of a folder to sync
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    disk.make_folder(folder)
+    disk.sync_folder(folder.parent)

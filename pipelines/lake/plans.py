@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from pathlib import PurePosixPath
 
 import msgspec
 
@@ -27,3 +28,9 @@ def read_plan(storage: Storage, run: str) -> dict[date, Build] | None:
 def drop_plan(storage: Storage, run: str) -> None:
     """Forget the plan of a run that is over."""
     storage.delete(layout.plan_file(run))
+
+
+def planned_versions(storage: Storage) -> set[str]:
+    """Return the folders of all versions that runs with a plan are building, or will use again."""
+    plans = [read_plan(storage, PurePosixPath(file.path).stem) or {} for file in storage.list(layout.PLANS)]
+    return {layout.version_folder(day, build.version) for plan in plans for day, build in plan.items()}

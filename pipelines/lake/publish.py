@@ -67,6 +67,8 @@ def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], ca
                 _judge(storage, manifest, day, build.version, result)
         if result.published:
             _give_up_others(storage, manifest, result.published)
+            if kept.raw is None:  # also where it was lost, a newer state has a higher number
+                manifest.generation = catalog.generation() or 0
             manifest.generation += 1
             manifest.committed_at = state.now()
             state.commit(storage, kept)
@@ -92,8 +94,10 @@ def _give_up_others(storage: Storage, manifest: Manifest, days: Iterable[date]) 
     for day in days:
         published = layout.version_folder(day, manifest.days[day].version)
         manifest.unreferenced.pop(published, None)
-        for folder in {file.path.rpartition("/")[0] for file in storage.list(layout.day_folder(day))} - {published}:
-            manifest.unreferenced.setdefault(folder, state.now())
+        for version in storage.folders(layout.day_folder(day)):
+            folder = layout.version_folder(day, version)
+            if folder != published:
+                manifest.unreferenced.setdefault(folder, state.now())
 
 
 def swing_links(storage: Storage, manifest: Manifest, days: Iterable[date]) -> int:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from pipelines.dictionary.schemas import raw_schema
 from pipelines.lake import layout
-from pipelines.lake.state import LandedDay, LandedFile
+from pipelines.lake.state import Kept, Landed, LandedDay, LandedFile
 from pipelines.lake.storage import Storage
 
 CALLS = "calls"
@@ -43,7 +43,7 @@ def write_versions(storage: Storage, kind: str, day: date, versions: pa.Table, n
         versions: Columns of the raw layer in any row order.
         name: The file's name without its ending, unique within the day.
     """
-    path = f"{layout.raw_folder(kind, day)}/{name}.parquet"
+    path = layout.raw_file(kind, day, name)
     versions = (
         versions.select(raw_schema().names)
         .cast(raw_schema())
@@ -65,6 +65,34 @@ def count(day: LandedDay, kind: str, name: str, file: LandedFile) -> None:
     """Add a written file to what counts of a day, which moves the day's digest on."""
     day.digest = hashlib.sha256(f"{day.digest} {kind}/{name}".encode()).hexdigest()[:32]
     (day.calls if kind == CALLS else day.rejected)[name] = file
+
+
+def uncounted(storage: Storage, landed: Kept[Landed]) -> list[str]:
+    """Return the raw files that the landing log does not count; none where there is no log.
+
+    Such files hold nothing that counts: their writer died before its commit, or they were merged into another file.
+    While a sync is at work, they can be files that it is about to count.
+    """
+    if landed.raw is None:
+        return []
+    counted = {
+        layout.raw_file(kind, day, name)
+        for day, files in landed.value.days.items()
+        for kind, names in ((CALLS, files.calls), (REJECTED, files.rejected))
+        for name in names
+    }
+    return [file.path for file in storage.list(layout.RAW) if file.path not in counted]
+
+
+def log_is_lost(storage: Storage, landed: Kept[Landed]) -> bool:
+    """Say whether the landing log is missing although something has landed."""
+    if landed.raw is not None:
+        return False
+    # Journal and manifest come after a commit of the log. One flush gives all its files one name, so a crash before the
+    # first commit leaves a single one.
+    if storage.size(layout.SCAN) is not None or storage.size(layout.MANIFEST) is not None:
+        return True
+    return len({file.path.rpartition("/")[2] for file in storage.list(layout.RAW)}) > 1
 
 
 def known_versions(storage: Storage, day: date, landed: LandedDay | None, kind: str = CALLS) -> pl.DataFrame:
@@ -171,7 +199,7 @@ def _take(file: pq.ParquetFile, rows: pl.DataFrame) -> pa.Table:
 def _counted(storage: Storage, day: date, landed: LandedDay | None, kind: str) -> list[pa.NativeFile]:
     """Open the raw files of a day that count."""
     names = sorted(landed.calls if kind == CALLS else landed.rejected) if landed else []
-    return [storage.open_input(f"{layout.raw_folder(kind, day)}/{name}.parquet") for name in names]
+    return [storage.open_input(layout.raw_file(kind, day, name)) for name in names]
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipelines.lake import state
+from pipelines.dictionary import TABLES
+from pipelines.lake import layout, state
+from pipelines.lake.cleaning import clean
 from pipelines.lake.publish import Catalog, swing_links, unlinked
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
@@ -18,60 +20,65 @@ class Settled:
 
     catalog_made: bool = False
     links_swung: int = 0
+    links_removed: int = 0
     versions_removed: int = 0
+    raw_files_removed: int = 0
+    unfinished_removed: int = 0
 
 
 def settle(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Settled:
-    """Bring catalog and links up to the manifest, and remove versions that no reader can need any more.
+    """Bring catalog and links up to the manifest, and remove what no reader and no writer can need any more.
 
     Idempotent; where there is nothing to do, no file is touched. Published days whose files were lost are left to the
-    next build, and the catalog waits for them.
+    next build, and the catalog waits for them. So does everything where the manifest itself was lost.
 
     Args:
         storage: The lake's files.
         catalog: The readers' catalog.
         keep_versions: How long a version stays after it ceased to be published.
     """
-    manifest = state.load_manifest(storage).value
     done = Settled()
-    if not _needs_work(storage, catalog, manifest, keep_versions):
-        return done
-    with storage.lock("publish"):
-        kept = state.load_manifest(storage)
-        manifest = kept.value
-        if _catalog_lags(manifest, catalog) and not lost_days(storage, manifest):
-            catalog.make(manifest)
-            done.catalog_made = True
-        done.links_swung = swing_links(storage, manifest, manifest.days)
-        done.versions_removed = _remove_versions(storage, kept, keep_versions)
+    _serve(storage, catalog, done)
+    cleaned = clean(storage, keep_versions)
+    done.versions_removed = cleaned.versions
+    done.raw_files_removed = cleaned.raw_files
+    done.unfinished_removed = cleaned.unfinished
     return done
 
 
-def _needs_work(storage: Storage, catalog: Catalog, manifest: Manifest, keep_versions: timedelta) -> bool:
-    return (
-        _catalog_lags(manifest, catalog)
-        or bool(unlinked(storage, manifest, manifest.days))
-        or bool(_unneeded(manifest, keep_versions))
-    )
+def _serve(storage: Storage, catalog: Catalog, done: Settled) -> None:
+    """Bring what readers open up to the manifest."""
+    kept = state.load_manifest(storage)
+    lags = catalog_lags(kept, catalog)
+    if not lags and not unlinked(storage, kept.value, kept.value.days) and not stray_links(storage, kept):
+        return
+    with storage.lock("publish"):
+        kept = state.load_manifest(storage)
+        if catalog_lags(kept, catalog) and not lost_days(storage, kept.value):
+            catalog.make(kept.value)
+            done.catalog_made = True
+        done.links_swung = swing_links(storage, kept.value, kept.value.days)
+        for path in stray_links(storage, kept):
+            storage.delete(path)
+            done.links_removed += 1
 
 
-def _catalog_lags(manifest: Manifest, catalog: Catalog) -> bool:
+def catalog_lags(manifest: state.Kept[Manifest], catalog: Catalog) -> bool:
+    """Say whether the catalog was made from an older manifest than the present one, or not at all."""
     made_from = catalog.generation()
-    return made_from is None or made_from < manifest.generation
+    return made_from is None or made_from < manifest.value.generation
 
 
-def _unneeded(manifest: Manifest, keep_versions: timedelta) -> list[str]:
-    """Folders of versions that have been unreferenced for long enough."""
-    limit = state.now() - keep_versions
-    return [folder for folder, since in manifest.unreferenced.items() if since < limit]
+def stray_links(storage: Storage, manifest: state.Kept[Manifest]) -> list[str]:
+    """Return files at the places for plain globs of days that are not published.
 
-
-def _remove_versions(storage: Storage, kept: state.Kept[Manifest], keep_versions: timedelta) -> int:
-    folders = _unneeded(kept.value, keep_versions)
-    for folder in folders:
-        for file in storage.list(folder):
-            storage.delete(file.path)
-        del kept.value.unreferenced[folder]
-    if folders:
-        state.commit(storage, kept)
-    return len(folders)
+    Where the manifest was lost none is stray: what was published is not known then.
+    """
+    if manifest.raw is None:
+        return []
+    return [
+        layout.link_file(day, table)
+        for table in TABLES
+        for folder in storage.folders(table)
+        if (day := layout.day_of(folder)) is not None and day not in manifest.value.days
+    ]

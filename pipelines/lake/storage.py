@@ -6,6 +6,7 @@ folder, an append or a lock file that outlives its holder.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -40,6 +41,12 @@ class Storage(Protocol):
     def list(self, prefix: str) -> list[StoredFile]:
         """Return every finished file below a folder, sorted by path; an empty list where the folder is not there."""
 
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Return the names of the folders in a folder, sorted; an empty list where it is not there."""
+
+    def unfinished(self) -> Sequence[str]:
+        """Return the paths of files that are being written, or whose writer died; nobody reads them."""
+
     def size(self, path: str) -> int | None:
         """Return a file's size in bytes, None where it is not there."""
 
@@ -71,9 +78,14 @@ class Storage(Protocol):
     def delete(self, path: str) -> None:
         """Remove a file, if it is there, and the folders that it leaves empty."""
 
-    def lock(self, name: str, *, shared: bool = False, wait: bool = True) -> AbstractContextManager[None]:
+    def lock(self, name: str, *, shared: bool = False, wait: float | None = None) -> AbstractContextManager[None]:
         """Hold one of the lake's locks for a block. The lock of a dead process is no obstacle.
 
+        Args:
+            name: sync, lake, publish or swap; who takes several takes them in this order.
+            shared: Several may hold it so at once, but not beside one who does not share it.
+            wait: Seconds to wait for it at most; None waits for as long as it takes.
+
         Raises:
-            LakeBusyError: Somebody else holds it and `wait` is false.
+            LakeBusyError: Somebody else holds it for longer than that.
         """

@@ -15,7 +15,7 @@ from typing import Final
 import duckdb
 
 from pipelines.dictionary import TABLES
-from pipelines.errors import SettingsError
+from pipelines.errors import ChorusCallsError, SettingsError
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
 from pipelines.serve.contents import Contents
@@ -48,8 +48,18 @@ class DuckDBCatalog:
         """Make the catalog anew from a manifest, in one step for its readers.
 
         The caller holds the publish lock.
+
+        Raises:
+            ChorusCallsError: DuckDB cannot write it, or read a file that it needs.
         """
-        self._write(self.path, manifest, marts_only=False)
+        try:
+            self._write(self.path, manifest, marts_only=False)
+        except duckdb.IOException as error:
+            message = (
+                f"The catalog {self.path} could not be made: {error}. What is published stays so; "
+                "run `chorus-calls catalog` once that is mended."
+            )
+            raise ChorusCallsError(message) from error
 
     def make_marts_only(self, manifest: Manifest, target: Path) -> None:
         """Make a catalog to hand out: whole in one file, with the aggregated tables and no text of anybody.

@@ -8,15 +8,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.lake import layout, state
-from pipelines.lake.state import LakeRecord, Landed, Manifest
+from pipelines.lake.identity import lake_shaping
+from pipelines.lake.state import Landed, Manifest
 from pipelines.lake.storage import Storage
-from pipelines.lake.versions import Shaping, fingerprint
-
-
-def lake_shaping(storage: Storage) -> Shaping | None:
-    """Return what shapes the lake's tables, as its writers agreed; None where none has written yet."""
-    kept = state.read(storage, layout.LAKE, LakeRecord)
-    return Shaping(kept.value.shaping, kept.value.table_version) if kept else None
+from pipelines.lake.versions import fingerprint
 
 
 def landed_states(storage: Storage, manifest: Manifest) -> dict[date, str | None]:

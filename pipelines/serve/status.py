@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
+from pipelines.lake.identity import lake_shaping
 from pipelines.lake.state import Landed, LandedFile, Manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Shaping, fingerprint, read_audit, stale_days
-from pipelines.serve.facts import lake_shaping, newest_call
+from pipelines.serve.facts import newest_call
 
 
 @dataclass(frozen=True)

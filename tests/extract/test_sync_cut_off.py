@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import polars as pl
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from pipelines.errors import ChorusCallsError, KeyRefusedError
 from pipelines.extract.outcome import Ending
 from pipelines.lake import layout, raw, state
+from pipelines.lake.cleaning import clean
 from pipelines.lake.storage import Storage
 from pipelines.simulator import SimulatedApi
 from pipelines.simulator.messages import error
@@ -202,6 +204,7 @@ def test_a_process_that_dies_between_two_steps_leaves_nothing_double(storage, mo
         assert synced(storage, api).complete
     assert landed_ids(storage) == ids(world)
     assert len(raw_rows(storage)) == len(ids(world))
+    clean(storage, timedelta(days=1))
     counted = sum(len(day.calls) for day in state.load_landed(storage).value.days.values())
     assert len(storage.list("raw")) == counted
 

@@ -77,9 +77,9 @@ def test_organisations_need_a_lake(storage):
 
 
 def test_the_key_is_made_once_and_is_its_owners_alone(storage):
-    key = local_pii_key(storage.root)
+    key = local_pii_key(storage)
     assert len(key) >= 32
-    assert local_pii_key(storage.root) == key
+    assert local_pii_key(storage) == key
     assert stat.S_IMODE((storage.root / layout.PII_KEY).stat().st_mode) == 0o600
     assert check_value(key) != check_value(b"another key")
     assert key.decode() not in check_value(key)

@@ -59,8 +59,11 @@ def test_nobody_sees_a_file_before_it_is_whole(storage):
         assert storage.read("a/file.parquet") == b"old"
         assert [file.path for file in storage.list("")] == ["a/file.parquet"]
         (temporary,) = set(every_file(storage)) - {"a/file.parquet"}
-        assert Path(temporary).name.startswith(".")
+        assert temporary.split("/")[:2] == ["state", ".tmp"]
         assert not temporary.endswith(".parquet")
+        assert stat.S_IMODE((storage.root / temporary).stat().st_mode) == 0o600
+        assert storage.unfinished() == [temporary]
+    assert storage.unfinished() == []
     assert storage.read("a/file.parquet") == b"new, half written"
 
 
@@ -168,4 +171,35 @@ def test_folders_that_become_empty_go_too(storage):
     assert not (storage.root / "days/1").exists()
     storage.delete("days/2/a.parquet")
     assert storage.root.exists()
-    assert not (storage.root / "days").exists()
+    assert storage.folders("days") == []
+
+
+def test_folders_are_listed_by_name_without_hidden_ones_and_files(storage):
+    put(storage, "days/b/1/file")
+    put(storage, "days/a/file")
+    put(storage, "days/file")
+    assert storage.folders("days") == ["a", "b"]
+    assert storage.folders("nowhere") == []
+
+
+def test_an_unfinished_file_lies_on_the_file_system_of_its_target(storage):
+    for path, folder in (("raw/x/file", "raw"), ("days/x/file", "days"), ("calls/x/file", "state"), ("file", "state")):
+        with storage.create(path):
+            assert [name.split("/")[0] for name in storage.unfinished()] == [folder]
+
+
+def test_a_secret_is_its_owners_and_the_first_one_stays(storage):
+    assert storage.create_secret("state/key", b"first") == b"first"
+    assert storage.create_secret("state/key", b"second") == b"first"
+    assert stat.S_IMODE((storage.root / "state/key").stat().st_mode) == 0o600
+    assert storage.unfinished() == []
+
+
+def test_a_secret_is_written_also_where_there_are_no_links(storage, monkeypatch):
+    def refuse(*_):
+        raise OSError
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    assert storage.create_secret("state/key", b"first") == b"first"
+    assert storage.read("state/key") == b"first"
+    assert storage.unfinished() == []

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.errors import SettingsError
+from pipelines.errors import ChorusCallsError, SettingsError
 from pipelines.lake import layout
 from pipelines.lake.local import LocalStorage
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog
@@ -144,25 +144,23 @@ def test_a_failed_making_leaves_the_catalog_as_it_was_and_nothing_beside_it(lake
     catalog = made(lake)
     lake.publish(TUESDAY, calls("c2"))
     lake.storage.delete(layout.table_file(TUESDAY, lake.manifest.days[TUESDAY].version, "call_metrics_daily"))
-    with pytest.raises(duckdb.IOException):
+    with pytest.raises(ChorusCallsError, match="could not be made"):
         catalog.make(lake.manifest)
     assert catalog.generation() == 1
     assert ask(catalog, "SELECT call_id FROM calls") == [("c1",)]
-    assert [file.name for file in catalog.path.parent.iterdir() if file.is_file() and "duckdb" in file.name] == [
-        "chorus.duckdb"
-    ]
+    assert [file.name for file in catalog.path.parent.iterdir() if "duckdb" in file.name] == ["chorus.duckdb"]
 
 
 def test_what_a_killed_process_left_is_removed(lake):
     folder = Path(lake.storage.address())
-    left = [folder / ".chorus.duckdb.0123.tmp", folder / ".chorus.duckdb.0123.tmp.wal"]
-    for file in left:
-        file.write_bytes(b"half")
-    other = folder / ".other.duckdb.0123.tmp"
-    other.write_bytes(b"of another catalog")
+    left, other = folder / ".chorus.duckdb.0123.tmp", folder / ".other.duckdb.0123.tmp"
+    for unfinished in (left, other):
+        unfinished.mkdir()
+        for name in ("chorus.duckdb", "chorus.duckdb.wal"):
+            (unfinished / name).write_bytes(b"half")
     made(lake)
-    assert not any(file.exists() for file in left)
-    assert other.exists()
+    assert not left.exists()
+    assert other.exists()  # of another catalog
 
 
 def test_the_file_is_private_and_in_the_format_that_duckdb_1_2_reads(lake):
