@@ -19,9 +19,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pipelines.build import days as build_days
 from pipelines.build import processes
 from pipelines.dictionary import TABLES
+import pipelines.extract.sync as sync
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.landing import Landing
-from pipelines.lake import layout, state
+from pipelines.lake import disk, layout, raw, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.plans import read_plan
 from pipelines.lake.settle import settle
@@ -33,6 +34,8 @@ from tests.support.modelled_lake import KEEP, SHAPINGS, ModelledLake
 
 DAYS = [date(2026, 3, 10), date(2026, 3, 11), date(2026, 3, 13)]
 days, actors = st.sampled_from(DAYS), st.integers(0, 3)
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where files are made and removed quickly, where there is such a place."""
 MOST = 4
 """Programs that are under way at most."""
 
@@ -51,8 +54,8 @@ class Programs(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        self.lake = ModelledLake(Path(tempfile.mkdtemp()) / "lake")
-        self.disk = LocalStorage(self.lake.root)
+        self.lake = ModelledLake(Path(tempfile.mkdtemp(dir=MEMORY)) / "lake")
+        self.files = LocalStorage(self.lake.root)
         self.api = programs.Listing()
         self.running: list[Actor] = []
         self.readers: list[Reader] = []
@@ -64,10 +67,14 @@ class Programs(RuleBasedStateMachine):
         """A model's clock, no second process, no waiting for the disk, small tables."""
         self.patch.setattr(state, "now", lambda: self.lake.now)
         self.patch.setitem(Landing.__init__.__kwdefaults__, "clock", lambda: self.lake.now)
-        self.patch.setattr(os, "fsync", lambda _: None)
+        self.patch.setattr(disk, "sync", lambda _: None)
+        self.patch.setattr(disk, "sync_folder", lambda _: None)
         self.patch.setattr(processes, "_processors", lambda: 1)
         self.patch.setattr(processes, "VersionBuilder", programs.SmallBuilder)
         self.patch.setattr(build_days, "publish", programs.publishing)
+        self.patch.setattr(raw, "known_versions", programs.known_versions)
+        self.patch.setattr(raw, "payloads", programs.payloads)
+        self.patch.setattr(sync, "record", lambda *_: None)
 
     @initialize()
     def first_calls(self) -> None:
@@ -143,7 +150,7 @@ class Programs(RuleBasedStateMachine):
 
     @rule()
     def begin_to_read_by_manifest(self) -> None:
-        self.readers.append(Reader(state.load_manifest(self.disk).value, self.lake.now + KEEP))
+        self.readers.append(Reader(state.load_manifest(self.files).value, self.lake.now + KEEP))
 
     @precondition(lambda self: self.lake.catalog.made)
     @rule()
@@ -158,7 +165,7 @@ class Programs(RuleBasedStateMachine):
 
     @invariant()
     def published_days_are_complete(self) -> None:
-        assert self.lake.lacking(state.load_manifest(self.disk).value) == []
+        assert self.lake.lacking(state.load_manifest(self.files).value) == []
 
     def look_at_the_ended(self) -> None:
         """A program may end with a message for people, or for want of space, but in no other way."""
@@ -185,38 +192,38 @@ class Programs(RuleBasedStateMachine):
         self.look_at_the_ended()
         self.readers_find_their_files()
         for day, calls in self.api.days().items():
-            for number in range(len(calls)):
-                self.api_moves(day, number, bad=False)
+            for call_id in calls:
+                self.api.say(day, call_id, "good at last")
         programs.command_sync(self.lake, self.api, full=True)
         self.all_is_published()
         self.lake.now += KEEP + timedelta(hours=1)
-        settle(self.disk, self.lake.catalog, KEEP)
+        settle(self.files, self.lake.catalog, KEEP)
         self.lake.now += KEEP + timedelta(hours=1)
-        settle(self.disk, self.lake.catalog, KEEP)
+        settle(self.files, self.lake.catalog, KEEP)
         self.all_is_published()
         self.nothing_is_left_over()
 
     def all_is_published(self) -> None:
-        manifest, landed = state.load_manifest(self.disk).value, state.load_landed(self.disk).value
+        manifest, landed = state.load_manifest(self.files).value, state.load_landed(self.files).value
         assert stale_days(landed, manifest, self.lake.shaping) == []
         assert self.lake.catalog.made.days == manifest.days
         assert self.lake.catalog.generation() == manifest.generation
-        rows = {day: programs.calls_of(self.disk, day, entry.version) for day, entry in manifest.days.items()}
+        rows = {day: programs.calls_of(self.files, day, entry.version) for day, entry in manifest.days.items()}
         assert rows == self.api.days()
         for day, entry in manifest.days.items():
             for table in TABLES:
-                assert self.disk.is_linked(
+                assert self.files.is_linked(
                     layout.table_file(day, entry.version, table), layout.link_file(day, table)
                 )
 
     def nothing_is_left_over(self) -> None:
-        landed = state.load_landed(self.disk).value
+        landed = state.load_landed(self.files).value
         needed = {layout.version_folder(day, fingerprint(landed, day, self.lake.shaping)) for day in DAYS}
         for run in self.runs:
-            needed |= {layout.version_folder(*item) for item in _planned(self.disk, run)}
-        assert {file.path.rpartition("/")[0] for file in self.disk.list("days")} <= needed
+            needed |= {layout.version_folder(*item) for item in _planned(self.files, run)}
+        assert {file.path.rpartition("/")[0] for file in self.files.list("days")} <= needed
         counted = {f"{layout.raw_folder('calls', day)}/{name}.parquet" for day in DAYS for name in landed.days[day].calls}
-        assert {file.path for file in self.disk.list("raw")} == counted
+        assert {file.path for file in self.files.list("raw")} == counted
 
 
 def _planned(storage: LocalStorage, run: str) -> list[tuple[date, str]]:

@@ -37,7 +37,9 @@ class Actor(threading.Thread):
         self.facts: dict[str, Any] = {}
         self._work = work
         self._killed = False
-        self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
+        self._go, self._back = threading.Lock(), threading.Lock()
+        self._go.acquire()
+        self._back.acquire()
         self.start()
 
     def run(self) -> None:
@@ -119,16 +121,16 @@ class SteppedStorage(LocalStorage):
         super().delete(path)
 
     @contextmanager
-    def lock(self, name: str, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
+    def lock(self, name: str, *, shared: bool = False, wait: float | None = None) -> Iterator[None]:
         pause()
         actor = threading.current_thread()
         with ExitStack() as held:
             while True:
                 try:
-                    held.enter_context(super().lock(name, shared=shared, wait=False))
+                    held.enter_context(super().lock(name, shared=shared, wait=0))
                     break
                 except LakeBusyError:
-                    if not wait or not isinstance(actor, Actor):
+                    if wait is not None or not isinstance(actor, Actor):
                         raise
                     actor.pause(blocked=True)
             yield

@@ -60,7 +60,7 @@ class WatchedStorage(SteppedStorage):
         self._lake.committed(path)
 
     @contextmanager
-    def lock(self, name: str, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
+    def lock(self, name: str, *, shared: bool = False, wait: float | None = None) -> Iterator[None]:
         with super().lock(name, shared=shared, wait=wait):
             if name == "publish":
                 program().inputs_before = len(self._lake.inputs) - 1
