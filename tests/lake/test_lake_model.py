@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -27,13 +27,23 @@ from pipelines.lake.local import LocalStorage
 from pipelines.lake.plans import read_plan
 from pipelines.lake.settle import settle
 from pipelines.lake.state import Manifest
+from pipelines.lake.storage import LakeBusyError
 from pipelines.lake.versions import fingerprint, stale_days
 from tests.support import lake_programs as programs
 from tests.support.interleaving import Actor, finish
 from tests.support.modelled_lake import KEEP, SHAPINGS, ModelledLake
 
 DAYS = [date(2026, 3, 10), date(2026, 3, 11), date(2026, 3, 13)]
-days, actors = st.sampled_from(DAYS), st.integers(0, 3)
+TURNS = [
+    *(("read", path) for path in (layout.LANDED, layout.MANIFEST, layout.LAKE, layout.PLANS)),
+    *(("lock", name) for name in ("sync", "lake", "publish", "swap")),
+    *(("unlocked", name) for name in ("sync", "lake", "publish")),
+    *(("create", path) for path in (layout.RAW, layout.DAYS, layout.LANDED, layout.MANIFEST, layout.PLANS)),
+    *((word, "") for word in ("delete", "link", "make", "page")),
+]
+"""Steps before which it matters most who else takes one."""
+Stop = int | tuple[str, str] | None
+days, actors, stops = st.sampled_from(DAYS), st.integers(0, 3), st.integers(1, 40) | st.sampled_from(TURNS) | st.none()
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where files are made and removed quickly, where there is such a place."""
 MOST = 4
@@ -58,7 +68,7 @@ class Programs(RuleBasedStateMachine):
         self.files = LocalStorage(self.lake.root)
         self.api = programs.Listing()
         self.running: list[Actor] = []
-        self.readers: list[Reader] = []
+        self.readers: dict[int, Reader] = {}
         self.runs: list[str] = []
         self.said = 0
         self.replace_slow_parts()
@@ -87,81 +97,87 @@ class Programs(RuleBasedStateMachine):
         self.said += 1
         self.api.say(day, f"call-{day}-{number}", programs.BAD if bad else f"text {self.said}")
 
-    def start(self, name: str, *rest: Any, **options: Any) -> None:
+    def start(self, stop: Stop, name: str, *rest: Any, **options: Any) -> None:
         work = getattr(programs, name)
         self.running.append(Actor(name, lambda: work(self.lake, *rest, **options)))
+        self.go(len(self.running) - 1, stop)
+
+    def go(self, number: int, stop: Stop) -> None:
+        """Let a program go on for some steps, or until it is before a step of a kind, or to its end."""
+        actor = self.running[number % len(self.running)]
+        if isinstance(stop, int):
+            actor.go_on(stop)
+        else:
+            actor.go_on(until=stop and (lambda word, path: word == stop[0] and path.startswith(stop[1])))
+        self.look_at_the_ended()
 
     has_room = precondition(lambda self: len(self.running) < MOST)
     has_actors = precondition(lambda self: self.running)
 
     @has_room
-    @rule(full=st.booleans())
-    def start_sync(self, full: bool) -> None:  # noqa: FBT001 - drawn
-        self.start("command_sync", self.api, full=full)
+    @rule(full=st.booleans(), stop=stops)
+    def start_sync(self, full: bool, stop: Stop) -> None:  # noqa: FBT001 - drawn
+        self.start(stop, "command_sync", self.api, full=full)
 
     @has_room
-    @rule(shaping=st.sampled_from(SHAPINGS), accept=st.booleans())
-    def start_build(self, shaping: Any, accept: bool) -> None:  # noqa: FBT001 - drawn
-        self.start("command_build", shaping, accept=accept)
+    @rule(shaping=st.sampled_from(SHAPINGS), accept=st.booleans(), stop=stops)
+    def start_build(self, shaping: Any, accept: bool, stop: Stop) -> None:  # noqa: FBT001 - drawn
+        self.start(stop, "command_build", shaping, accept=accept)
 
     @has_room
-    @rule()
-    def start_tick(self) -> None:
-        self.start("tick")
+    @rule(stop=stops)
+    def start_tick(self, stop: Stop) -> None:
+        self.start(stop, "tick")
 
     @has_room
-    @rule()
-    def start_run(self) -> None:
+    @rule(stop=stops)
+    def start_run(self, stop: Stop) -> None:
         self.runs.append(f"run-{len(self.runs)}")
-        self.start("dagster_run", self.runs[-1])
+        self.start(stop, "dagster_run", self.runs[-1])
 
     @has_room
     @precondition(lambda self: self.runs)
-    @rule(number=st.integers(0, 9))
-    def take_up_run(self, number: int) -> None:
+    @rule(number=st.integers(0, 9), stop=stops)
+    def take_up_run(self, number: int, stop: Stop) -> None:
         run = self.runs[number % len(self.runs)]
         if programs.began(self.lake, run):
-            self.start("later_steps", run)
+            self.start(stop, "later_steps", run)
 
     @has_actors
-    @rule(number=actors, steps=st.integers(1, 40))
-    def go_on(self, number: int, steps: int) -> None:
-        self.running[number % len(self.running)].go_on(steps)
-        self.look_at_the_ended()
-
-    @has_actors
-    @rule(number=actors)
-    def go_to_the_end(self, number: int) -> None:
-        self.running[number % len(self.running)].go_on(sys.maxsize)
-        self.look_at_the_ended()
+    @rule(number=actors, stop=stops)
+    def go_on(self, number: int, stop: Stop) -> None:
+        self.go(number, stop)
 
     @has_actors
     @rule(number=actors)
     def kill(self, number: int) -> None:
         self.running.pop(number % len(self.running)).kill()
 
+    @precondition(lambda self: self.nobody_publishes())
     @rule(hours=st.sampled_from([1, 12, 25]))
     def time_passes(self, hours: int) -> None:
         self.lake.now += timedelta(hours=hours)
+
+    def nobody_publishes(self) -> bool:
+        """No step of publishing takes hours."""
+        try:
+            with self.files.lock("publish", wait=0):
+                return True
+        except LakeBusyError:
+            return False
 
     @rule(failing=st.booleans())
     def disk_of_the_catalog(self, failing: bool) -> None:  # noqa: FBT001 - drawn
         self.lake.catalog.failing = failing
 
-    @rule()
-    def begin_to_read_by_manifest(self) -> None:
-        self.readers.append(Reader(state.load_manifest(self.files).value, self.lake.now + KEEP))
-
-    @precondition(lambda self: self.lake.catalog.made)
-    @rule()
-    def begin_to_read_by_catalog(self) -> None:
-        self.readers.append(Reader(self.lake.catalog.made, self.lake.now + KEEP))
-
     @invariant()
     def readers_find_their_files(self) -> None:
-        self.readers = [reader for reader in self.readers if self.lake.now <= reader.until]
-        for reader in self.readers:
-            assert self.lake.lacking(reader.manifest) == []
+        """At every moment somebody reads the manifest, or opens the catalog, and goes on to read the files it names."""
+        for manifest in (state.load_manifest(self.files).value, self.lake.catalog.made):
+            if manifest:
+                self.readers[manifest.generation] = Reader(manifest, self.lake.now + KEEP)
+        for reader in self.readers.values():
+            assert self.lake.now > reader.until or self.lake.lacking(reader.manifest) == []
 
     @invariant()
     def published_days_are_complete(self) -> None:
@@ -236,4 +252,5 @@ TestPrograms.settings = settings(
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )

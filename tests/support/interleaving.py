@@ -1,14 +1,14 @@
 """Programs that go on by a step when they are told to, so that a test chooses in which order their steps come.
 
-Each is real code in a thread of its own, which stops before every use of the lake's files. Only one of them ever runs.
+Each is real code in a thread of its own, which stops before a use of the lake's files. Only one of them ever runs.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import pyarrow as pa
 
@@ -27,16 +27,18 @@ class Actor(threading.Thread):
         done: Whether it has ended.
         blocked: Whether it waits for a lock that somebody else holds.
         error: What it ended with, if not well.
-        facts: What a test wants to remember of it.
+        next: What it is about to do: a word and a path.
     """
 
     def __init__(self, name: str, work: Callable[[], object]) -> None:
         super().__init__(name=name, daemon=True)
         self.done = self.blocked = False
         self.error: BaseException | None = None
-        self.facts: dict[str, Any] = {}
+        self.next = ("begin", "")
         self._work = work
         self._killed = False
+        self._steps = 0
+        self._until: Callable[[str, str], bool] | None = None
         self._go, self._back = threading.Lock(), threading.Lock()
         self._go.acquire()
         self._back.acquire()
@@ -54,25 +56,29 @@ class Actor(threading.Thread):
         self.done = True
         self._back.release()
 
-    def pause(self, *, blocked: bool = False) -> None:
-        """Wait, in the program's own thread, until it is told to go on."""
-        if not self._killed:
-            self.blocked = blocked
+    def pause(self, word: str, path: str = "", *, blocked: bool = False) -> None:
+        """Wait, in the program's own thread, where it has taken the steps that it was to take."""
+        self.next, self.blocked = (word, path), blocked
+        self._steps -= 1
+        if not self._killed and (blocked or self._steps <= 0 or (self._until and self._until(word, path))):
             self._back.release()
             self._go.acquire()
         if self._killed:
             raise KilledError
 
-    def go_on(self, steps: int) -> int:
-        """Let it take so many steps, fewer where it ends or has to wait; return how many it took."""
-        for step in range(steps):
-            if self.done:
-                return step
-            self._go.release()
-            self._back.acquire()
-            if self.blocked:
-                return step
-        return steps
+    def go_on(self, steps: int = sys.maxsize, *, until: Callable[[str, str], bool] | None = None) -> bool:
+        """Let it go on; say whether it could.
+
+        Args:
+            steps: How many steps it takes at most; fewer where it ends or has to wait.
+            until: Stops it before what this says is the step to stop before, told by a word and a path.
+        """
+        if self.done:
+            return False
+        self._steps, self._until = steps, until
+        self._go.release()
+        self._back.acquire()
+        return self.done or not self.blocked
 
     def kill(self) -> None:
         """End it where it is, as a process is ended: its locks are free, and what it has written stays."""
@@ -83,46 +89,46 @@ class Actor(threading.Thread):
         self.join()
 
 
-def pause() -> None:
+def pause(word: str, path: str = "") -> None:
     """Stop here if this is a program that goes by steps."""
     actor = threading.current_thread()
     if isinstance(actor, Actor):
-        actor.pause()
+        actor.pause(word, path)
 
 
 class SteppedStorage(LocalStorage):
     """The lake's files, before each use of which a program stops; who waits for a lock stops until it is free."""
 
     def list(self, prefix: str) -> list[StoredFile]:
-        pause()
+        pause("list", prefix)
         return super().list(prefix)
 
     def read(self, path: str) -> bytes | None:
-        pause()
+        pause("read", path)
         return super().read(path)
 
     def open_input(self, path: str) -> pa.NativeFile:
-        pause()
+        pause("open", path)
         return super().open_input(path)
 
     @contextmanager
     def create(self, path: str, *, read_only: bool = False) -> Iterator[pa.NativeFile]:
-        pause()
+        pause("create", path)
         with super().create(path, read_only=read_only) as stream:
             yield stream
-            pause()
+            pause("finish", path)
 
     def link(self, source: str, target: str) -> bool:
-        pause()
+        pause("link", target)
         return super().link(source, target)
 
     def delete(self, path: str) -> None:
-        pause()
+        pause("delete", path)
         super().delete(path)
 
     @contextmanager
     def lock(self, name: str, *, shared: bool = False, wait: float | None = None) -> Iterator[None]:
-        pause()
+        pause("lock", name)
         actor = threading.current_thread()
         with ExitStack() as held:
             while True:
@@ -132,16 +138,16 @@ class SteppedStorage(LocalStorage):
                 except LakeBusyError:
                     if wait is not None or not isinstance(actor, Actor):
                         raise
-                    actor.pause(blocked=True)
+                    actor.pause("lock", name, blocked=True)
             yield
+        pause("unlocked", name)
 
 
-def finish(actors: list[Actor]) -> None:
+def finish(actors: Sequence[Actor]) -> None:
     """Let programs come to their ends by turns.
 
     Raises:
         AssertionError: They wait for each other.
     """
     while waiting := [actor for actor in actors if not actor.done]:
-        moved = sum(actor.go_on(10) for actor in waiting)
-        assert moved or all(actor.done for actor in waiting), [actor.name for actor in waiting]
+        assert any([actor.go_on(10) for actor in waiting]), [(actor.name, actor.next) for actor in waiting]

@@ -53,7 +53,7 @@ class Listing:
 
     def page(self, offset: int, limit: int) -> Page:
         """Answer as the client of the API does."""
-        pause()
+        pause("page")
         newest = sorted(self._calls.items(), key=lambda call: (call[1][0], call[0]), reverse=True)
         items = [
             json.dumps({"id": call_id, "createdAt": f"{day}T10:00:00Z", "summary": text}).encode()

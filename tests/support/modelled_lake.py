@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
+import pyarrow as pa
 
 from pipelines.build.workspace import Workspace
 from pipelines.dictionary import TABLES
@@ -37,7 +38,7 @@ class WatchedCatalog:
     failing: bool = False
 
     def make(self, manifest: Manifest) -> None:
-        pause()
+        pause("make")
         if self.failing:
             message = "no space left"
             raise OSError(message)
@@ -55,8 +56,10 @@ class WatchedStorage(SteppedStorage):
         super().__init__(lake.root)
         self._lake = lake
 
-    def swap(self, path: str, data: bytes, expected: bytes | None) -> None:
-        super().swap(path, data, expected)
+    @contextmanager
+    def create(self, path: str, *, read_only: bool = False) -> Iterator[pa.NativeFile]:
+        with super().create(path, read_only=read_only) as stream:
+            yield stream
         self._lake.committed(path)
 
     @contextmanager
@@ -105,14 +108,16 @@ class ModelledLake:
         )
 
     def committed(self, path: str) -> None:
-        """Look at a file of state that was replaced this very moment."""
+        """Look at a file of state, if it is one that was replaced this very moment."""
+        if path not in (layout.MANIFEST, layout.LANDED, layout.LAKE):
+            return
         data = (self.root / path).read_bytes()
         landed, shaping = self.inputs[-1]
         if path == layout.MANIFEST:
             self._moved_manifest(msgspec.json.decode(data, type=Manifest))
         elif path == layout.LANDED:
             self._moved_inputs(msgspec.json.decode(data, type=Landed), shaping)
-        elif path == layout.LAKE:
+        else:
             lake = msgspec.json.decode(data, type=LakeRecord)
             self._moved_inputs(landed, Shaping(lake.shaping, lake.table_version))
 
