@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pipelines.flatten.derive import Shape
 from pipelines.flatten.numbers import Customers
-from pipelines.flatten.outcomes import load_outcomes
+from pipelines.flatten.outcomes import OutcomeMaps, load_outcomes
+from pipelines.lake import layout
 from pipelines.lake.identity import check_value, local_pii_key
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.publish import Catalog
@@ -74,13 +75,30 @@ def open_workspace(settings: Settings, *, renew_key: bool = False) -> Workspace:
     storage = LocalStorage(settings.lake_path)
     given = settings.pii_key
     key = given.get_secret_value().encode() if given else local_pii_key(storage, renew=renew_key)
-    record = ShapingRecord(
-        timezone=settings.timezone, pii=settings.pii, pii_key_check=check_value(key), outcomes=outcomes.digest
-    )
     return Workspace(
         settings=settings,
         storage=storage,
-        shaping=Shaping(record, TABLE_VERSION),
+        shaping=_shaping(settings, outcomes, key),
         catalog=DuckDBCatalog(settings.catalog_path, storage, currency=settings.currency),
         shape=Shape(settings.timezone, settings.pii == "mask", outcomes, Customers(key)),
     )
+
+
+def known_shaping(settings: Settings) -> Shaping | None:
+    """Return what the settings shape tables with, without making anything; None where the PII key is not there.
+
+    Raises:
+        SettingsError: The outcome maps cannot be used.
+    """
+    outcomes = load_outcomes(settings.outcomes)
+    if settings.pii_key:
+        return _shaping(settings, outcomes, settings.pii_key.get_secret_value().encode())
+    kept = LocalStorage(settings.lake_path).read(layout.PII_KEY)
+    return None if kept is None else _shaping(settings, outcomes, kept.strip())
+
+
+def _shaping(settings: Settings, outcomes: OutcomeMaps, key: bytes) -> Shaping:
+    record = ShapingRecord(
+        timezone=settings.timezone, pii=settings.pii, pii_key_check=check_value(key), outcomes=outcomes.digest
+    )
+    return Shaping(record, TABLE_VERSION)

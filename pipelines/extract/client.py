@@ -50,6 +50,14 @@ class Page:
     date: datetime | None
 
 
+class NoPageError(ChorusCallsError):
+    """The API gave no page in time; `reason` says what it did instead."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class _TryAgainError(Exception):
     """An answer that a later one may mend; `wait` is what the API asked for, in seconds."""
 
@@ -86,12 +94,14 @@ class CallsClient:
         retry_seconds: float,
         max_body_mb: int,
         max_requests_per_second: float | None = None,
+        read_seconds: float = _READ_SECONDS,
     ) -> None:
         self.requests = 0
         self.retries = 0
         self._url = f"{api_url.rstrip('/')}/calls"
         self._auth = _Bearer(api_key)
         self._retry_seconds = retry_seconds
+        self._timeout = (min(_CONNECT_SECONDS, read_seconds), read_seconds)
         self._max_body = max_body_mb * 1_000_000
         self._pause = 1 / max_requests_per_second if max_requests_per_second else 0.0
         self._next_request = 0.0
@@ -104,7 +114,8 @@ class CallsClient:
 
         Raises:
             KeyRefusedError: The API answered 401 or 403.
-            ChorusCallsError: The page did not come in time, or asking again would not help.
+            NoPageError: The page did not come in time.
+            ChorusCallsError: Asking again would not help.
         """
         deadline = time.monotonic() + self._retry_seconds
         for tries, pause in enumerate(backoff(), start=1):
@@ -118,7 +129,7 @@ class CallsClient:
                     f"The API gave no page at offset {offset} ({tries} tries in {self._retry_seconds:g} s): "
                     f"{failure.reason}. Try again later, or raise CHORUS_RETRY_SECONDS."
                 )
-                raise ChorusCallsError(message)
+                raise NoPageError(message, failure.reason)
             time.sleep(failure.wait or min(pause, left))
             with self._lock:
                 self.retries += 1
@@ -135,7 +146,7 @@ class CallsClient:
             with self._session().get(
                 self._url,
                 params={"limit": limit, "offset": offset},
-                timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+                timeout=self._timeout,
                 allow_redirects=False,
                 stream=True,
             ) as response:

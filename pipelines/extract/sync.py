@@ -17,16 +17,18 @@ from pipelines.extract.raw_files import require_landing_log
 from pipelines.extract.report import FULL, INCREMENTAL, PageProgress, ScanReport, record
 from pipelines.extract.scan import Scan, Shown, advance
 from pipelines.lake import state
+from pipelines.lake.compaction import compact
 from pipelines.lake.state import Kept
 from pipelines.lake.storage import Storage
 
-__all__ = ["PageProgress", "ScanReport", "sync"]
+__all__ = ["CLOCK_TOLERANCE", "PageProgress", "ScanReport", "sync"]
 
 _PATIENCE = 2.0
 """Seconds to wait for another sync: none ends so soon, but who cleans the lake holds its lock for less."""
 _PAGES_PER_JOURNAL = 100
 _FRESH_STARTS = 2
-_CLOCK_TOLERANCE = timedelta(hours=1)
+CLOCK_TOLERANCE = timedelta(hours=1)
+"""How far this machine's clock may be from the API's."""
 
 
 def sync(
@@ -62,7 +64,13 @@ def sync(
         journal = load_journal(storage)
         until = None if full else _until(journal.value, lookback_hours)
         run = _Run(storage, client, journal, start_date=start_date, incremental=until is not None, on_page=on_page)
-        return run.perform(until, max_pages)
+        try:
+            report = run.perform(until, max_pages)
+        except ChorusCallsError:
+            compact(storage, state.load_landed(storage))
+            raise
+        compact(storage, state.load_landed(storage))
+        return report
 
 
 def _until(journal: Journal, lookback_hours: float) -> datetime | None:
@@ -232,7 +240,7 @@ def _incomplete(reason: str) -> str:
 
 def _check_clock(page: Page) -> None:
     """Refuse a clock that is far from the API's: days and versions are told by it."""
-    if page.date is not None and abs(state.now() - page.date) > _CLOCK_TOLERANCE:
+    if page.date is not None and abs(state.now() - page.date) > CLOCK_TOLERANCE:
         message = (
             f"This machine's clock and the API's differ by more than an hour ({state.now():%Y-%m-%d %H:%M} and "
             f"{page.date:%Y-%m-%d %H:%M} UTC). Set the clock."

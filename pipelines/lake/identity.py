@@ -55,6 +55,16 @@ def local_pii_key(storage: LocalStorage, *, renew: bool = False) -> bytes:
     return key.strip()
 
 
+def differences(lake: LakeRecord, shaping: Shaping) -> list[str]:
+    """Name the settings that shape the lake's tables otherwise than these do."""
+    differing = [
+        name for name in lake.shaping.__struct_fields__ if getattr(lake.shaping, name) != getattr(shaping.record, name)
+    ]
+    if shaping.table_version < lake.table_version:
+        differing.append("table version (a newer chorus-calls wrote this lake)")
+    return differing
+
+
 def admit(storage: Storage, shaping: Shaping, *, accept: bool = False) -> None:
     """Let a writer go on only where its settings are the lake's, so that two hosts do not rebuild each other's days.
 
@@ -69,11 +79,7 @@ def admit(storage: Storage, shaping: Shaping, *, accept: bool = False) -> None:
     default = LakeRecord(shaping=shaping.record, table_version=shaping.table_version)
     kept = state.load(storage, layout.LAKE, LakeRecord, default)
     lake = kept.value
-    differing = [
-        name for name in lake.shaping.__struct_fields__ if getattr(lake.shaping, name) != getattr(shaping.record, name)
-    ]
-    if shaping.table_version < lake.table_version:
-        differing.append("table version (a newer chorus-calls wrote this lake)")
+    differing = differences(lake, shaping)
     if differing and not accept:
         message = (
             f"The lake was built with other settings than these: {', '.join(differing)}. "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
@@ -21,6 +22,8 @@ REJECTED = "rejected"
 ROW_GROUP = 1_000
 """Rows a row group of a raw file: what a reader of a range of ids has to unpack beside the range."""
 
+_MERGED = b"merged"
+
 _CHUNK_SCHEMA = pa.schema(
     [
         ("call_id", pa.string()),
@@ -33,7 +36,9 @@ _CHUNK_SCHEMA = pa.schema(
 )
 
 
-def write_versions(storage: Storage, kind: str, day: date, versions: pa.Table, name: str) -> LandedFile:
+def write_versions(
+    storage: Storage, kind: str, day: date, versions: pa.Table, name: str, *, merged: Sequence[str] = ()
+) -> LandedFile:
     """Write one raw file of a day; it counts once `count` has put it into the landing log.
 
     Args:
@@ -42,12 +47,14 @@ def write_versions(storage: Storage, kind: str, day: date, versions: pa.Table, n
         day: The day that the versions belong to.
         versions: Columns of the raw layer in any row order.
         name: The file's name without its ending, unique within the day.
+        merged: The names of the landed files whose rows these are, if it is not a landed file itself.
     """
     path = layout.raw_file(kind, day, name)
+    schema = raw_schema()
+    if merged:
+        schema = schema.with_metadata({**(schema.metadata or {}), _MERGED: json.dumps(list(merged))})
     versions = (
-        versions.select(raw_schema().names)
-        .cast(raw_schema())
-        .sort_by([("call_id", "ascending"), ("landed_at", "ascending")])
+        versions.select(schema.names).cast(schema).sort_by([("call_id", "ascending"), ("landed_at", "ascending")])
     )
     with storage.create(path) as stream:
         pq.write_table(
@@ -64,7 +71,30 @@ def write_versions(storage: Storage, kind: str, day: date, versions: pa.Table, n
 def count(day: LandedDay, kind: str, name: str, file: LandedFile) -> None:
     """Add a written file to what counts of a day, which moves the day's digest on."""
     day.digest = hashlib.sha256(f"{day.digest} {kind}/{name}".encode()).hexdigest()[:32]
-    (day.calls if kind == CALLS else day.rejected)[name] = file
+    counted(day, kind)[name] = file
+
+
+def counted(day: LandedDay, kind: str) -> dict[str, LandedFile]:
+    """Return the raw files of one kind that count of a day, by name."""
+    return day.calls if kind == CALLS else day.rejected
+
+
+def read_file(storage: Storage, kind: str, day: date, name: str) -> pa.Table:
+    """Return all versions that one raw file holds."""
+    return pq.read_table(_open(storage, kind, day, name))
+
+
+def landed_names(schema: pa.Schema, name: str) -> list[str]:
+    """Return the names under which the rows of a file have landed: more than its own where it was merged.
+
+    Counted in their order, they give the day's digest again.
+
+    Args:
+        schema: The file's schema, as in its footer.
+        name: The file's name.
+    """
+    merged = (schema.metadata or {}).get(_MERGED)
+    return [name] if merged is None else json.loads(merged)
 
 
 def uncounted(storage: Storage, landed: Kept[Landed]) -> list[str]:
@@ -75,24 +105,25 @@ def uncounted(storage: Storage, landed: Kept[Landed]) -> list[str]:
     """
     if landed.raw is None:
         return []
-    counted = {
+    count_as_landed = {
         layout.raw_file(kind, day, name)
         for day, files in landed.value.days.items()
-        for kind, names in ((CALLS, files.calls), (REJECTED, files.rejected))
-        for name in names
+        for kind in (CALLS, REJECTED)
+        for name in counted(files, kind)
     }
-    return [file.path for file in storage.list(layout.RAW) if file.path not in counted]
+    return [file.path for file in storage.list(layout.RAW) if file.path not in count_as_landed]
 
 
 def log_is_lost(storage: Storage, landed: Kept[Landed]) -> bool:
     """Say whether the landing log is missing although something has landed."""
     if landed.raw is not None:
         return False
-    # Journal and manifest come after a commit of the log. One flush gives all its files one name, so a crash before the
-    # first commit leaves a single one.
-    if storage.size(layout.SCAN) is not None or storage.size(layout.MANIFEST) is not None:
+    # A manifest comes after a commit of the log, and so does the journal of a scan that saw any calls. One flush gives
+    # all its files one name, so a crash before the first commit leaves a single one.
+    names = {file.path.rpartition("/")[2] for file in storage.list(layout.RAW)}
+    if storage.size(layout.MANIFEST) is not None:
         return True
-    return len({file.path.rpartition("/")[2] for file in storage.list(layout.RAW)}) > 1
+    return len(names) > (0 if storage.size(layout.SCAN) is not None else 1)
 
 
 def known_versions(storage: Storage, day: date, landed: LandedDay | None, kind: str = CALLS) -> pl.DataFrame:
@@ -115,7 +146,9 @@ def known_versions(storage: Storage, day: date, landed: LandedDay | None, kind: 
     versions = pl.concat(frames)
     if kind == REJECTED:
         return versions
-    return versions.sort("call_id", "landed_at").unique("call_id", keep="last", maintain_order=True)
+    return versions.sort("call_id", "landed_at", maintain_order=True).unique(
+        "call_id", keep="last", maintain_order=True
+    )
 
 
 def payloads(storage: Storage, day: date, landed: LandedDay, call_ids: Sequence[str]) -> dict[str, str]:
@@ -164,7 +197,7 @@ def _newest(files: Sequence[pq.ParquetFile]) -> pl.DataFrame:
     ]
     if not frames:
         return pl.DataFrame(schema={"call_id": pl.String, "file": pl.Int64, "row": pl.UInt32})
-    versions = pl.concat(frames).sort("call_id", "landed_at")
+    versions = pl.concat(frames).sort("call_id", "landed_at", maintain_order=True)
     alive = versions.filter(~pl.col("deleted"))
     gone = versions.group_by("call_id").last().filter("deleted").select("call_id", deleted_at="landed_at")
     newest = alive.group_by("call_id", maintain_order=True).agg(
@@ -198,8 +231,11 @@ def _take(file: pq.ParquetFile, rows: pl.DataFrame) -> pa.Table:
 
 def _counted(storage: Storage, day: date, landed: LandedDay | None, kind: str) -> list[pa.NativeFile]:
     """Open the raw files of a day that count."""
-    names = sorted(landed.calls if kind == CALLS else landed.rejected) if landed else []
-    return [storage.open_input(layout.raw_file(kind, day, name)) for name in names]
+    return [_open(storage, kind, day, name) for name in sorted(counted(landed, kind))] if landed else []
+
+
+def _open(storage: Storage, kind: str, day: date, name: str) -> pa.NativeFile:
+    return storage.open_input(layout.raw_file(kind, day, name))
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from pipelines.errors import ChorusCallsError
+from pipelines.json_source import UNREADABLE
 from pipelines.lake import layout
 from pipelines.lake.storage import Storage
 
@@ -79,6 +80,10 @@ class Manifest(msgspec.Struct):
 T = TypeVar("T", bound=msgspec.Struct)
 
 
+class BrokenStateError(ChorusCallsError):
+    """A file of state that cannot be read as what it is."""
+
+
 @dataclass
 class Kept(Generic[T]):
     """A value of state together with the bytes it was read from, which a commit must still find in place."""
@@ -97,7 +102,8 @@ def read(storage: Storage, path: str, kind: type[T]) -> Kept[T] | None:
     """Read a file of state, None where it is not there.
 
     Raises:
-        ChorusCallsError: A newer program wrote it, or it cannot be read.
+        BrokenStateError: It cannot be read.
+        ChorusCallsError: A newer program wrote it.
     """
     raw = storage.read(path)
     if raw is None:
@@ -108,9 +114,12 @@ def read(storage: Storage, path: str, kind: type[T]) -> Kept[T] | None:
             message = f"{storage.address(path)} has format {number}; this program knows {FORMAT}. Upgrade chorus-calls."
             raise ChorusCallsError(message)
         return Kept(path, msgspec.json.decode(raw, type=kind), raw)
-    except msgspec.DecodeError as error:
-        message = f"{storage.address(path)} cannot be read as state of the lake: {error}. Restore it from a backup."
-        raise ChorusCallsError(message) from error
+    except UNREADABLE as error:
+        message = (
+            f"{storage.address(path)} cannot be read as state of the lake: {error}. "
+            "Restore it from a backup, or run `chorus-calls doctor --repair`."
+        )
+        raise BrokenStateError(message) from error
 
 
 def commit(storage: Storage, kept: Kept[T]) -> None:

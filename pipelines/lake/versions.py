@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from pipelines.dictionary import TABLES
+from pipelines.json_source import UNREADABLE
 from pipelines.lake import layout
 from pipelines.lake.state import Landed, Manifest, ShapingRecord
 from pipelines.lake.storage import Storage
@@ -88,12 +89,20 @@ def lost_days(storage: Storage, manifest: Manifest) -> set[date]:
     }
 
 
+def read_verdicts(storage: Storage, day: date, version: str) -> Audit | None:
+    """Return what _audit.json of a version says, whatever became of its tables; None where it cannot be read."""
+    raw = storage.read(f"{layout.version_folder(day, version)}/{layout.AUDIT}")
+    try:
+        return None if raw is None else msgspec.json.decode(raw, type=Audit)
+    except UNREADABLE:
+        return None
+
+
 def read_audit(storage: Storage, day: date, version: str) -> Audit | None:
     """Return what the checks found in a complete version; None where it is incomplete, or a file is not as written."""
-    raw = storage.read(f"{layout.version_folder(day, version)}/{layout.AUDIT}")
-    if raw is None:
+    audit = read_verdicts(storage, day, version)
+    if audit is None:
         return None
-    audit = msgspec.json.decode(raw, type=Audit)
     whole = all(storage.size(layout.table_file(day, version, table)) == audit.bytes.get(table) for table in TABLES)
     return audit if whole else None
 

@@ -53,12 +53,13 @@ class Program:
         return found
 
     def versions(self, kind: str = "calls") -> dict[date, list[Version]]:
-        """Everything that has landed."""
+        """Everything that has landed, from the raw files that count."""
         found: dict[date, list[Version]] = {}
-        for path in sorted((self.lake / "raw" / kind).rglob("*.parquet")):
-            day = date.fromisoformat(path.parent.name.partition("=")[2])
-            rows = pl.read_parquet(path, hive_partitioning=False).select("call_id", "payload", "landed_at").rows()
-            found.setdefault(day, []).extend(Version(*row) for row in rows)
+        for day, landed in json.loads((self.lake / "state/landed.json").read_bytes())["days"].items():
+            for name in sorted(landed[kind]):
+                path = self.lake / "raw" / kind / f"call_date={day}" / f"{name}.parquet"
+                rows = pl.read_parquet(path, hive_partitioning=False).select("call_id", "payload", "landed_at").rows()
+                found.setdefault(date.fromisoformat(day), []).extend(Version(*row) for row in rows)
         return found
 
     def newest(self) -> list[str]:

@@ -91,6 +91,15 @@ def test_an_item_that_is_no_call_is_kept_once(program, serve):
     program.assert_tables_are_the_oracles()
 
 
+def test_an_account_without_calls_is_read_again_and_again(program, serve):
+    api = serve(items=[])
+    assert program.sync()["scan"]["complete"]
+    assert program.sync()["scan"]["complete"]
+    api.stop()
+    serve(items=[{"id": "c1", "createdAt": datetime.now(UTC).isoformat()}])
+    assert program.sync()["scan"]["calls_new"] == 1
+
+
 def test_the_key_is_written_nowhere(program, serve, caplog):
     caplog.set_level(logging.DEBUG)
     serve(small_world(calls=30, days=2))

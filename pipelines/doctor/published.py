@@ -1,0 +1,133 @@
+"""What readers see: whether each published version is whole, and whether the places for plain globs name it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from shlex import quote
+from typing import Final
+
+from pipelines.dictionary import TABLES
+from pipelines.doctor.findings import Area, Finding
+from pipelines.doctor.raw_files import footer_rows
+from pipelines.doctor.subject import Subject
+from pipelines.lake import layout
+from pipelines.lake.state import Manifest
+from pipelines.lake.versions import fingerprint, read_audit, read_verdicts, stale_days
+
+_BUILD: Final = "Run `chorus-calls build`, which puts it right."
+
+
+def published(subject: Subject) -> Area:
+    """Look at the published versions of all days, and at the days that wait."""
+    manifest = subject.manifest.value
+    if manifest is None:
+        return Area("published", looked_at=subject.nothing_is_published)
+    tables = sum(len(day.bytes) for day in manifest.days.values())
+    found = [*versions(subject, manifest), *refused(subject, manifest)]
+    return Area("published", f"{len(manifest.days):,} days, {tables:,} files", found)
+
+
+def links(subject: Subject) -> Area:
+    """Look at the published files at their places for plain globs."""
+    manifest = subject.manifest.value
+    if manifest is None:
+        return Area("links", looked_at=subject.nothing_is_published)
+    return Area("links", findings=[*wrong_links(subject, manifest), *links_of_other_days(subject, manifest)])
+
+
+def versions(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
+    """Find published versions that are not as they were written."""
+    lost: list[tuple[date, str, str]] = []
+    damaged: list[tuple[date, str, str]] = []
+    for day, known in sorted(manifest.days.items()):
+        folder = layout.version_folder(day, known.version)
+        if read_verdicts(subject.storage, day, known.version) is None:
+            name = f"{folder}/{layout.AUDIT}"
+            state = "is missing" if subject.storage.size(name) is None else "cannot be read"
+            lost.append((day, "version_missing", f"{name} of the published version {state}."))
+        else:
+            damaged += [(day, check, what) for _, check, what in _damaged(subject, day, known.version)]
+    days = [day for day, _, _ in lost + damaged]
+    if not days:
+        return
+    remedy = f"`chorus-calls build --all --from {min(days)} --to {max(days)}`, which writes what is not whole anew."
+    for day, check, what in lost + damaged:
+        place = subject.root / layout.version_folder(day, manifest.days[day].version)
+        # A file of the right size is taken for whole by a build.
+        first = f"Remove the version, `rm -r {quote(str(place))}`. Then run" if check == "table_unreadable" else "Run"
+        yield Finding(check, what, day, f"{first} {remedy}")
+
+
+def _damaged(subject: Subject, day: date, version: str) -> Iterator[tuple[str, str, str]]:
+    """Yield each table that is not as it was written, with the check and the words for it."""
+    audit = read_verdicts(subject.storage, day, version)
+    if audit is None:
+        return
+    for table in TABLES:
+        path = layout.table_file(day, version, table)
+        size = subject.storage.size(path)
+        if size is None:
+            yield table, "table_missing", f"{path} is missing."
+        elif size != audit.bytes.get(table):
+            yield table, "table_damaged", f"{path} has {size:,} bytes; {audit.bytes.get(table, 0):,} were written."
+        elif (rows := footer_rows(subject.storage, path)) != audit.rows.get(table):
+            has = "cannot be read as Parquet" if rows is None else f"has {rows:,} rows, not those that were written"
+            yield table, "table_unreadable", f"{path} {has}."
+
+
+def refused(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
+    """Find days whose newest state was built and did not pass its checks."""
+    landed, shaping = subject.landed.value, subject.lake_shaping
+    if landed is None or shaping is None:
+        return
+    for day in stale_days(landed, manifest, shaping):
+        audit = read_audit(subject.storage, day, fingerprint(landed, day, shaping))
+        if audit is None or audit.passed:
+            continue
+        said = "; ".join(f"{verdict.check} on {verdict.table}: {verdict.detail}" for verdict in audit.failed)
+        remedy = (
+            "Readers keep the day as it was. It is tried again when its calls or the program change; "
+            "after an upgrade run `chorus-calls build --recheck`."
+        )
+        yield Finding("day_refused", f"{day} did not pass its checks ({said}).", day, remedy)
+
+
+def notes(subject: Subject) -> Iterator[str]:
+    """Say what is worth knowing and not wrong: days that wait to be built, and days with nothing in raw."""
+    landed, shaping = subject.landed.value, subject.lake_shaping
+    if subject.empty:
+        yield "Nothing has landed yet: run `chorus-calls sync`."
+    if landed is None or subject.manifest.error:
+        return
+    manifest = subject.manifest.value or Manifest()
+    if waiting := len(stale_days(landed, manifest, shaping) if shaping else landed.days):
+        yield f"{waiting:,} {'day waits' if waiting == 1 else 'days wait'} to be built: `chorus-calls build`."
+    if alone := len(manifest.days.keys() - landed.days.keys()):
+        days = "day has" if alone == 1 else "days have"
+        yield f"{alone:,} published {days} nothing in raw: `chorus-calls sync --full`."
+
+
+def wrong_links(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
+    """Find links that are missing or are not the published file."""
+    for day, known in sorted(manifest.days.items()):
+        for table in TABLES:
+            source, link = layout.table_file(day, known.version, table), layout.link_file(day, table)
+            if subject.storage.is_linked(source, link) or subject.storage.size(source) is None:
+                continue
+            if table in {name for name, _, _ in _damaged(subject, day, known.version)}:
+                continue  # the link follows when the file is written anew
+            if subject.storage.size(link) is None:
+                yield Finding("link_missing", f"{link} is missing.", day, _BUILD)
+            else:
+                yield Finding("link_old", f"{link} is not the published file of its day.", day, _BUILD)
+
+
+def links_of_other_days(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
+    """Find links of days that are not published."""
+    for table in TABLES:
+        for folder in subject.storage.folders(table):
+            day = layout.day_of(folder)
+            if day is not None and day not in manifest.days:
+                what = f"{table}/{folder} is of a day that is not published."
+                yield Finding("link_unpublished", what, day, _BUILD)

@@ -1,0 +1,135 @@
+"""Raw: whether the files that count are there as they were written, and whether others lie beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import PurePosixPath
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.doctor.findings import Area, Finding
+from pipelines.doctor.running import is_held
+from pipelines.doctor.subject import Subject
+from pipelines.errors import ChorusCallsError
+from pipelines.lake import layout, raw, state
+from pipelines.lake.state import Landed, LandedDay, LandedFile
+from pipelines.lake.storage import Storage
+
+_RESTORE: Final = (
+    "Put it back from a backup; else run `chorus-calls doctor --repair`, then `chorus-calls sync --full`, "
+    "which brings back what the API still has."
+)
+
+
+def raw_files(subject: Subject) -> Area:
+    """Look at the raw files."""
+    landed = subject.landed.value
+    if landed is None:
+        if subject.landed.error or subject.landed_is_lost:
+            return Area("raw", looked_at=False)
+        return Area("raw", findings=[*uncounted(subject, Landed())])
+    days = len(landed.days)
+    return Area(
+        "raw",
+        f"{days:,} days, {sum(1 for _ in counted(landed)):,} files",
+        [*changed(subject, landed), *uncounted(subject, landed)],
+    )
+
+
+def counted(landed: Landed) -> Iterator[tuple[date, str, str, LandedFile]]:
+    """Yield day, kind, name and what is known of each raw file that counts."""
+    for day, known in sorted(landed.days.items()):
+        for kind in (raw.CALLS, raw.REJECTED):
+            for name, file in sorted(raw.counted(known, kind).items()):
+                yield day, kind, name, file
+
+
+def changed(subject: Subject, landed: Landed) -> Iterator[Finding]:
+    """Find counted files that are gone, have another size, or cannot be read."""
+    sizes = {file.path: file.size for file in subject.raw}
+    for day, kind, name, known in counted(landed):
+        path = layout.raw_file(kind, day, name)
+        if path not in sizes:
+            yield Finding("raw_gone", f"{path} counts and is gone.", day, _RESTORE)
+        elif sizes[path] != known.bytes:
+            what = f"{path} has {sizes[path]:,} bytes; {known.bytes:,} have landed."
+            yield Finding("raw_size", what, day, _RESTORE)
+        elif (rows := footer_rows(subject.storage, path)) != known.rows:
+            has = "cannot be read as Parquet" if rows is None else f"has {rows:,} rows; {known.rows:,} have landed"
+            yield Finding("raw_unreadable", f"{path} {has}.", day, _RESTORE)
+
+
+def uncounted(subject: Subject, landed: Landed) -> Iterator[Finding]:
+    """Find files that do not count, as a sync that was killed leaves them; while one runs they are its own."""
+    extra = _extra(subject, landed)
+    if not extra or is_held(subject.storage, "sync"):
+        return
+    try:
+        landed = state.load_landed(subject.storage).value  # a sync that has ended meanwhile may have counted them
+    except ChorusCallsError:
+        return
+    for path in extra:
+        day, kind, name = parts_of(path)
+        if name in _names(landed.days.get(day), kind) or subject.storage.size(path) is None:
+            continue
+        if not _is_spare(subject.storage, landed, path):
+            remedy = "Run `chorus-calls sync`, which removes it and lands again what was in it."
+            yield Finding("raw_uncounted", f"{path} does not count.", day, remedy)
+
+
+def _extra(subject: Subject, landed: Landed) -> list[str]:
+    paths = {layout.raw_file(kind, day, name) for day, kind, name, _ in counted(landed)}
+    return [file.path for file in subject.raw if file.path not in paths and _is_raw(file.path)]
+
+
+def _names(day: LandedDay | None, kind: str) -> dict[str, LandedFile]:
+    return raw.counted(day, kind) if day else {}
+
+
+def _is_raw(path: str) -> bool:
+    try:
+        parts_of(path)
+    except ValueError:
+        return False
+    return path.endswith(".parquet")
+
+
+def parts_of(path: str) -> tuple[date, str, str]:
+    """Return day, kind and name of a raw file.
+
+    Raises:
+        ValueError: It lies where no raw file lies.
+    """
+    _, kind, folder, file = PurePosixPath(path).parts
+    return date.fromisoformat(folder.removeprefix("call_date=")), kind, file.removesuffix(".parquet")
+
+
+def _is_spare(storage: Storage, landed: Landed, path: str) -> bool:
+    """Whether all that landed in a file is in files that count: those that were merged stay for who reads them."""
+    day, kind, _ = parts_of(path)
+    known: set[str] = set()
+    for name in _names(landed.days.get(day), kind):
+        known.update(landed_names(storage, layout.raw_file(kind, day, name)) or ())
+    names = landed_names(storage, path)
+    return names is not None and known.issuperset(names)
+
+
+def landed_names(storage: Storage, path: str) -> list[str] | None:
+    """Return the names under which the rows of a raw file have landed; None where the file cannot be read."""
+    try:
+        with storage.open_input(path) as source:
+            return raw.landed_names(pq.read_schema(source), parts_of(path)[2])
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def footer_rows(storage: Storage, path: str) -> int | None:
+    """Return how many rows a Parquet file has by its footer; None where it cannot be read."""
+    try:
+        with storage.open_input(path) as source:
+            return int(pq.read_metadata(source).num_rows)
+    except (OSError, pa.ArrowException):
+        return None

@@ -1,0 +1,131 @@
+"""Settings and state: whether they agree, and whether the files of state can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.doctor.findings import Area, Finding
+from pipelines.doctor.subject import Subject
+from pipelines.json_source import UNREADABLE
+from pipelines.lake import layout
+from pipelines.lake.identity import differences
+from pipelines.lake.publish import Build
+
+REPAIR: Final = "Run `chorus-calls doctor --repair`."
+_VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "timezone": "CHORUS_TIMEZONE",
+        "pii": "CHORUS_PII",
+        "pii_key_check": "CHORUS_PII_KEY",
+        "outcomes": "CHORUS_OUTCOMES",
+    }
+)
+_SHOWN: Final = frozenset({"timezone", "pii"})
+
+
+def settings(subject: Subject) -> Area:
+    """Look at the settings beside those that the lake was built with."""
+    return Area("settings", findings=[*settings_differ(subject), *pii_key_missing(subject)])
+
+
+def state_files(subject: Subject) -> Area:
+    """Look at the files of state."""
+    found = [*unreadable(subject), *scans_unreadable(subject), *plans_unreadable(subject), *lost(subject)]
+    return Area("state", findings=found)
+
+
+def settings_differ(subject: Subject) -> Iterator[Finding]:
+    """Find settings that are not those the lake was built with."""
+    lake, shaping = subject.lake.value, subject.shaping
+    if lake is None or shaping is None:
+        return
+    for name in differences(lake, shaping):
+        if name not in _VARIABLES:
+            what = f"This chorus-calls makes table version {shaping.table_version}; the lake's is {lake.table_version}."
+            yield Finding("settings_differ", what, None, "Upgrade chorus-calls.")
+            continue
+        what = f"{_VARIABLES[name]} is not what the lake was built with"
+        if name in _SHOWN:
+            what += f": it is {getattr(shaping.record, name)}, the lake's is {getattr(lake.shaping, name)}"
+        remedy = "Set it back, or run `chorus-calls build --accept-settings` once, which builds every day anew."
+        yield Finding("settings_differ", f"{what}.", None, remedy)
+
+
+def pii_key_missing(subject: Subject) -> Iterator[Finding]:
+    """Find that the key of the pseudonyms is gone."""
+    if subject.shaping is None and not subject.empty:
+        remedy = (
+            f"Put {layout.PII_KEY} back from a backup, or set CHORUS_PII_KEY to what it held. Where it is lost for "
+            "good, `chorus-calls build --accept-settings` makes another one; then every customer_key is another."
+        )
+        yield Finding("pii_key_missing", f"{subject.storage.address(layout.PII_KEY)} is missing.", None, remedy)
+
+
+def unreadable(subject: Subject) -> Iterator[Finding]:
+    """Find files of state that cannot be read, or that a newer program wrote."""
+    for found in (subject.lake, subject.landed, subject.journal, subject.manifest):
+        address = subject.storage.address(found.path)
+        if found.broken:
+            yield Finding("state_unreadable", f"{address} cannot be read as state of the lake.", None, REPAIR)
+        elif found.error:
+            yield Finding("state_newer", f"A newer chorus-calls wrote {address}.", None, "Upgrade chorus-calls.")
+
+
+def scans_unreadable(subject: Subject) -> Iterator[Finding]:
+    """Find that the record of scans cannot be read."""
+    if not scans_readable(subject):
+        what = f"{subject.storage.address(layout.SCANS)} cannot be read as the record of scans."
+        yield Finding("state_unreadable", what, None, REPAIR)
+
+
+def scans_readable(subject: Subject) -> bool:
+    """Say whether the record of scans can be read, or is not there yet."""
+    if subject.storage.size(layout.SCANS) is None:
+        return True
+    try:
+        with subject.storage.open_input(layout.SCANS) as source:
+            pq.read_table(source, columns=["started_at", "mode", "complete"])
+    except (OSError, pa.ArrowException):
+        return False
+    return True
+
+
+def plans_unreadable(subject: Subject) -> Iterator[Finding]:
+    """Find plans of Dagster runs that cannot be read."""
+    for path in broken_plans(subject):
+        what = f"{subject.storage.address(path)} cannot be read as the plan of a run."
+        yield Finding("state_unreadable", what, None, REPAIR)
+
+
+def broken_plans(subject: Subject) -> list[str]:
+    """Return the plans of Dagster runs that cannot be read."""
+    plans = [file.path for file in subject.storage.list(layout.PLANS) if file.path.endswith(".json")]
+    return [path for path in plans if not _is_plan(subject.storage.read(path))]
+
+
+def _is_plan(raw: bytes | None) -> bool:
+    if raw is None:  # its run has just ended
+        return True
+    try:
+        msgspec.json.decode(raw, type=dict[date, Build])
+    except UNREADABLE:
+        return False
+    return True
+
+
+def lost(subject: Subject) -> Iterator[Finding]:
+    """Find files of state that are not there, though others tell that they were."""
+    for check, is_lost, path, since in (
+        ("lake_json_missing", subject.lake_is_lost, layout.LAKE, "calls have landed"),
+        ("landed_missing", subject.landed_is_lost, layout.LANDED, "calls have landed"),
+        ("manifest_missing", subject.manifest_is_lost, layout.MANIFEST, "days were published"),
+    ):
+        if is_lost:
+            yield Finding(check, f"{subject.storage.address(path)} is missing, though {since}.", None, REPAIR)

@@ -1,0 +1,147 @@
+"""The lake as it stood at one moment: its small files, each read once, so that all checks speak of the same state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+from pipelines.build.workspace import known_shaping
+from pipelines.dictionary import TABLES
+from pipelines.errors import ChorusCallsError
+from pipelines.extract.journal import Journal
+from pipelines.lake import layout, raw, state
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.state import BrokenStateError, Kept, LakeRecord, Landed, Manifest
+from pipelines.lake.storage import StoredFile
+from pipelines.lake.versions import Shaping
+from pipelines.serve.catalog import read_generation
+from pipelines.settings import Settings
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class Found(Generic[T]):
+    """A file of state as it was found.
+
+    Attributes:
+        path: Where it is.
+        value: What it holds; None where it is not there or cannot be read.
+        error: Why it cannot be read.
+    """
+
+    path: str
+    value: T | None = None
+    error: ChorusCallsError | None = None
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is no such file."""
+        return self.value is None and self.error is None
+
+    @property
+    def broken(self) -> bool:
+        """Whether it is there and not what it should be; one of a newer program is not broken."""
+        return isinstance(self.error, BrokenStateError)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is examined.
+
+    Attributes:
+        settings: The settings of this process.
+        storage: The lake's files.
+        shaping: What the settings shape tables with; None where the PII key is not there.
+        lake: state/lake.json.
+        landed: state/landed.json.
+        journal: state/scan.json.
+        manifest: manifest.json.
+        generation: The catalog's; None where there is no catalog to read.
+        raw: The files of raw.
+    """
+
+    settings: Settings
+    storage: LocalStorage
+    shaping: Shaping | None
+    lake: Found[LakeRecord]
+    landed: Found[Landed]
+    journal: Found[Journal]
+    manifest: Found[Manifest]
+    generation: int | None
+    raw: list[StoredFile]
+
+    @property
+    def root(self) -> Path:
+        """The lake's folder."""
+        return Path(self.storage.address())
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has landed here yet, so far as anything tells."""
+        files = (self.lake, self.landed, self.journal, self.manifest)
+        return all(found.missing for found in files) and not self.raw and not self.was_published
+
+    @property
+    def was_published(self) -> bool:
+        """Whether anything but the manifest says that days were published."""
+        return bool(self.generation) or any((self.root / table).is_dir() for table in TABLES)
+
+    @property
+    def landed_is_lost(self) -> bool:
+        """Whether calls have landed and the log of them is not there."""
+        lost = self.landed.missing and raw.log_is_lost(self.storage, Kept(layout.LANDED, Landed(), None))
+        return lost or (self.landed.missing and bool(self.raw) and self.was_published)
+
+    @property
+    def manifest_is_lost(self) -> bool:
+        """Whether days were published and the manifest is not there."""
+        return self.manifest.missing and self.was_published
+
+    @property
+    def nothing_is_published(self) -> bool:
+        """Whether there is no manifest because nothing was published yet."""
+        return self.manifest.missing and not self.manifest_is_lost
+
+    @property
+    def lake_is_lost(self) -> bool:
+        """Whether calls have landed and the lake's identity is not there."""
+        return self.lake.missing and (bool(self.raw) or not self.landed.missing)
+
+    @property
+    def lake_shaping(self) -> Shaping | None:
+        """What shapes the lake's tables: what its writers agreed on, else the settings."""
+        lake = self.lake.value
+        return Shaping(lake.shaping, lake.table_version) if lake else self.shaping
+
+
+def look_at(settings: Settings) -> Subject:
+    """Read a lake's small files.
+
+    Raises:
+        SettingsError: The outcome maps cannot be used.
+    """
+    storage = LocalStorage(settings.lake_path)
+    # The order matters while others write: what is published has landed, and what counts in landed.json is in raw.
+    return Subject(
+        settings=settings,
+        storage=storage,
+        shaping=known_shaping(settings),
+        generation=read_generation(settings.catalog_path),
+        manifest=_find(storage, layout.MANIFEST, Manifest),
+        lake=_find(storage, layout.LAKE, LakeRecord),
+        journal=_find(storage, layout.SCAN, Journal),
+        landed=_find(storage, layout.LANDED, Landed),
+        raw=storage.list("raw"),
+    )
+
+
+def _find(storage: LocalStorage, path: str, kind: type[T]) -> Found[T]:
+    try:
+        kept = state.read(storage, path, kind)
+    except ChorusCallsError as error:
+        return Found(path, error=error)
+    return Found(path, kept.value if kept else None)

@@ -1,0 +1,306 @@
+"""Merged raw files hold what the small ones held, and whatever goes wrong on the way costs no version of any call."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.build.day import VersionBuilder, plan_builds
+from pipelines.build.days import build_days, days_to_build
+from pipelines.dictionary.schemas import raw_schema
+from pipelines.lake import compaction, raw, state
+from pipelines.lake.cleaning import clean
+from pipelines.lake.compaction import compact
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.state import LandedDay
+from pipelines.lake.versions import fingerprint, stale_days
+from tests.support.built import build, lake_of
+from tests.support.extraction import call, raw_rows
+from tests.support.histories import histories
+from tests.support.lakes import land as land_payloads
+from tests.support.lakes import place, published_rows, workspace
+from tests.support.small_lake import SHAPING
+
+DAY = date(2026, 3, 10)
+FIRST = datetime(2026, 3, 11, 8, tzinfo=UTC)
+IDS = ["a", "b", "ca", "é", "𝄞"]
+
+
+class DiedError(BaseException):
+    """Stands for a process that ends between two steps."""
+
+
+@pytest.fixture
+def storage(tmp_path) -> LocalStorage:
+    return LocalStorage(tmp_path / "lake")
+
+
+def land(storage, name, *versions, day=DAY, kind=raw.CALLS):
+    """Land versions (call id, hour, payload or None) as one file of a day."""
+    rows = [
+        {
+            "call_id": call_id,
+            "landed_at": FIRST + timedelta(hours=hour),
+            "sync_id": name,
+            "payload_hash": None if payload is None else f"hash of {payload}",
+            "deleted": payload is None,
+            "payload": payload,
+        }
+        for call_id, hour, payload in versions
+    ]
+    kept = state.load_landed(storage)
+    file = raw.write_versions(storage, kind, day, pa.Table.from_pylist(rows, schema=raw_schema()), name)
+    raw.count(kept.value.days.setdefault(day, LandedDay()), kind, name, file)
+    state.commit(storage, kept)
+
+
+def land_many(storage, number, *, day=DAY, first=0):
+    """Land one call in so many files, a version in each."""
+    for hour in range(first, first + number):
+        land(storage, f"2026031{hour // 24 + 1}T{hour % 24:02d}0000000000Z-5f", ("a", hour, f"version {hour}"), day=day)
+
+
+def compacted(storage):
+    return compact(storage, state.load_landed(storage))
+
+
+def files(storage, day=DAY, kind=raw.CALLS):
+    """The names of the files that count of a day."""
+    return sorted(raw.counted(state.load_landed(storage).value.days[day], kind))
+
+
+def seen(storage):
+    """All that readers of raw can be told of a day."""
+    landed = state.load_landed(storage).value.days[DAY]
+    rejected = raw.known_versions(storage, DAY, landed, raw.REJECTED).rows()
+    return {
+        "newest": [
+            [row for part in raw.read_day(storage, DAY, landed, chunk) for row in part.to_pylist()] for chunk in (2, 99)
+        ],
+        "known": raw.known_versions(storage, DAY, landed).rows(),
+        "payloads": raw.payloads(storage, DAY, landed, IDS),
+        "rejected": sorted(rejected, key=repr),
+        "rejected rows": sorted(raw.read_rejected(storage, DAY, landed).to_pylist(), key=repr),
+        "versions": sorted((row for kind in ("calls", "rejected") for row in raw_rows(storage, kind)), key=repr),
+        "digest": landed.digest,
+    }
+
+
+def digest_of_landed_names(storage, kinds=(raw.CALLS, raw.REJECTED)):
+    """The digest that counting gives for the names under which a day's rows have landed."""
+    names = [
+        (origin, kind)
+        for kind in kinds
+        for name in files(storage, kind=kind)
+        for origin in raw.landed_names(
+            pq.read_schema(storage.root / f"raw/{kind}/call_date={DAY}/{name}.parquet"), name
+        )
+    ]
+    counted = LandedDay()
+    for name, kind in sorted(names):
+        raw.count(counted, kind, name, state.LandedFile(1, 1))
+    return counted.digest
+
+
+VERSIONS = st.lists(
+    st.tuples(st.sampled_from(IDS), st.integers(0, 4), st.none() | st.text(max_size=3)), min_size=1, max_size=5
+)
+REJECTED = st.lists(
+    st.tuples(st.none() | st.sampled_from(IDS), st.integers(0, 4), st.text(max_size=3)), min_size=1, max_size=3
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    received=st.tuples(
+        st.lists(VERSIONS, min_size=1, max_size=6), st.lists(REJECTED, max_size=3), st.lists(VERSIONS, max_size=3)
+    ),
+    many=st.integers(2, 4),
+    budget=st.sampled_from([1, compaction.BUDGET]),
+)
+def test_readers_are_told_the_same_before_and_after(tmp_path_factory, received, many, budget):
+    calls, rejected, more = received
+    storage = LocalStorage(tmp_path_factory.mktemp("lake"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compaction, "MANY", many)
+        patch.setattr(compaction, "BUDGET", budget)
+        patch.setattr(raw, "ROW_GROUP", 3)
+        for number, versions in enumerate(calls):
+            land(storage, f"{number}-x", *versions)
+        for number, versions in enumerate(rejected):
+            land(storage, f"{number}-x", *versions, kind=raw.REJECTED)
+        for hour in range(2):
+            before, digest = seen(storage), digest_of_landed_names(storage)
+            expected = [(DAY, kind) for kind in (raw.CALLS, raw.REJECTED) if len(files(storage, kind=kind)) >= many]
+            assert sorted(compacted(storage)) == expected
+            assert seen(storage) == before
+            assert digest_of_landed_names(storage) == digest
+            assert budget == 1 or all(len(files(storage, kind=kind)) == 1 for _, kind in expected)
+            for number, versions in enumerate(more):
+                land(storage, f"{7 + hour}{number}-x", *versions)
+
+
+@settings(max_examples=8, deadline=None)
+@given(history=histories(), number=st.integers(2, 5))
+def test_tables_are_the_same_and_no_day_turns_stale(history, number):
+    with lake_of(history, files=number) as lake, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compaction, "MANY", 2)
+        before = build(lake, history.days)
+        landed = state.load_landed(lake.storage).value
+        compacted(lake.storage)
+        after = state.load_landed(lake.storage).value
+        clean(lake.storage, timedelta(days=1))
+        assert all(fingerprint(landed, day, SHAPING) == fingerprint(after, day, SHAPING) for day in history.days)
+        for file in lake.storage.list("days"):
+            lake.storage.delete(file.path)
+        assert build(lake, history.days) == before
+
+
+@pytest.fixture
+def lake(tmp_path):
+    """A lake with two built days of one call each, of which eight versions have landed."""
+    opened = workspace(tmp_path / "lake")
+    for number in range(8):
+        landed_at = FIRST + timedelta(hours=number)
+        sent = [call(f"call-{day}", createdAt=f"2026-03-{day}T10:00:00Z", summary=f"{number}") for day in (10, 11)]
+        land_payloads(opened, place((item.decode() for item in sent), landed_at), name=f"{number}-x")
+    build_days(opened, days_to_build(opened))
+    return opened
+
+
+def test_a_published_day_stays_published(lake):
+    landed = state.load_landed(lake.storage)
+    assert len(compact(lake.storage, landed)) == 2
+    assert days_to_build(lake) == []
+    assert stale_days(landed.value, state.load_manifest(lake.storage).value, lake.shaping) == []
+    assert [row["version_count"] for row in published_rows(lake, DAY)["calls"]] == [8]
+
+
+def test_a_build_that_has_planned_before_still_finds_its_files(lake):
+    rows = published_rows(lake, DAY)
+    planned = state.load_landed(lake.storage).value
+    assert compacted(lake.storage)
+    [build] = plan_builds(lake, [DAY], planned).values()
+    for file in lake.storage.list(f"days/call_date={DAY}"):
+        lake.storage.delete(file.path)
+    assert VersionBuilder(lake, planned).build(DAY, build.version).passed
+    assert published_rows(lake, DAY) == rows
+
+
+def test_few_files_stay_as_they_are(storage):
+    land_many(storage, compaction.MANY - 1)
+    before = storage.list("")
+    assert compacted(storage) == []
+    assert storage.list("") == before
+
+
+def test_the_merged_file_takes_the_place_of_the_small_ones_in_the_order_of_names(storage):
+    land_many(storage, 8)
+    assert compacted(storage) == [(DAY, raw.CALLS)]
+    [merged] = files(storage)
+    assert merged.startswith("20260311T070000000000Z-compact-")
+    land_many(storage, 1, first=8)
+    assert files(storage) == [merged, "20260311T080000000000Z-5f"]
+    assert compacted(storage) == []
+
+
+def test_large_files_are_left_alone(storage, monkeypatch):
+    land(storage, "20260311T005959000000Z-5f", *[(f"large {number}", 0, "x") for number in range(300)])
+    [large] = files(storage)
+    monkeypatch.setattr(compaction, "SMALL", state.load_landed(storage).value.days[DAY].calls[large].bytes)
+    land_many(storage, 8, first=1)
+    compacted(storage)
+    assert len(files(storage)) == 2
+    assert large in files(storage)
+
+
+def test_only_so_much_is_merged_at_once_and_the_newest_files_first(storage, monkeypatch):
+    land_many(storage, 12)
+    oldest = files(storage)[:9]
+    nbytes = raw.read_file(storage, raw.CALLS, DAY, oldest[0]).nbytes
+    monkeypatch.setattr(compaction, "BUDGET", int(3.5 * nbytes))
+    compacted(storage)
+    assert files(storage)[:-1] == oldest
+    monkeypatch.setattr(compaction, "BUDGET", 1)
+    before = seen(storage)
+    for left in (9, 8, 7, 7):
+        compacted(storage)
+        assert len(files(storage)) == left
+    assert seen(storage) == before
+
+
+def test_the_days_with_the_most_files_come_first(storage, monkeypatch):
+    monkeypatch.setattr(compaction, "DAYS_AT_ONCE", 2)
+    days = [DAY + timedelta(days=number) for number in range(3)]
+    for day, number in zip(days, (8, 10, 9), strict=True):
+        land_many(storage, number, day=day)
+    assert compacted(storage) == [(days[1], raw.CALLS), (days[2], raw.CALLS)]
+    assert compacted(storage) == [(days[0], raw.CALLS)]
+    assert compacted(storage) == []
+
+
+@pytest.mark.parametrize("step", ["nothing written", "first day written", "all written", "committed"])
+def test_a_process_that_dies_at_any_step_loses_nothing(storage, monkeypatch, step):
+    for day in (DAY, DAY + timedelta(days=1)):
+        land_many(storage, 9, day=day)
+    before = seen(storage)
+    written, real_write, real_commit = [], raw.write_versions, state.commit
+
+    def write(*args, **options):
+        if len(written) == ["nothing written", "first day written", "all written", "committed"].index(step):
+            raise DiedError
+        written.append(args)
+        return real_write(*args, **options)
+
+    def commit(*args):
+        if step == "committed":
+            real_commit(*args)
+        raise DiedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(raw, "write_versions", write)
+        patch.setattr(state, "commit", commit)
+        with pytest.raises(DiedError):
+            compacted(storage)
+    assert len(files(storage)) == (1 if step == "committed" else 9)
+    assert seen(storage) == before
+    clean(storage, timedelta(days=1))
+    assert seen(storage) == before
+    counted = sum(len(day.calls) for day in state.load_landed(storage).value.days.values())
+    assert len(storage.list("raw")) == counted
+    compacted(storage)
+    assert len(files(storage)) == 1
+    assert seen(storage) == before
+
+
+def test_a_day_that_cannot_be_merged_stays_as_it_is_and_the_others_are_merged(storage, caplog):
+    days = [DAY, DAY + timedelta(days=1)]
+    for day in days:
+        land_many(storage, 8, day=day)
+    path = storage.root / f"raw/calls/call_date={days[0]}/{files(storage)[3]}.parquet"
+    path.write_bytes(b"no Parquet")
+    with caplog.at_level(logging.WARNING):
+        assert compacted(storage) == [(days[1], raw.CALLS)]
+    assert str(days[0]) in caplog.text
+    assert [len(files(storage, day)) for day in days] == [8, 1]
+
+
+def test_a_full_disk_changes_nothing(storage, monkeypatch, caplog):
+    land_many(storage, 8)
+    before = seen(storage)
+
+    def swap(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(storage, "swap", swap)
+    with caplog.at_level(logging.WARNING):
+        assert compacted(storage) == []
+    assert "No space left" in caplog.text
+    assert len(files(storage)) == 8
+    assert seen(storage) == before
