@@ -67,8 +67,9 @@ def build_days(
     begun = time.monotonic()
     report = BuildReport()
     with workspace.storage.lock("lake", shared=True):
+        manifest = state.load_manifest(workspace.storage).value
         landed = state.load_landed(workspace.storage).value
-        builds = plan_builds(workspace, days, landed)
+        builds = plan_builds(workspace, days, manifest, landed)
         todo = {}
         for day, build in builds.items():
             audit = read_audit(workspace.storage, day, build.version)
@@ -88,7 +89,7 @@ def build_days(
                 on_day(day)
         report.built.sort()
         report.published = publish(workspace.storage, workspace.shaping, builds, workspace.catalog)
-        if report.built:  # a version that was lost and is back is published already, but not linked
-            settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    if report.built:  # a version that was lost and is back is published already, but not linked
+        settle(workspace.storage, workspace.catalog, workspace.keep_versions)
     report.seconds = time.monotonic() - begun
     return report

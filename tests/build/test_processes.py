@@ -70,7 +70,7 @@ def test_a_process_that_dies_ends_the_build(lake, processors, monkeypatch):
     monkeypatch.setattr(processes, "_open", sys.exit)  # any function that a process started anew can find
     landed = state.load_landed(lake.storage).value
     with pytest.raises(BrokenProcessPool):
-        list(processes.build_versions(lake, plan_builds(lake, DAYS, landed), landed))
+        list(processes.build_versions(lake, plan_builds(lake, DAYS, state.Manifest(), landed), landed))
 
 
 def test_an_idle_process_takes_days_that_others_have_not_begun():

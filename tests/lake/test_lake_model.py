@@ -16,13 +16,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pipelines.build import days as build_days
-from pipelines.build import processes
 from pipelines.dictionary import TABLES
-import pipelines.extract.sync as sync
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.landing import Landing
-from pipelines.lake import disk, layout, raw, state
+from pipelines.lake import layout, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.plans import read_plan
 from pipelines.lake.settle import settle
@@ -71,20 +67,7 @@ class Programs(RuleBasedStateMachine):
         self.readers: dict[int, Reader] = {}
         self.runs: list[str] = []
         self.said = 0
-        self.replace_slow_parts()
-
-    def replace_slow_parts(self) -> None:
-        """A model's clock, no second process, no waiting for the disk, small tables."""
-        self.patch.setattr(state, "now", lambda: self.lake.now)
-        self.patch.setitem(Landing.__init__.__kwdefaults__, "clock", lambda: self.lake.now)
-        self.patch.setattr(disk, "sync", lambda _: None)
-        self.patch.setattr(disk, "sync_folder", lambda _: None)
-        self.patch.setattr(processes, "_processors", lambda: 1)
-        self.patch.setattr(processes, "VersionBuilder", programs.SmallBuilder)
-        self.patch.setattr(build_days, "publish", programs.publishing)
-        self.patch.setattr(raw, "known_versions", programs.known_versions)
-        self.patch.setattr(raw, "payloads", programs.payloads)
-        self.patch.setattr(sync, "record", lambda *_: None)
+        programs.replace_slow_parts(self.patch, self.lake)
 
     @initialize()
     def first_calls(self) -> None:

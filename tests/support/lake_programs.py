@@ -11,14 +11,16 @@ from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
+import pytest
 
-from pipelines.build import days
+from pipelines.build import days, processes
 from pipelines.build.day import plan_builds
 from pipelines.build.workspace import Workbench
 from pipelines.dictionary import CORE_TABLES, MARTS
 from pipelines.extract.client import Page
+from pipelines.extract.landing import Landing
 from pipelines.extract.sync import sync
-from pipelines.lake import identity, layout, publish, raw, state
+from pipelines.lake import compaction, disk, identity, layout, publish, raw, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.plans import drop_plan, read_plan, write_plan
 from pipelines.lake.publish import Build, Published
@@ -149,6 +151,35 @@ def publishing(storage: Storage, shaping: Shaping, builds: Mapping[date, Build],
     return publish.publish(storage, shaping, builds, *rest)
 
 
+def replace_slow_parts(patch: pytest.MonkeyPatch, lake: ModelledLake) -> None:
+    """Let the product work with the model's clock, small tables, no second process and no waiting for the disk."""
+    patch.setattr(state, "now", lambda: lake.now)
+    patch.setitem(Landing.__init__.__kwdefaults__, "clock", lambda: lake.now)
+    patch.setattr(disk, "sync", lambda _: None)
+    patch.setattr(disk, "sync_folder", lambda _: None)
+    patch.setattr(processes, "_processors", lambda: 1)
+    patch.setattr(processes, "VersionBuilder", SmallBuilder)
+    patch.setattr(days, "publish", publishing)
+    patch.setattr(raw, "known_versions", known_versions)
+    patch.setattr(raw, "payloads", payloads)
+    patch.setattr(compaction, "MANY", 3)
+    patch.setattr("pipelines.extract.sync.record", lambda *_: None)
+
+
+def land(lake: ModelledLake, api: Listing) -> None:
+    """Do as `chorus-calls sync --full --no-build` does."""
+    workspace = lake.workspace()
+    identity.admit(workspace.storage, workspace.shaping)
+    sync(workspace.storage, api, start_date=date(2026, 1, 1), full=True)
+
+
+def publish_only(lake: ModelledLake, builds: Mapping[date, Build]) -> None:
+    """Publish what is built."""
+    workspace = lake.workspace()
+    with workspace.storage.lock("lake", shared=True):
+        publishing(workspace.storage, workspace.shaping, builds, workspace.catalog)
+
+
 def command_sync(lake: ModelledLake, api: Listing, *, full: bool = False) -> None:
     """Do as `chorus-calls sync` does."""
     workspace = lake.workspace()
@@ -168,8 +199,13 @@ def command_build(lake: ModelledLake, shaping: Shaping, *, accept: bool = False)
 
 def tick(lake: ModelledLake) -> None:
     """Do as the sensor does, beside telling Dagster."""
+    identity.admit(lake.storage, lake.shaping)
+    clean_up(lake)
+
+
+def clean_up(lake: ModelledLake) -> None:
+    """Mend the lake, and remove what nobody needs."""
     workspace = lake.workspace()
-    identity.admit(workspace.storage, workspace.shaping)
     settle(workspace.storage, workspace.catalog, workspace.keep_versions)
 
 
@@ -179,8 +215,9 @@ def dagster_run(lake: ModelledLake, run: str) -> None:
     storage = workspace.storage
     identity.admit(storage, workspace.shaping)
     with storage.lock("lake", shared=True):
+        manifest = state.load_manifest(storage).value
         landed = state.load_landed(storage).value
-        builds = plan_builds(workspace, sorted(landed.days), landed)
+        builds = plan_builds(workspace, sorted(landed.days), manifest, landed)
         write_plan(storage, run, builds)
         for day, build in builds.items():
             if read_audit(storage, day, build.version) is None:
