@@ -35,7 +35,7 @@ class Stage:
         """Let a program come to its end; where it has to wait for another, that one goes on just as far as needed."""
         actor = self.start(name, *rest, **options)
         while not actor.done:
-            assert actor.go_on() or any([other.go_on(1) for other in self.actors if other is not actor])
+            assert actor.go_on() or any(other.go_on(1) for other in self.actors if other is not actor)
         end(actor)
 
     def change(self, *days: date) -> None:

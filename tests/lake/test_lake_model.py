@@ -76,7 +76,7 @@ class Programs(RuleBasedStateMachine):
         programs.command_sync(self.lake, self.api, full=True)
 
     @rule(day=days, number=st.integers(0, 2), bad=st.booleans())
-    def api_moves(self, day: date, number: int, bad: bool) -> None:  # noqa: FBT001 - drawn
+    def api_moves(self, day: date, number: int, bad: bool) -> None:
         self.said += 1
         self.api.say(day, f"call-{day}-{number}", programs.BAD if bad else f"text {self.said}")
 
@@ -99,12 +99,12 @@ class Programs(RuleBasedStateMachine):
 
     @has_room
     @rule(full=st.booleans(), stop=stops)
-    def start_sync(self, full: bool, stop: Stop) -> None:  # noqa: FBT001 - drawn
+    def start_sync(self, full: bool, stop: Stop) -> None:
         self.start(stop, "command_sync", self.api, full=full)
 
     @has_room
     @rule(shaping=st.sampled_from(SHAPINGS), accept=st.booleans(), stop=stops)
-    def start_build(self, shaping: Any, accept: bool, stop: Stop) -> None:  # noqa: FBT001 - drawn
+    def start_build(self, shaping: Any, accept: bool, stop: Stop) -> None:
         self.start(stop, "command_build", shaping, accept=accept)
 
     @has_room
@@ -150,7 +150,7 @@ class Programs(RuleBasedStateMachine):
             return False
 
     @rule(failing=st.booleans())
-    def disk_of_the_catalog(self, failing: bool) -> None:  # noqa: FBT001 - drawn
+    def disk_of_the_catalog(self, failing: bool) -> None:
         self.lake.catalog.failing = failing
 
     @invariant()
@@ -211,9 +211,7 @@ class Programs(RuleBasedStateMachine):
         assert rows == self.api.days()
         for day, entry in manifest.days.items():
             for table in TABLES:
-                assert self.files.is_linked(
-                    layout.table_file(day, entry.version, table), layout.link_file(day, table)
-                )
+                assert self.files.is_linked(layout.table_file(day, entry.version, table), layout.link_file(day, table))
 
     def nothing_is_left_over(self) -> None:
         landed = state.load_landed(self.files).value
@@ -221,7 +219,9 @@ class Programs(RuleBasedStateMachine):
         for run in self.runs:
             needed |= {layout.version_folder(*item) for item in _planned(self.files, run)}
         assert {file.path.rpartition("/")[0] for file in self.files.list("days")} <= needed
-        counted = {f"{layout.raw_folder('calls', day)}/{name}.parquet" for day in DAYS for name in landed.days[day].calls}
+        counted = {
+            f"{layout.raw_folder('calls', day)}/{name}.parquet" for day in DAYS for name in landed.days[day].calls
+        }
         assert {file.path for file in self.files.list("raw")} == counted
 
 

@@ -150,4 +150,5 @@ def finish(actors: Sequence[Actor]) -> None:
         AssertionError: They wait for each other.
     """
     while waiting := [actor for actor in actors if not actor.done]:
-        assert any([actor.go_on(10) for actor in waiting]), [(actor.name, actor.next) for actor in waiting]
+        moved = sum(actor.go_on(10) for actor in waiting)
+        assert moved, [(actor.name, actor.next) for actor in waiting]

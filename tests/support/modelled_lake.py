@@ -150,7 +150,12 @@ class ModelledLake:
         assert new in now or program().bases[day] == old, (day, old, new)
         if old:
             steps = zip(self.places[day, old], self.places[day, new], strict=True)
-            assert all(was <= is_ for was, is_ in steps), (day, "went back", self.places[day, old], self.places[day, new])
+            assert all(was <= is_ for was, is_ in steps), (
+                day,
+                "went back",
+                self.places[day, old],
+                self.places[day, new],
+            )
         audit = read_audit(LocalStorage(self.root), day, new)
         assert audit is not None
         assert audit.passed
