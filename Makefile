@@ -12,7 +12,7 @@ COMPILE_PRODUCT := $(COMPILE) pyproject.toml
 COMPILE_DEV := $(COMPILE) pyproject.toml --group dev --constraints requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-service dev lint lint-locks docs bench lock wheel clean
+.PHONY: help setup demo test test-service dev lint lint-locks docs bench readers lock wheel clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ docs: $(SYNCED) ## Write docs/tables.md from the data dictionary
 
 bench: $(SYNCED) ## Measure speed and memory
 	@$(BIN)/python benchmarks/bench.py
+
+readers: $(SYNCED) ## Show what readers see while days are rewritten; takes a while and some GB
+	@PYTHONPATH=. $(BIN)/python benchmarks/readers.py $(READERS_ARGS)
 
 # Needs no complete .venv, so that locks which cannot be installed can be made again.
 lock: $(UV) ## Write the locks again after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions
