@@ -50,8 +50,8 @@ def plan_builds(workspace: Workspace, days: Sequence[date], manifest: Manifest, 
     Args:
         workspace: The lake.
         days: The days.
-        manifest: What is published. It was read before `landed`: else a version that another build published between the
-            two, from newer inputs, would count as what this one began from, and this one would take the day back.
+        manifest: What is published. It was read before `landed`: else a version that another build published between
+            the two, from newer inputs, would count as what this one began from, and this one would take the day back.
         landed: What has landed; the versions are to be built from just this, whatever lands meanwhile.
     """
     return {

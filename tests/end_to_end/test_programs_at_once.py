@@ -26,13 +26,8 @@ HOLD = (
 
 def start(*words: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *words],
-        env=environment,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    line = [sys.executable, "-c", PROGRAM, *words]
+    return subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def test_syncs_and_builds_at_once_leave_what_the_oracle_says(program, serve):

@@ -13,6 +13,7 @@ from pipelines.lake.versions import fingerprint, stale_days
 from tests.support import lake_programs as programs
 from tests.support.interleaving import Actor, finish
 from tests.support.modelled_lake import KEEP, SHAPINGS, ModelledLake
+from tests.support.small_builder import SmallBuilder
 
 DAY = date(2026, 3, 10)
 AFTER = DAY + timedelta(days=3)
@@ -217,7 +218,7 @@ def test_a_catalog_that_lagged_gives_its_readers_their_whole_time(stage):
 def test_two_who_publish_other_days_lose_neither(stage):
     stage.change(DAY, AFTER)
     landed = state.load_landed(stage.files).value
-    builder = programs.SmallBuilder(stage.lake.workspace(), landed)
+    builder = SmallBuilder(stage.lake.workspace(), landed)
     for day in (DAY, AFTER):
         builder.build(day, stage.current(day))
     actors = [

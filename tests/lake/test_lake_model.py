@@ -28,6 +28,7 @@ from pipelines.lake.versions import fingerprint, stale_days
 from tests.support import lake_programs as programs
 from tests.support.interleaving import Actor, finish
 from tests.support.modelled_lake import KEEP, SHAPINGS, ModelledLake
+from tests.support.small_builder import BAD, calls_of
 
 DAYS = [date(2026, 3, 10), date(2026, 3, 11), date(2026, 3, 13)]
 TURNS = [
@@ -78,7 +79,7 @@ class Programs(RuleBasedStateMachine):
     @rule(day=days, number=st.integers(0, 2), bad=st.booleans())
     def api_moves(self, day: date, number: int, bad: bool) -> None:
         self.said += 1
-        self.api.say(day, f"call-{day}-{number}", programs.BAD if bad else f"text {self.said}")
+        self.api.say(day, f"call-{day}-{number}", BAD if bad else f"text {self.said}")
 
     def start(self, stop: Stop, name: str, *rest: Any, **options: Any) -> None:
         work = getattr(programs, name)
@@ -207,7 +208,7 @@ class Programs(RuleBasedStateMachine):
         assert stale_days(landed, manifest, self.lake.shaping) == []
         assert self.lake.catalog.made.days == manifest.days
         assert self.lake.catalog.generation() == manifest.generation
-        rows = {day: programs.calls_of(self.files, day, entry.version) for day, entry in manifest.days.items()}
+        rows = {day: calls_of(self.files, day, entry.version) for day, entry in manifest.days.items()}
         assert rows == self.api.days()
         for day, entry in manifest.days.items():
             for table in TABLES:
@@ -219,9 +220,7 @@ class Programs(RuleBasedStateMachine):
         for run in self.runs:
             needed |= {layout.version_folder(*item) for item in _planned(self.files, run)}
         assert {file.path.rpartition("/")[0] for file in self.files.list("days")} <= needed
-        counted = {
-            f"{layout.raw_folder('calls', day)}/{name}.parquet" for day in DAYS for name in landed.days[day].calls
-        }
+        counted = {layout.raw_file("calls", day, name) for day in DAYS for name in landed.days[day].calls}
         assert {file.path for file in self.files.list("raw")} == counted
 
 

@@ -149,13 +149,8 @@ class ModelledLake:
         now = {fingerprint(landed, day, shaping) for landed, shaping in self.inputs[program().inputs_before :]}
         assert new in now or program().bases[day] == old, (day, old, new)
         if old:
-            steps = zip(self.places[day, old], self.places[day, new], strict=True)
-            assert all(was <= is_ for was, is_ in steps), (
-                day,
-                "went back",
-                self.places[day, old],
-                self.places[day, new],
-            )
+            past, present = self.places[day, old], self.places[day, new]
+            assert all(was <= is_ for was, is_ in zip(past, present, strict=True)), (day, "went back", past, present)
         audit = read_audit(LocalStorage(self.root), day, new)
         assert audit is not None
         assert audit.passed
