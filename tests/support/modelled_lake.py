@@ -62,6 +62,10 @@ class WatchedStorage(SteppedStorage):
             yield stream
         self._lake.committed(path)
 
+    def delete(self, path: str) -> None:
+        super().delete(path)
+        self._lake.removed(path)
+
     @contextmanager
     def lock(self, name: str, *, shared: bool = False, wait: float | None = None) -> Iterator[None]:
         with super().lock(name, shared=shared, wait=wait):
@@ -120,6 +124,14 @@ class ModelledLake:
         else:
             lake = msgspec.json.decode(data, type=LakeRecord)
             self._moved_inputs(landed, Shaping(lake.shaping, lake.table_version))
+
+    def removed(self, path: str) -> None:
+        """Judge whether a file might be removed: none of a version that inputs gave when the program began to clean."""
+        folder, _, file = path.rpartition("/")
+        if folder.startswith(layout.DAYS):
+            landed, shaping = self.inputs[program().inputs_before]
+            current = {layout.version_folder(day, fingerprint(landed, day, shaping)) for day in landed.days}
+            assert folder not in current, file
 
     def _moved_inputs(self, landed: Landed, shaping: Shaping) -> None:
         self.inputs.append((landed, shaping))
