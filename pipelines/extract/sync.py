@@ -181,8 +181,8 @@ class _Run:
         """Land what is held back, then write down how far the scan is proven."""
         self._landing.flush()
         self._unsaved = 0
-        if self._report.mode == FULL and self._scan.tail:
-            scan = self._scan
+        scan = self._scan
+        if self._report.mode == FULL and scan.tail and scan.ending in {None, Ending.LIMITED}:  # else it is over
             self._journal.value.cut = Cut(
                 started_at=self._scan_began,
                 newest=self._newest,

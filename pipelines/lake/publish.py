@@ -12,7 +12,7 @@ from pipelines.lake import layout, state
 from pipelines.lake.identity import lake_shaping
 from pipelines.lake.state import Kept, Manifest, PublishedDay
 from pipelines.lake.storage import Storage
-from pipelines.lake.versions import Shaping, VerdictRecord, fingerprint, read_audit
+from pipelines.lake.versions import Shaping, VerdictRecord, fingerprint, read_audit, shaping_digest
 
 
 class Catalog(Protocol):
@@ -23,6 +23,12 @@ class Catalog(Protocol):
 
     def generation(self) -> int | None:
         """Return the generation of the manifest it was made from, None where there is no catalog."""
+
+    def is_unfinished(self) -> bool:
+        """Say whether one is being made, or whoever made one was killed."""
+
+    def remove_unfinished(self) -> None:
+        """Remove what those left who were killed while they made one; the caller holds the publish lock."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], ca
             elif build.version != fingerprint(landed, day, wanted) and build.base != current_version:
                 result.superseded.append(day)
             else:
-                _judge(storage, manifest, day, build.version, result)
+                _judge(storage, manifest, day, build.version, result, shaping=shaping)
         if result.published:
             wait_anew(kept, catalog)
             _give_up_others(storage, manifest, result.published)
@@ -86,7 +92,9 @@ def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], ca
     return result
 
 
-def _judge(storage: Storage, manifest: Manifest, day: date, version: str, result: Published) -> None:
+def _judge(
+    storage: Storage, manifest: Manifest, day: date, version: str, result: Published, *, shaping: Shaping
+) -> None:
     """Put a complete version into the manifest, or refuse it for what its checks found."""
     audit = read_audit(storage, day, version)
     if audit is None:
@@ -94,7 +102,13 @@ def _judge(storage: Storage, manifest: Manifest, day: date, version: str, result
     if not audit.passed:
         result.refused[day] = audit.failed
         return
-    manifest.days[day] = PublishedDay(version=version, published_at=state.now(), rows=audit.rows, bytes=audit.bytes)
+    manifest.days[day] = PublishedDay(
+        version=version,
+        published_at=state.now(),
+        rows=audit.rows,
+        bytes=audit.bytes,
+        shaping=shaping_digest(shaping),
+    )
     result.published.append(day)
 
 

@@ -71,6 +71,7 @@ def replace_slow_parts(patch: pytest.MonkeyPatch, lake: ModelledLake) -> None:
     patch.setattr(processes, "_processors", lambda: 1)
     patch.setattr(processes, "VersionBuilder", SmallBuilder)
     patch.setattr(days, "publish", publishing)
+    patch.setattr(days, "BATCH", 2)
     patch.setattr(raw, "known_versions", small_builder.known_versions)
     patch.setattr(raw, "payloads", small_builder.payloads)
     patch.setattr(compaction, "MANY", 3)
