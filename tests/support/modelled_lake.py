@@ -20,6 +20,7 @@ from pipelines.lake import layout
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.state import LakeRecord, Landed, Manifest, ShapingRecord
 from pipelines.lake.versions import Shaping, fingerprint, read_audit
+from tests.support.catalogs import RememberingCatalog
 from tests.support.interleaving import SteppedStorage, pause
 
 KEEP = timedelta(hours=24)
@@ -29,24 +30,19 @@ SHAPINGS = [
 ]
 
 
-@dataclass
-class WatchedCatalog:
+class WatchedCatalog(RememberingCatalog):
     """A catalog that keeps what it was made from; making it needs every file that it names."""
 
-    lake: ModelledLake
-    made: Manifest | None = None
-    failing: bool = False
+    def __init__(self, lake: ModelledLake) -> None:
+        super().__init__()
+        self.made: Manifest | None = None
+        self._lake = lake
 
     def make(self, manifest: Manifest) -> None:
         pause("make")
-        if self.failing:
-            message = "no space left"
-            raise OSError(message)
-        assert self.lake.lacking(manifest) == []
+        super().make(manifest)
+        assert self._lake.lacking(manifest) == []
         self.made = deepcopy(manifest)
-
-    def generation(self) -> int | None:
-        return self.made.generation if self.made else None
 
 
 class WatchedStorage(SteppedStorage):
