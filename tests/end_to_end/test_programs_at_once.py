@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.extract import sync
+from pipelines.extract.item import same_call
 from pipelines.lake import layout, state
 from pipelines.lake.local import LocalStorage
 from pipelines.serve.catalog import read_generation
@@ -43,7 +44,9 @@ def test_syncs_and_builds_at_once_leave_what_the_oracle_says(program, serve):
             assert "Traceback" not in err
         world.advance(hours=5)
     program.sync("--full")
-    assert program.newest() == sorted(item.decode() for item in world.items())
+    # The addresses of recordings alone may be older: a new one is no change of a call.
+    listed = sorted(world.items())
+    assert all(same_call(known.encode(), item) for known, item in zip(program.newest(), listed, strict=True))
     program.assert_tables_are_the_oracles()
     manifest = state.load_manifest(LocalStorage(program.lake)).value
     assert read_generation(program.lake / "chorus.duckdb") == manifest.generation
