@@ -86,8 +86,9 @@ def build_days(
     begun = time.monotonic()
     report = BuildReport()
     with workspace.storage.lock("lake", shared=True):
+        manifest = state.load_manifest(workspace.storage).value
         landed = state.load_landed(workspace.storage).value
-        builds = plan_builds(workspace, days, landed)
+        builds = plan_builds(workspace, days, manifest, landed)
         for day, build in builds.items():
             audit = read_audit(workspace.storage, day, build.version)
             if audit is None:

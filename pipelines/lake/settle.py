@@ -8,7 +8,7 @@ from datetime import timedelta
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.cleaning import clean
-from pipelines.lake.publish import Catalog, swing_links, unlinked
+from pipelines.lake.publish import Catalog, catalog_lags, swing_links, unlinked, wait_anew
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import lost_days
@@ -59,6 +59,9 @@ def _serve(storage: Storage, catalog: Catalog, done: Settled) -> None:
     with storage.lock("publish"):
         kept = state.load_manifest(storage)
         if catalog_lags(kept, catalog) and not lost_days(storage, kept.value):
+            if kept.value.unreferenced:
+                wait_anew(kept, catalog)
+                state.commit(storage, kept)
             catalog.make(kept.value)
             done.catalog_made = True
         catalog.remove_unfinished()
@@ -66,12 +69,6 @@ def _serve(storage: Storage, catalog: Catalog, done: Settled) -> None:
         for path in stray_links(storage, kept):
             storage.delete(path)
             done.links_removed += 1
-
-
-def catalog_lags(manifest: state.Kept[Manifest], catalog: Catalog) -> bool:
-    """Say whether the catalog was made from an older manifest than the present one, or not at all."""
-    made_from = catalog.generation()
-    return made_from is None or made_from < manifest.value.generation
 
 
 def stray_links(storage: Storage, manifest: state.Kept[Manifest]) -> list[str]:

@@ -89,7 +89,7 @@ def test_a_process_that_dies_ends_the_build(lake, processors, monkeypatch):
     monkeypatch.setattr(processes, "_open", sys.exit)  # any function that a process started anew can find
     landed = state.load_landed(lake.storage).value
     with pytest.raises(BrokenProcessPool):
-        list(processes.build_versions(lake, [plan_builds(lake, DAYS, landed)], landed))
+        list(processes.build_versions(lake, [plan_builds(lake, DAYS, state.Manifest(), landed)], landed))
 
 
 def test_the_processes_of_a_killed_build_end_too():
