@@ -13,7 +13,7 @@ import pytest
 
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.deletions import Allowance
-from pipelines.extract.outcome import Ending
+from pipelines.extract.outcome import Ending, Order
 from pipelines.extract.report import ScanReport
 from pipelines.lake import layout, raw, state
 from pipelines.lake.storage import Storage
@@ -235,6 +235,18 @@ def test_a_list_without_order_marks_nothing(storage):
     account.lose(["c003"])
     report = account.sync(storage, order="shuffled")
     assert report.complete
+    assert gone(storage) == {}
+
+
+def test_a_short_list_in_a_mixed_order_marks_nothing(storage):
+    account = Account(6)
+    account.sync(storage)
+    account.lose(["c003"])
+    account.others = [call(name, createdAt=created.isoformat()) for name, created in sorted(account.calls.items())]
+    account.others = [account.others[place * 2 % 5] for place in range(5)]
+    account.calls = {}
+    report = account.sync(storage)
+    assert (report.complete, report.order) == (True, Order.NONE)
     assert gone(storage) == {}
 
 
