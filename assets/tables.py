@@ -13,7 +13,7 @@ from pipelines.build.workspace import Workspace
 from pipelines.dictionary import TABLES, ColumnType
 from pipelines.dictionary.dagster_schema import dagster_schema
 from pipelines.lake import layout
-from pipelines.lake.versions import VersionTables
+from pipelines.lake.version_tables import VersionTables
 from pipelines.orchestration.day_events import CODE_VERSION, built_event
 from pipelines.partitions import DAILY
 from pipelines.settings import load_settings

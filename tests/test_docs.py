@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import importlib
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pipelines.build.days import build_days
 from pipelines.cli.main import COMMANDS
 from pipelines.dictionary import RATIOS
 from pipelines.serve.catalog import open_catalog
 from pipelines.settings import Settings
-from tests.support.lakes import land, place, workspace
-from tests.support.simulated import START, small_world
+from tests.support.guide import BLOCK, ROOT, blocks
+from tests.support.lakes import example_lake
 
-ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "data/README.md"]
 LAKE_PAGES = ("docs/metrics.md", "docs/lake.md", "README.md")
 
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return [text for name, text in BLOCK.findall(page.read_text()) if name == language]
 
 
 def code(page: Path) -> Iterator[str]:
@@ -141,27 +133,26 @@ def test_folders_import_only_what_the_architecture_allows(room):
 def folder(tmp_path_factory):
     """A folder in which `data/lake` is a small published lake."""
     path = tmp_path_factory.mktemp("docs")
-    opened = workspace(path / "data/lake")
-    strange = {"id": "strange", "status": "paused", "createdAt": START.isoformat(), "cost": "much"}
-    strange["transcript"] = [{"role": "narrator", "content": "Once upon a time"}]
-    days = place([item.decode() for item in small_world().items(START)] + [json.dumps(strange)])
-    land(opened, days)
-    for day in days:  # a day alone is built in this process
-        build_days(opened, [day])
+    example_lake(path / "data/lake")
     return path
 
 
-def examples(language: str) -> list[tuple[str, str]]:
-    return [(page, block) for page in LAKE_PAGES for block in blocks(ROOT / page, language)]
-
-
-@pytest.mark.parametrize(("page", "sql"), examples("sql"))
+@pytest.mark.parametrize(("page", "sql"), [(page, sql) for page in LAKE_PAGES for sql in blocks(ROOT / page, "sql")])
 def test_queries_answer(folder, page, sql):
     with open_catalog(folder / "data/lake/chorus.duckdb") as catalog:
         assert catalog.execute(sql).fetchall(), page
 
 
-@pytest.mark.parametrize(("page", "program"), examples("python"))
-def test_programs_run(folder, page, program, monkeypatch):
+@pytest.mark.parametrize("page", LAKE_PAGES)
+def test_programs_run(folder, page, monkeypatch):
+    """The programs of a page run one after the other, as in a notebook: later ones use what earlier ones made."""
     monkeypatch.chdir(folder)
-    exec(compile(program, page, "exec"), {"__name__": "example"})
+    known = {"__name__": "example"}
+    for program in blocks(ROOT / page, "python"):
+        exec(compile(in_its_place(ROOT / page, program), page, "exec"), known)
+
+
+def in_its_place(page: Path, program: str) -> str:
+    """Put lines before a program, so that an error names the line of the page."""
+    text = page.read_text()
+    return "\n" * text.count("\n", 0, text.index(program)) + program

@@ -21,7 +21,8 @@ from pipelines.lake import raw, state
 from pipelines.lake.publish import Build
 from pipelines.lake.state import Landed
 from pipelines.lake.tables import write_table
-from pipelines.lake.versions import Audit, VerdictRecord, VersionTables, fingerprint, write_audit
+from pipelines.lake.version_tables import VersionTables
+from pipelines.lake.versions import Audit, VerdictRecord, fingerprint, write_audit
 from pipelines.metrics import (
     CALL_COLUMNS,
     HOURLY_CALL_COLUMNS,

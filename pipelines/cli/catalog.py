@@ -31,7 +31,7 @@ def command(target: Path | None) -> None:
         with storage.lock("publish"):
             manifest = state.load_manifest(storage).value
             if target is None:
-                catalog.make(manifest)
+                catalog.make_anew(manifest)
             else:
                 catalog.make_marts_only(manifest, target)
     except FileExistsError as error:

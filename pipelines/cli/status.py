@@ -45,6 +45,8 @@ def _lines(status: LakeStatus) -> Iterator[tuple[str, str]]:
     yield "published", f"{_span(status.published)}; {rows}"
     yield "last published", _moment(status.committed_at)
     yield "stale", _days(status.stale)
+    if status.under_old_settings:
+        yield "under old settings", f"{status.under_old_settings:,} days"
     for day, checks in status.refused.items():
         yield "refused", f"{day} ({', '.join(checks)})"
     yield "rejected", f"{status.rejected_items:,} items"

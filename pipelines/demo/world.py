@@ -112,7 +112,7 @@ def alone(folder: Path) -> Iterator[None]:
     """
     with ExitStack() as held:
         try:
-            held.enter_context(LocalStorage(folder).lock("demo", wait=False))
+            held.enter_context(LocalStorage(folder).lock("demo", wait=0))
         except LakeBusyError:
             message = "Another demo is running here. Wait until it has ended."
             raise ChorusCallsError(message) from None

@@ -18,7 +18,7 @@ from pipelines.doctor.raw_files import footer_rows, landed_names, parts_of
 from pipelines.lake import layout, raw, state
 from pipelines.lake.state import Landed, LandedDay, LandedFile, Manifest, PublishedDay
 from pipelines.lake.storage import Storage, StoredFile
-from pipelines.lake.versions import Shaping, fingerprint, read_audit
+from pipelines.lake.versions import Shaping, fingerprint, read_audit, shaping_digest
 from pipelines.serve.catalog import open_catalog, read_generation
 
 _Place = tuple[str, str]
@@ -168,11 +168,16 @@ def manifest_from_versions(storage: Storage, landed: Landed, shaping: Shaping, c
     manifest = Manifest(generation=(read_generation(catalog) or 0) + 1, committed_at=state.now())
     shown = _versions_of(catalog)
     for day in sorted(landed.days.keys() | shown.keys()):
-        for version in (fingerprint(landed, day, shaping), shown.get(day)):
+        current = fingerprint(landed, day, shaping)
+        for version in (current, shown.get(day)):
             audit = read_audit(storage, day, version) if version else None
             if version and audit and audit.passed:
                 manifest.days[day] = PublishedDay(
-                    version=version, published_at=state.now(), rows=audit.rows, bytes=audit.bytes
+                    version=version,
+                    published_at=state.now(),
+                    rows=audit.rows,
+                    bytes=audit.bytes,
+                    shaping=shaping_digest(shaping) if version == current else "",
                 )
                 break
     return manifest

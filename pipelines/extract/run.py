@@ -158,7 +158,8 @@ class Run:
         self._landing.flush()
         self._unsaved = 0
         scan = self._scan
-        if self._report.mode == FULL and isinstance(scan, Scan) and scan.tail:
+        is_over = scan.ending not in {None, Ending.LIMITED}
+        if self._report.mode == FULL and isinstance(scan, Scan) and scan.tail and not is_over:
             self._journal.value.cut = cut_off(
                 scan, started_at=self._scan_began, newest=self._newest, head=self._head, pages_before=self._pages_before
             )

@@ -39,7 +39,12 @@ def version_folder(day: date, version: str) -> str:
 
 def table_file(day: date, version: str, table: str) -> str:
     """Return the file of one table in one version of a day."""
-    return f"{version_folder(day, version)}/{table}.parquet"
+    return table_in(version_folder(day, version), table)
+
+
+def table_in(folder: str, table: str) -> str:
+    """Return the file of one table in the folder of a version."""
+    return f"{folder}/{table}.parquet"
 
 
 def link_file(day: date, table: str) -> str:

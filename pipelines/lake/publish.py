@@ -11,7 +11,7 @@ from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.state import Manifest, PublishedDay
 from pipelines.lake.storage import Storage
-from pipelines.lake.versions import Shaping, VerdictRecord, fingerprint, read_audit
+from pipelines.lake.versions import Shaping, VerdictRecord, fingerprint, read_audit, shaping_digest
 
 
 class Catalog(Protocol):
@@ -22,6 +22,12 @@ class Catalog(Protocol):
 
     def generation(self) -> int | None:
         """Return the generation of the manifest it was made from, None where there is no catalog."""
+
+    def is_unfinished(self) -> bool:
+        """Say whether one is being made, or whoever made one was killed."""
+
+    def remove_unfinished(self) -> None:
+        """Remove what those left who were killed while they made one; the caller holds the publish lock."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], ca
             elif build.version != fingerprint(landed, day, shaping) and build.base != current_version:
                 result.superseded.append(day)
             else:
-                _judge(storage, manifest, day, build.version, result)
+                _judge(storage, manifest, day, build.version, result, shaping=shaping)
         if result.published:
             _give_up_others(storage, manifest, result.published)
             if kept.raw is None:  # also where it was lost, a newer state has a higher number
@@ -77,7 +83,9 @@ def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], ca
     return result
 
 
-def _judge(storage: Storage, manifest: Manifest, day: date, version: str, result: Published) -> None:
+def _judge(
+    storage: Storage, manifest: Manifest, day: date, version: str, result: Published, *, shaping: Shaping
+) -> None:
     """Put a complete version into the manifest, or refuse it for what its checks found."""
     audit = read_audit(storage, day, version)
     if audit is None:
@@ -85,7 +93,13 @@ def _judge(storage: Storage, manifest: Manifest, day: date, version: str, result
     if not audit.passed:
         result.refused[day] = audit.failed
         return
-    manifest.days[day] = PublishedDay(version=version, published_at=state.now(), rows=audit.rows, bytes=audit.bytes)
+    manifest.days[day] = PublishedDay(
+        version=version,
+        published_at=state.now(),
+        rows=audit.rows,
+        bytes=audit.bytes,
+        shaping=shaping_digest(shaping),
+    )
     result.published.append(day)
 
 

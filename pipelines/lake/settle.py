@@ -49,14 +49,19 @@ def settle(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Sett
 def _serve(storage: Storage, catalog: Catalog, done: Settled) -> None:
     """Bring what readers open up to the manifest."""
     kept = state.load_manifest(storage)
-    lags = catalog_lags(kept, catalog)
-    if not lags and not unlinked(storage, kept.value, kept.value.days) and not stray_links(storage, kept):
+    if not (
+        catalog_lags(kept, catalog)
+        or catalog.is_unfinished()
+        or unlinked(storage, kept.value, kept.value.days)
+        or stray_links(storage, kept)
+    ):
         return
     with storage.lock("publish"):
         kept = state.load_manifest(storage)
         if catalog_lags(kept, catalog) and not lost_days(storage, kept.value):
             catalog.make(kept.value)
             done.catalog_made = True
+        catalog.remove_unfinished()
         done.links_swung = swing_links(storage, kept.value, kept.value.days)
         for path in stray_links(storage, kept):
             storage.delete(path)

@@ -59,12 +59,16 @@ class LakeRecord(msgspec.Struct):
 
 
 class PublishedDay(msgspec.Struct, frozen=True):
-    """The version of a day that readers see, with rows and bytes by table."""
+    """The version of a day that readers see, with rows and bytes by table.
+
+    `shaping` tells which settings it was built with; empty where an older program published it.
+    """
 
     version: str
     published_at: datetime
     rows: dict[str, int]
     bytes: dict[str, int]
+    shaping: str = ""
 
 
 class Manifest(msgspec.Struct):

@@ -6,13 +6,12 @@ From it follow what is stale, what exists already and what may be published.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import msgspec
-import polars as pl
 import pyarrow.parquet as pq
 
 from pipelines.dictionary import TABLES
@@ -20,6 +19,9 @@ from pipelines.json_source import UNREADABLE
 from pipelines.lake import layout
 from pipelines.lake.state import Landed, Manifest, ShapingRecord
 from pipelines.lake.storage import Storage
+
+if TYPE_CHECKING:
+    from pipelines.lake.version_tables import VersionTables
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ def fingerprint(landed: Landed, day: date, shaping: Shaping) -> str:
         [[known.digest if known else "" for known in days], shaping.table_version, shaping.record]
     )
     return hashlib.sha256(text).hexdigest()[:24]
+
+
+def shaping_digest(shaping: Shaping) -> str:
+    """Return a short hash of what shapes tables, to tell days that were built with other settings."""
+    return hashlib.sha256(msgspec.json.encode([shaping.table_version, shaping.record])).hexdigest()[:12]
 
 
 def stale_days(landed: Landed, manifest: Manifest, shaping: Shaping) -> list[date]:
@@ -129,74 +136,15 @@ def write_audit(
     Raises:
         FileNotFoundError: A table's file is missing.
     """
-    tables = tables or VersionTables(storage, day, version)
-    rows = {table: tables.rows(table) for table in TABLES}
-    sizes = {table: storage.size(layout.table_file(day, version, table)) or 0 for table in TABLES}
+    files = {table: layout.table_file(day, version, table) for table in TABLES}
+    rows = {table: tables.rows(table) if tables else _rows(storage, file) for table, file in files.items()}
+    sizes = {table: storage.size(file) or 0 for table, file in files.items()}
     audit = Audit(checks_version=checks_version, bytes=sizes, rows=rows, verdicts=list(verdicts))
     with storage.create(f"{layout.version_folder(day, version)}/{layout.AUDIT}", read_only=True) as stream:
         stream.write(msgspec.json.format(msgspec.json.encode(audit), indent=1))
     return audit
 
 
-_SMALL = 400_000
-"""A file of fewer bytes is read whole: that takes no longer than reading some columns twice."""
-
-
-class VersionTables:
-    """The tables of one version of a day, as they were written, for checks, marts and metadata.
-
-    What is read of a table is kept, since checks and marts read the same columns again and again; only tables of more
-    than one row group can be read without keeping them, by `batches`.
-    """
-
-    def __init__(self, storage: Storage, day: date, version: str) -> None:
-        self.day = day
-        self._storage = storage
-        self._version = version
-        self._scans: dict[str, pl.LazyFrame] = {}
-        self._heights: dict[str, list[int]] = {}
-        self._columns: dict[str, dict[str, pl.Series]] = {}
-
-    def _scan(self, table: str) -> pl.LazyFrame:
-        if table not in self._scans:
-            self._scans[table] = pl.scan_parquet(self._storage.address(self._path(table)))
-        return self._scans[table]
-
-    def _row_groups(self, table: str) -> list[int]:
-        """Return how many rows each row group of a table's file has."""
-        if table not in self._heights:
-            with self._storage.open_input(self._path(table)) as source:
-                file = pq.read_metadata(source)
-            self._heights[table] = [file.row_group(group).num_rows for group in range(file.num_row_groups)]
-        return self._heights[table]
-
-    def _path(self, table: str) -> str:
-        return layout.table_file(self.day, self._version, table)
-
-    def rows(self, table: str) -> int:
-        """Return how many rows a table has."""
-        return sum(self._row_groups(table))
-
-    def frame(self, table: str, columns: Sequence[str]) -> pl.DataFrame:
-        """Return some columns of a whole table."""
-        known = self._columns.setdefault(table, {})
-        missing = [name for name in columns if name not in known]
-        if missing:
-            small = (self._storage.size(self._path(table)) or 0) < _SMALL
-            rows = self._scan(table) if small else self._scan(table).select(missing)
-            known.update({column.name: column for column in rows.collect()})
-        return pl.DataFrame([known[name] for name in columns])
-
-    def batches(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Return some columns of a table a row group at a time, in the file's order."""
-        heights = self._row_groups(table)
-        if len(heights) <= 1:
-            yield self.frame(table, columns)
-            return
-        rows = self._scan(table).select(columns)
-        for start, height in zip(accumulate(heights, initial=0), heights, strict=False):
-            yield rows.slice(start, height).collect()
-
-    def schema(self, table: str) -> pl.Schema:
-        """Return the columns and types that a table was written with."""
-        return self._scan(table).collect_schema()
+def _rows(storage: Storage, file: str) -> int:
+    with storage.open_input(file) as source:
+        return int(pq.read_metadata(source).num_rows)

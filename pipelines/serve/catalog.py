@@ -18,9 +18,10 @@ from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError, SettingsError
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
+from pipelines.serve.carried import carry, signature
 from pipelines.serve.contents import Contents
 from pipelines.serve.ddl import literal, name
-from pipelines.serve.files import replaced_file
+from pipelines.serve.files import leftovers, remove_leftovers, replaced_file
 
 # What DuckDB clients from 1.2 on can read; a file in the newest format opens in hardly any BI tool.
 _STORAGE_VERSION: Final = "v1.2.0"
@@ -45,15 +46,26 @@ class DuckDBCatalog:
         self._currency = currency
 
     def make(self, manifest: Manifest) -> None:
-        """Make the catalog anew from a manifest, in one step for its readers.
+        """Make the next catalog from a manifest, in one step for its readers; only days that changed are read.
 
         The caller holds the publish lock.
 
         Raises:
             ChorusCallsError: DuckDB cannot write it, or read a file that it needs.
         """
+        with suppress(duckdb.Error):  # no catalog, or none to be read, or held by who may write it
+            self._write(self.path, manifest, before=self.path)
+            return
+        self.make_anew(manifest)
+
+    def make_anew(self, manifest: Manifest) -> None:
+        """Make the catalog from the published files alone, whatever the present one holds.
+
+        Raises:
+            ChorusCallsError: DuckDB cannot write it, or read a file that it needs.
+        """
         try:
-            self._write(self.path, manifest, marts_only=False)
+            self._write(self.path, manifest)
         except duckdb.IOException as error:
             message = (
                 f"The catalog {self.path} could not be made: {error}. What is published stays so; "
@@ -76,10 +88,22 @@ class DuckDBCatalog:
         """Return the generation of the manifest it was made from, None where there is no catalog to read."""
         return read_generation(self.path)
 
-    def _write(self, target: Path, manifest: Manifest, *, marts_only: bool) -> None:
-        contents = Contents(self._storage, manifest, currency=self._currency, marts_only=marts_only)
+    def is_unfinished(self) -> bool:
+        """Say whether one is being made, or whoever made one was killed."""
+        return bool(leftovers(self.path))
+
+    def remove_unfinished(self) -> None:
+        """Remove what those left who were killed while they made one; the caller holds the publish lock."""
+        remove_leftovers(self.path)
+
+    def _write(self, target: Path, manifest: Manifest, *, marts_only: bool = False, before: Path | None = None) -> None:
         # More threads end hardly sooner, since the commit has but one, and spend a quarter more on waiting.
         with replaced_file(target) as temporary, duckdb.connect(config={"threads": 1}) as connection:
+            expected = signature(self._storage.address(), self._currency)
+            carried = carry(connection, str(before), manifest, expected) if before else None
+            contents = Contents(
+                self._storage, manifest, currency=self._currency, marts_only=marts_only, carried=carried
+            )
             version = f"STORAGE_VERSION {literal(_STORAGE_VERSION)}"
             connection.execute(f"ATTACH {literal(str(temporary))} AS made ({version})")
             connection.execute("USE made")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 import duckdb
@@ -16,6 +17,7 @@ from pipelines.lake import layout, state
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
 from pipelines.serve import ddl
+from pipelines.serve.carried import Carried, signature
 from pipelines.serve.facts import landed_states, newest_call
 from pipelines.serve.freshness import ensure_scans_readable, freshness_query
 from pipelines.serve.helpers import COLUMNS_TABLE, DAYS, DIM_DATE, FRESHNESS, LAKE, TABLES_TABLE
@@ -53,20 +55,36 @@ class Contents:
         manifest: What is published.
         currency: The label shown beside money; empty for none.
         marts_only: Leave out what reads files of the lake, and so all text of calls: the catalog stands alone.
+        carried: What is taken over from the present catalog, attached to the same connection; else all is read anew.
     """
 
-    def __init__(self, storage: Storage, manifest: Manifest, *, currency: str = "", marts_only: bool = False) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        manifest: Manifest,
+        *,
+        currency: str = "",
+        marts_only: bool = False,
+        carried: Carried | None = None,
+    ) -> None:
         self._storage = storage
         self._manifest = manifest
         self._currency = currency
         self._marts_only = marts_only
+        self._carried = carried or Carried({}, frozenset())
+        self._folders = {
+            day: storage.address(layout.version_folder(day, published.version))
+            for day, published in manifest.days.items()
+        }
 
     def write(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Put all of it into the empty database that a connection uses."""
         ensure_scans_readable(self._storage)
         _insert(connection, LAKE, [self._lake()])
-        _insert(connection, DAYS, self._days())
-        relations = [*self._lake_relations(), *self._helper_relations()]
+        days = self._days()
+        _insert(connection, DAYS, days)
+        lacking = {table for day in days for table in (day["lacking"] or "").split(", ")}
+        relations = [*self._lake_relations(lacking), *self._helper_relations()]
         for relation in relations:
             _create(connection, relation)
         for statement in ddl.create_macros():
@@ -80,28 +98,47 @@ class Contents:
             for statement in ddl.comment("VIEW" if relation.is_view else "TABLE", relation.table, relation.columns):
                 connection.execute(statement)
 
-    def _lake_relations(self) -> Iterator[_Relation]:
-        for name in MARTS if self._marts_only else CORE_TABLES + MARTS:
+    def _lake_relations(self, lacking: Collection[str]) -> Iterator[_Relation]:
+        """The lake's own tables; of those that lack columns, each file has to be looked into."""
+        for name in () if self._marts_only else CORE_TABLES:
             table = ddl.labelled(TABLES[name], self._currency)
-            is_core = name in CORE_TABLES
-            query = ddl.rows_of(table, self._addresses(name), alike=is_core and self._are_alike(name))
-            yield _Relation("core" if is_core else "mart", table, table.all_columns, query, is_view=is_core)
+            query = ddl.rows_of(table, self._addresses(name, self._manifest.days), alike=name not in lacking)
+            yield _Relation("core", table, table.all_columns, query, is_view=True)
+        for name in MARTS:
+            table = ddl.labelled(TABLES[name], self._currency)
+            yield _Relation("mart", table, table.all_columns, self._mart(table))
+
+    def _mart(self, table: Table) -> str:
+        """Return the query for a mart's rows: by day, and within it in the order of its file."""
+        if not self._carried.days:
+            return ddl.rows_of(table, self._addresses(table.name, self._manifest.days), alike=False)
+        changed = self._manifest.days.keys() - self._carried.days.keys()
+        read = ddl.rows_of(table, self._addresses(table.name, changed), alike=False)
+        order = ", ".join(f"{ddl.name(column)} NULLS FIRST" for column in ("call_date", *table.sort_by))
+        return f"FROM ({self._carried.rows_of(table)} UNION ALL {read}) ORDER BY {order}"
 
     def _helper_relations(self) -> Iterator[_Relation]:
         yield _Relation("helper", DIM_DATE, DIM_DATE.columns, _CALENDAR)
         query = freshness_query(self._storage)
         yield _Relation("helper", FRESHNESS, FRESHNESS.columns, query, is_view=not self._marts_only)
 
-    def _files(self, table: str) -> list[str]:
-        return [layout.table_file(day, known.version, table) for day, known in sorted(self._manifest.days.items())]
+    def _addresses(self, table: str, days: Iterable[date]) -> list[str]:
+        return [layout.table_in(self._folders[day], table) for day in sorted(days)]
 
-    def _addresses(self, table: str) -> list[str]:
-        return [self._storage.address(file) for file in self._files(table)]
-
-    def _are_alike(self, table: str) -> bool:
-        """Whether every published file has the columns of today's dictionary: after an upgrade some have not."""
-        columns = list(TABLES[table].names)
-        return all(pq.read_schema(self._storage.open_input(file)).names == columns for file in self._files(table))
+    def _lacking(self, day: date) -> str | None:
+        """Name the tables of a day whose files do not have today's columns: after an upgrade some have not."""
+        if self._marts_only:
+            return None
+        if day in self._carried.days:
+            return self._carried.days[day]
+        version = self._manifest.days[day].version
+        lacking = [
+            table
+            for table in CORE_TABLES
+            if pq.read_schema(self._storage.open_input(layout.table_file(day, version, table))).names
+            != list(TABLES[table].names)
+        ]
+        return ", ".join(lacking) or None
 
     def _lake(self) -> dict[str, Any]:
         return {
@@ -110,6 +147,7 @@ class Contents:
             "made_at": state.now(),
             "currency": self._currency or None,
             "newest_call_at": newest_call(self._storage, self._manifest),
+            "signature": None if self._marts_only else signature(self._storage.address(), self._currency),
         }
 
     def _days(self) -> list[dict[str, Any]]:
@@ -121,6 +159,7 @@ class Contents:
                 "published_at": known.published_at,
                 "calls": known.rows.get("calls"),
                 "landed": landed[day],
+                "lacking": self._lacking(day),
             }
             for day, known in sorted(self._manifest.days.items())
         ]

@@ -48,6 +48,7 @@ LAKE: Final = Table(
         Column("made_at", _INSTANT, "When this file was made."),
         Column("currency", _TEXT, "Label of the currency, as set; null where none is."),
         Column("newest_call_at", _INSTANT, "When the newest published call was created; else, when it started."),
+        Column("signature", _TEXT, "Hash of program, dictionary, place and currency; null in a file handed out."),
     ),
 )
 
@@ -63,6 +64,7 @@ DAYS: Final = Table(
         Column("published_at", _INSTANT, "When that version was published."),
         Column("calls", _COUNT, "Rows of the day in the table calls.", unit="calls"),
         Column("landed", _TEXT, "State of the landed calls it was built from; null where newer ones had landed."),
+        Column("lacking", _TEXT, "Tables of the day whose files lack columns that were added since; null where none."),
     ),
 )
 

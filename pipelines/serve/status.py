@@ -14,7 +14,7 @@ from pipelines.lake import layout, state
 from pipelines.lake.identity import lake_shaping
 from pipelines.lake.state import Landed, LandedFile, Manifest
 from pipelines.lake.storage import Storage
-from pipelines.lake.versions import Shaping, fingerprint, read_audit, stale_days
+from pipelines.lake.versions import Shaping, fingerprint, read_audit, shaping_digest, stale_days
 from pipelines.serve.facts import newest_call
 
 
@@ -41,6 +41,7 @@ class LakeStatus:
         generation: How many times days were published.
         committed_at: When days were published last.
         stale: Landed days whose newest state is not published.
+        under_old_settings: Published days that were built with other settings than the lake's, which are stale.
         refused: Those of them that were built and did not pass, with the names of the checks.
         newest_call_at: When the newest published call was created; else, when it started.
         last_scan: The last scan as recorded; None before the first.
@@ -58,6 +59,7 @@ class LakeStatus:
     generation: int
     committed_at: datetime | None
     stale: list[date]
+    under_old_settings: int
     refused: dict[date, list[str]]
     newest_call_at: datetime | None
     last_scan: dict[str, Any] | None
@@ -85,6 +87,7 @@ def lake_status(storage: Storage) -> LakeStatus:
         generation=manifest.generation,
         committed_at=manifest.committed_at,
         stale=stale,
+        under_old_settings=_under_old_settings(manifest, shaping) if shaping else 0,
         refused=_refused(storage, landed, shaping, stale) if shaping else {},
         newest_call_at=newest_call(storage, manifest),
         last_scan=next(iter(scans), None),
@@ -105,6 +108,11 @@ def _rows(files: Iterable[LandedFile]) -> int:
 
 def _rows_by_table(manifest: Manifest) -> dict[str, int]:
     return {table: sum(day.rows.get(table, 0) for day in manifest.days.values()) for table in TABLES}
+
+
+def _under_old_settings(manifest: Manifest, shaping: Shaping) -> int:
+    lakes = shaping_digest(shaping)
+    return sum(day.shaping not in ("", lakes) for day in manifest.days.values())
 
 
 def _refused(storage: Storage, landed: Landed, shaping: Shaping, stale: Iterable[date]) -> dict[date, list[str]]:

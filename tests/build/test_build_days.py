@@ -156,6 +156,26 @@ def test_a_build_that_dies_leaves_no_version_that_counts(lake, landed):
     assert build_days(lake, [day]).published.published == [day]
 
 
+def test_days_are_published_as_they_come_the_newest_first(lake, landed, monkeypatch):
+    monkeypatch.setattr(build_module, "BATCH", 2)
+    days = sorted(landed)
+    states = []
+    publish = build_module.publish
+
+    def publish_and_note(*arguments):
+        published = publish(*arguments)
+        states.append(sorted(manifest(lake).days))
+        return published
+
+    monkeypatch.setattr(build_module, "publish", publish_and_note)
+    report = build_days(lake, days)
+    assert states == [days[-2:], days[-4:], *([days] if len(days) > 4 else [])]
+    assert report.built == report.published.published == days
+    assert manifest(lake).generation == len(states)
+    assert build_days(lake, days).published.already == days
+    assert manifest(lake).generation == len(states) - 1
+
+
 def test_no_days(lake):
     report = build_days(lake, [])
     assert (report.built, report.reused, report.published.published, report.rows) == ([], [], [], {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, date, datetime, timedelta
@@ -9,14 +11,26 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.build import days as days_module
 from pipelines.build import processes
 from pipelines.build.day import plan_builds
 from pipelines.build.days import build_days
+from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
 from tests.support.json_text import to_json
 from tests.support.lakes import land, place, published_rows, workspace
 
 DAYS = [date(2026, 3, 1) + timedelta(days=number) for number in range(6)]
+
+
+KILLED = """
+import os, signal
+from pipelines.build.processes import _other_process
+from pipelines.lake.state import Landed
+with _other_process(None, Landed()) as pool:
+    print(pool.submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def call(call_id: str, day: date) -> str:
@@ -56,13 +70,18 @@ def test_days_come_out_of_several_processes_as_out_of_one(lake, processors, tmp_
         assert published_rows(alone, day) == published_rows(lake, day)
 
 
-@pytest.mark.parametrize("day", [DAYS[0], DAYS[-1]], ids=["of this process", "of another process"])
-def test_an_error_in_one_day_ends_the_build(lake, processors, day):
+@pytest.mark.parametrize("batch", [2, 31])
+@pytest.mark.parametrize("bad", [DAYS[1], DAYS[-1]], ids=["of one process", "of the other"])
+def test_a_day_that_cannot_be_built_keeps_no_other_from_being_published(lake, processors, monkeypatch, bad, batch):
     processors(2)
-    spoil(lake, day)
-    with pytest.raises(Exception, match=r"[Pp]arquet"):
-        build_days(lake, DAYS)
-    assert not state.load_manifest(lake.storage).value.days
+    monkeypatch.setattr(days_module, "BATCH", batch)
+    spoil(lake, bad)
+    heard = []
+    with pytest.raises(ChorusCallsError, match=rf"{bad} could not be built.*[Pp]arquet") as failure:
+        build_days(lake, DAYS, on_day=heard.append)
+    assert failure.value.__cause__ is not None
+    assert sorted(state.load_manifest(lake.storage).value.days) == [day for day in DAYS if day != bad]
+    assert sorted(heard) == DAYS
 
 
 def test_a_process_that_dies_ends_the_build(lake, processors, monkeypatch):
@@ -70,13 +89,34 @@ def test_a_process_that_dies_ends_the_build(lake, processors, monkeypatch):
     monkeypatch.setattr(processes, "_open", sys.exit)  # any function that a process started anew can find
     landed = state.load_landed(lake.storage).value
     with pytest.raises(BrokenProcessPool):
-        list(processes.build_versions(lake, plan_builds(lake, DAYS, landed), landed))
+        list(processes.build_versions(lake, [plan_builds(lake, DAYS, landed)], landed))
+
+
+def test_the_processes_of_a_killed_build_end_too():
+    # The other process has its standard output from the killed one, so reading that comes to its end with the last.
+    ended = subprocess.run([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, timeout=60, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert int(ended.stdout)
 
 
 def test_an_idle_process_takes_days_that_others_have_not_begun():
-    runs = processes._runs([(day, "version") for day in DAYS], 2)
-    taken = []
-    while (after := processes._next(runs, 1)) is not None:
-        taken.append(after[0])
+    work = processes.Work([[(day, "version") for day in DAYS]], 2)
+    taken = taken_by(work, 1)
     assert sorted(taken) == DAYS
     assert taken[:3] == DAYS[3:]
+
+
+def test_the_next_batch_begins_when_the_last_day_of_the_one_before_is_taken():
+    work = processes.Work([[(day, "version") for day in batch] for batch in (DAYS[4:], [], DAYS[1:4], DAYS[:1])], 2)
+    assert work.processes == 2
+    assert [work.take(0), work.take(1)] == [(DAYS[4], "version"), (DAYS[5], "version")]
+    taken = taken_by(work, 0)
+    assert (set(taken[:3]), taken[3:]) == (set(DAYS[1:4]), DAYS[:1])
+    assert work.take(1) is None
+
+
+def taken_by(work: processes.Work, number: int) -> list[date]:
+    taken = []
+    while (after := work.take(number)) is not None:
+        taken.append(after[0])
+    return taken

@@ -82,7 +82,7 @@ class Program:
 
     def assert_tables_are_the_oracles(self, **shaping: Any) -> None:
         """Compare every row of every table with the independent computation over what has landed."""
-        settings = Shaping(pii_key=PII_KEY.encode(), **shaping)
+        settings = Shaping(**{"pii_key": PII_KEY.encode(), **shaping})
         built = self.rows()
         expected = expected_lake(self.versions(), self.versions("rejected"), settings)
         assert sorted(built) == sorted(expected)

@@ -37,7 +37,7 @@ def held_elsewhere(storage, name, mode="alone"):
 
 def is_free(storage, name, *, shared=False):
     try:
-        with storage.lock(name, shared=shared, wait=False):
+        with storage.lock(name, shared=shared, wait=0):
             return True
     except LakeBusyError:
         return False
@@ -76,7 +76,7 @@ def test_a_busy_lake_is_said_in_words(storage):
     with (
         held_elsewhere(storage, "sync"),
         pytest.raises(LakeBusyError, match="Another process is working on the lake") as busy,
-        storage.lock("sync", wait=False),
+        storage.lock("sync", wait=0),
     ):
         pass
     assert busy.value.exit_code == 1

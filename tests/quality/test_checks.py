@@ -11,7 +11,7 @@ import pytest
 from pipelines.dictionary import TABLES
 from pipelines.lake.layout import table_file
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.versions import VersionTables
+from pipelines.lake.version_tables import VersionTables
 from pipelines.metrics import call_metrics_daily, call_volume_hourly, transfer_metrics_daily
 from pipelines.quality import CHECKS, Verdict, audit
 from tests.support.frames import DAY, at, call, frame, leg

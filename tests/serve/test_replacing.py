@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -15,6 +15,7 @@ import pytest
 from pipelines.errors import ChorusCallsError, SettingsError
 from pipelines.lake import layout
 from pipelines.lake.local import LocalStorage
+from pipelines.lake.settle import settle
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog
 from tests.support.small_lake import SmallLake, at
 
@@ -56,12 +57,14 @@ def test_the_catalog_answers_from_any_folder_and_process(tmp_path, monkeypatch):
     assert "2" in done.stdout
 
 
-def test_a_lake_below_a_folder_with_an_odd_name_is_read(tmp_path):
-    lake = SmallLake(tmp_path / "Bob's [1] *lake" / "env=prod")
+@pytest.mark.parametrize("odd", ["Bob's [1] *lake", "two\nlines"])
+def test_a_lake_below_a_folder_with_an_odd_name_is_read(tmp_path, odd):
+    lake = SmallLake(tmp_path / odd / "env=prod")
     lake.publish(MONDAY, calls("c1"))
+    lake.publish(TUESDAY, calls("c2"))
     lake.scans({"started_at": at("2026-01-05 10:00"), "mode": "full", "complete": True})
     catalog = made(lake)
-    assert ask(catalog, "SELECT call_date, call_id FROM calls") == [(MONDAY, "c1")]
+    assert ask(catalog, "SELECT call_date, call_id FROM calls ORDER BY ALL") == [(MONDAY, "c1"), (TUESDAY, "c2")]
     assert ask(catalog, "SELECT last_full_scan_complete FROM data_freshness") == [(True,)]
 
 
@@ -161,6 +164,18 @@ def test_what_a_killed_process_left_is_removed(lake):
     made(lake)
     assert not left.exists()
     assert other.exists()  # of another catalog
+
+
+def test_settling_removes_it_too_though_the_catalog_is_up_to_date(lake):
+    lake.publish(MONDAY, calls("c1"))
+    catalog = made(lake)
+    settle(lake.storage, catalog, timedelta(days=1))
+    left = catalog.path.with_name(".chorus.duckdb.0123.tmp")
+    left.mkdir()
+    file = catalog.path.stat().st_ino
+    settle(lake.storage, catalog, timedelta(days=1))
+    assert not left.exists()
+    assert catalog.path.stat().st_ino == file
 
 
 def test_the_file_is_private_and_in_the_format_that_duckdb_1_2_reads(lake):

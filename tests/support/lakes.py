@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from pipelines.build.days import build_days
 from pipelines.build.workspace import Workspace, open_workspace
 from pipelines.dictionary import TABLES
 from pipelines.lake import identity, layout, raw, state
@@ -19,6 +21,7 @@ from pipelines.settings import Settings
 from tests.oracle.items import Version
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import call_date, usable_call_id
+from tests.support.simulated import START, small_world
 
 PII_KEY = "a key for tests only"
 FIRST_LANDING = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -88,3 +91,14 @@ def published_rows(opened: Workspace, day: date) -> dict[str, list[dict[str, Any
         table: pl.read_parquet(root / layout.table_file(day, version, table), hive_partitioning=False).to_dicts()
         for table in TABLES
     }
+
+
+def example_lake(folder: Path) -> None:
+    """Make a small published lake of simulated calls, and one whose fields are wrong."""
+    opened = workspace(folder)
+    strange = {"id": "strange", "status": "paused", "createdAt": START.isoformat(), "cost": "much"}
+    strange["transcript"] = [{"role": "narrator", "content": "Once upon a time"}]
+    days = place([item.decode() for item in small_world().items(START)] + [json.dumps(strange)])
+    land(opened, days)
+    for day in days:  # a day alone is built in this process
+        build_days(opened, [day])
