@@ -10,12 +10,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[\[\]{},]', re.DOTALL)
 _MEMBER = re.compile(rb'\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*(\S(?:.*\S)?)\s*', re.DOTALL)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+_DEEPEST = 100
+"""Levels of brackets that every parser follows; no table shows a value that lies deeper."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for text that is not JSON by the book or not of the wanted shape."""
@@ -28,6 +32,19 @@ class OutlineError(ValueError):
 def storable(text: str) -> str:
     """Return a text with what no table can hold, NUL and lone surrogates, replaced by U+FFFD."""
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+def decode(source: bytes) -> Any:
+    """Decode JSON by Python's lenient rules, integers as text; what is nested too deep for a parser comes as null.
+
+    Raises:
+        ValueError: It is no JSON.
+    """
+    text = source.decode("utf-8", "replace")
+    try:
+        return json.loads(text, strict=False, parse_int=str)
+    except RecursionError:
+        return json.loads(_shallow(source).decode("utf-8", "replace"), strict=False, parse_int=str)
 
 
 def elements(source: bytes) -> list[bytes]:
@@ -61,6 +78,22 @@ def _key(source: bytes) -> str:
         return str(json.loads(text, strict=False))
     except ValueError:
         return text[1:-1]
+
+
+def _shallow(source: bytes) -> bytes:
+    """The source with null for each object and array that lies too deep."""
+    kept: list[bytes] = []
+    depth, start = 0, 0
+    for match in _TOKEN.finditer(source):
+        if match[0] in b"{[":
+            depth += 1
+            if depth == _DEEPEST + 1:
+                kept += [source[start : match.start()], b"null"]
+        elif match[0] in b"]}":
+            depth -= 1
+            if depth == _DEEPEST:
+                start = match.end()
+    return b"".join([*kept, source[start:]]) if depth <= _DEEPEST else source[:0]
 
 
 def _parts(source: bytes, opening: bytes) -> Iterator[bytes]:

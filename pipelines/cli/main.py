@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import errno
 import importlib
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType, MappingProxyType
 from typing import Final
 
 import click
@@ -32,8 +35,13 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _INTERRUPTED: Final = 130
+_TERMINATED: Final = 143
 _OF_THE_MACHINE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO})
 """Errors of files that a person must mend outside this program: no space, no permission, a broken disk."""
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM came, as from a service manager or `docker stop`: whatever Ctrl-C ends cleanly, this ends too."""
 
 
 class LazyGroup(click.Group):
@@ -83,23 +91,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after the program's name; None takes those of this process.
 
     Returns:
-        The exit code: 0 done, 1 failed, 2 wrong usage or settings, 3 the API refused the key, 130 after Ctrl-C.
+        The exit code: 0 done, 1 failed, 2 wrong usage or settings, 3 the API refused the key, 130 after Ctrl-C,
+        143 after SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     # Asked for after a failure, so it is usually added at the end of the line that failed, behind the command.
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        result = program.main(args=words, prog_name="chorus-calls", standalone_mode=False)
-    except (click.Abort, KeyboardInterrupt):
+        with _stopped_by_sigterm():
+            result = program.main(args=words, prog_name="chorus-calls", standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt) as error:
         click.echo("Interrupted.", err=True)
-        return _INTERRUPTED
+        return _TERMINATED if isinstance(error.__cause__ or error, TerminatedError) else _INTERRUPTED
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the last place that can turn a failure into words
         return _report(error, debug=debug)
     return result if isinstance(result, int) else 0
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a block as Ctrl-C does, where this is the thread that signals come to."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise TerminatedError
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _report(error: Exception, *, debug: bool) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from pipelines.instants import parse_instant
-from pipelines.json_source import UNREADABLE, members, storable
+from pipelines.json_source import UNREADABLE, decode, members, storable
 
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 # Within a JSON string a quote is escaped, so this finds keys alone. A blank address counts as none.
@@ -82,11 +82,10 @@ def same_call(one: bytes, other: bytes) -> bool:
 
 def _read_unusual(item: bytes) -> Head:
     """Read an item that is not as documented: odd types, not JSON by the book, or no call at all."""
-    text = item.decode("utf-8", "replace")
     try:
-        json.loads(text, strict=False, parse_int=str)
+        decode(item)
         sources = members(item)
-    except (ValueError, RecursionError):
+    except ValueError:
         return Head(None, None)
     instants = (_instant(sources.get(name)) for name in ("createdAt", "startedAt"))
     organisation = _string(sources.get("organizationId"))

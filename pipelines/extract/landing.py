@@ -12,10 +12,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
+from pipelines.extract.account import Account
 from pipelines.extract.item import payload_hash, read_head, same_call
 from pipelines.extract.raw_files import Version, write
 from pipelines.lake import raw, state
-from pipelines.lake.identity import admit_organisations
 from pipelines.lake.state import Kept, Landed, LandedDay, LandedFile
 from pipelines.lake.storage import Storage
 
@@ -87,8 +87,7 @@ class Landing:
         self._rejected: dict[str, Version] = {}
         self._rejected_before: set[str] | None = None
         self._rejected_seen: set[str] = set()
-        self._organisations: set[str] = set()
-        self._admitted: set[str] = set()
+        self._account = Account(storage)
         self._bytes = 0
 
     @property
@@ -97,19 +96,22 @@ class Landing:
         return self._bytes >= self._budget
 
     def add(self, items: Iterable[bytes]) -> list[Seen]:
-        """Take the items of a page; where one is there twice, the later one counts."""
+        """Take the items of a page; where one is there twice, the later one counts.
+
+        Raises:
+            ChorusCallsError: The calls belong to another account than the lake's.
+        """
         last = self._clock().astimezone(UTC).date() + timedelta(days=1)
         seen: list[Seen] = []
-        for item in items:
-            head = read_head(item)
+        heads = [(read_head(item), item) for item in items]
+        self._account.require_own({head.organisation for head, _ in heads if head.organisation and head.call_id})
+        for head, item in heads:
             version = Version(head.call_id, payload_hash(item), item)
             day = head.day(self._start_date, last)
             if day is None or head.call_id is None:
                 self._reject(version)
                 seen.append(Seen(head.call_id or f"#{version.payload_hash}", None))
                 continue
-            if head.organisation:
-                self._organisations.add(head.organisation)
             self._hold(self._day(day), head.call_id, version)
             seen.append(Seen(head.call_id, head.instant, day))
         return seen
@@ -123,9 +125,7 @@ class Landing:
         self._drop_equal()
         held = {day: list(entry.held.values()) for day, entry in self._days.items() if entry.held}
         if held or self._rejected:
-            if self._organisations - self._admitted:
-                admit_organisations(self._storage, self._organisations)
-                self._admitted |= self._organisations
+            self._account.admit()
             self._write(held, list(self._rejected.values()))
         self._bytes = 0
         self._forget_days()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pipelines.flatten.source import members, value_of
 from pipelines.instants import parse_instant
+from pipelines.json_source import decode
 
 
 def why_rejected(payload: str) -> str:
     """Return the reason in words, without anything of the item's content."""
     try:
-        value = value_of(payload)
-    except (ValueError, RecursionError):
+        value = decode(payload.encode("utf-8", "replace"))
+    except ValueError:
         return "no JSON; kept in raw/rejected"
     if not isinstance(value, dict):
         return "no object; kept in raw/rejected"
@@ -24,5 +25,8 @@ def why_rejected(payload: str) -> str:
 
 
 def _is_usable_id(source: str | None) -> bool:
-    value = None if source is None else value_of(source)
-    return isinstance(value, (int, float)) or (isinstance(value, str) and bool(value.strip()))
+    if source is None:
+        return False
+    if source.startswith('"'):
+        return bool(str(value_of(source)).strip())
+    return source in {"true", "false"} or source.removeprefix("-")[:1].isdigit()

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.state import LakeRecord
+from pipelines.lake.state import Kept, LakeRecord
 from pipelines.lake.storage import Storage, SwapConflictError
 from pipelines.lake.versions import Shaping
 
@@ -94,23 +94,43 @@ def admit(storage: Storage, shaping: Shaping, *, accept: bool = False) -> None:
             admit(storage, shaping, accept=accept)
 
 
+def require_own(known: Collection[str], organisations: Collection[str]) -> None:
+    """Go on only with calls of known organisations; a lake that knows none takes those that come first.
+
+    Raises:
+        ChorusCallsError: The calls belong to an organisation that the lake does not know.
+    """
+    new = sorted(set(organisations).difference(known))
+    if new and known:
+        message = (
+            f"The API answers with calls of an organisation that is not this lake's ({new[0]}). "
+            "One lake holds one account: use another CHORUS_LAKE for another key."
+        )
+        raise ChorusCallsError(message)
+
+
+def lake_record(storage: Storage) -> Kept[LakeRecord]:
+    """Return who the lake is.
+
+    Raises:
+        ChorusCallsError: No writer has been admitted yet.
+    """
+    kept = state.read(storage, layout.LAKE, LakeRecord)
+    if kept is None:
+        message = f"{storage.address(layout.LAKE)} is missing: the lake has no identity yet. Run `chorus-calls sync`."
+        raise ChorusCallsError(message)
+    return kept
+
+
 def admit_organisations(storage: Storage, organisations: Collection[str]) -> None:
     """Remember whose calls the lake holds; one lake is for one account.
 
     Raises:
         ChorusCallsError: The calls belong to an organisation that a lake with calls does not know.
     """
-    kept = state.read(storage, layout.LAKE, LakeRecord)
-    if kept is None:
-        message = f"{storage.address(layout.LAKE)} is missing: the lake has no identity yet. Run `chorus-calls sync`."
-        raise ChorusCallsError(message)
+    kept = lake_record(storage)
+    require_own(kept.value.organisations, organisations)
     new = sorted(set(organisations) - set(kept.value.organisations))
-    if new and kept.value.organisations:
-        message = (
-            f"The API answers with calls of an organisation that is not this lake's ({new[0]}). "
-            "One lake holds one account: use another CHORUS_LAKE for another key."
-        )
-        raise ChorusCallsError(message)
     if new:
         kept.value.organisations += new
         try:
