@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.program import program, serve
 from tests.support.small_lake import SmallLake
+
+__all__ = ["program", "serve"]
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,142 @@
+"""Lists whose pages or totals are wrong: read to the end all the same, or called incomplete within a few requests."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipelines.errors import ChorusCallsError
+from pipelines.extract.outcome import Ending
+from pipelines.simulator.faults import parse_faults
+from tests.support.extraction import synced
+from tests.support.landed import landed_ids, last_scan, listed_ids
+from tests.support.simulated import simulated_api, small_world
+
+WORLD = small_world(calls=450, days=3)
+IDS = listed_ids(WORLD)
+QUIET = 9
+"""Requests for the list where nothing is wrong: six pages, its end twice more, and its head."""
+
+
+def scanned(storage, faults, **options):
+    with simulated_api(WORLD, faults=parse_faults(faults)) as api:
+        report = synced(storage, api, **options)
+    assert report.complete
+    assert landed_ids(storage) == IDS
+    return report
+
+
+def refused(storage, faults, words):
+    """A sync that has to end incomplete, saying so in these words; returns the record of its scan."""
+    with (
+        simulated_api(WORLD, faults=parse_faults(faults)) as api,
+        pytest.raises(ChorusCallsError, match=rf"^The sync is incomplete: [^\n]*{words}[^\n]*$") as failed,
+    ):
+        synced(storage, api)
+    assert failed.value.exit_code == 1
+    scan = last_scan(storage)
+    assert not scan["complete"]
+    return scan
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_07_a_list_in_another_order_for_each_request_is_read_until_nothing_is_missing(storage, workers):
+    report = scanned(storage, "order:form=shuffled", workers=workers)
+    assert report.ending is Ending.SETTLED
+
+
+@pytest.mark.parametrize("form", ["large", "null"])
+def test_07_where_the_number_of_calls_does_not_prove_it_such_a_list_is_incomplete(storage, form):
+    scan = refused(storage, f"total:form={form},order:form=shuffled", "no stable order")
+    assert scan["pages"] < 200
+
+
+@pytest.mark.parametrize("limit", [50, 7])
+def test_09_an_api_that_gives_less_than_was_asked_for_is_followed_at_its_pace(storage, limit):
+    report = scanned(storage, f"clamp:limit={limit}")
+    assert report.requests <= len(IDS) // (limit - min(10, limit // 2)) + 10
+
+
+def test_10_calls_beyond_what_was_asked_for_are_kept(storage):
+    assert scanned(storage, "more:count=20").requests <= QUIET
+
+
+@pytest.mark.parametrize("form", ["null", "text", "negative", "fraction", "missing", "no_pagination"])
+def test_11_a_total_that_is_none_is_done_without(storage, form):
+    report = scanned(storage, f"total:form={form}")
+    assert (report.total_start, report.total_end) == (None, None)
+    assert report.requests <= QUIET + 2
+
+
+@pytest.mark.parametrize(
+    ("form", "said"), [("small", len(IDS) // 2), ("large", len(IDS) * 2 + 100), ("zero", 0), ("changing", None)]
+)
+def test_12_a_total_that_is_not_true_neither_ends_the_list_nor_prolongs_it(storage, form, said):
+    report = scanned(storage, f"total:form={form}")
+    assert report.requests <= QUIET + 3
+    assert report.calls_seen == len(IDS)
+    assert report.total_end == said or said is None
+
+
+@pytest.mark.parametrize("form", ["small", "large", "zero"])
+def test_12_the_sync_says_that_the_total_is_not_true(program, serve, form):
+    serve(WORLD, faults=parse_faults(f"total:form={form}"))
+    code, out, err = program("sync", "--no-build")
+    assert code == 0
+    assert "full scan complete" in out
+    (line,) = [line for line in err.splitlines() if "counts" in line]
+    assert f"showed {len(IDS)}" in line
+
+
+@pytest.mark.parametrize("faults", ["", "insertions:every=2:count=3", "deletions:every=2:count=3"])
+def test_12_of_a_total_that_is_true_nothing_is_said(program, serve, faults):
+    serve(small_world(calls=250, days=2), faults=parse_faults(faults))
+    code, _, err = program("sync", "--no-build")
+    assert code == 0
+    assert "counts" not in err
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+@pytest.mark.parametrize("faults", ["empty_page:every=1:after=3:times=1", "empty_page:every=3"])
+def test_13_an_empty_page_once_is_no_end(storage, faults, workers):
+    assert scanned(storage, faults, workers=workers).requests <= 2 * QUIET
+
+
+@pytest.mark.parametrize("place", [120, 350])
+def test_13_a_hole_that_stays_costs_what_is_in_it_and_the_sync_says_so(storage, place):
+    scan = refused(storage, f"empty_page:every=1:place={place}", "hole")
+    assert scan["requests"] <= 2 * QUIET
+    missing = set(IDS) - set(landed_ids(storage))
+    assert 0 < len(missing) <= 100
+    with simulated_api(WORLD) as api:
+        assert synced(storage, api).complete
+    assert landed_ids(storage) == IDS
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+@pytest.mark.parametrize("missing", [7, 60, 99])
+def test_14_a_short_page_in_the_middle_hides_nothing(storage, missing, workers):
+    assert scanned(storage, f"short_page:every=3:missing={missing}", workers=workers).requests <= 3 * QUIET
+
+
+def test_15_the_last_page_again_and_again_is_no_loss(storage):
+    assert scanned(storage, "repeat_last").requests <= QUIET + 2
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_15_an_api_that_ignores_the_offset_is_found_out(storage, workers):
+    scan = refused(storage, "ignore_offset", "repeats its pages")
+    assert scan["requests"] <= 60
+    assert len(landed_ids(storage)) == 100
+
+
+def test_15_one_that_does_so_where_there_is_only_one_page_loses_nothing(storage):
+    world = small_world(calls=60, days=1)
+    with simulated_api(world, faults=parse_faults("ignore_offset")) as api:
+        assert synced(storage, api).complete
+    assert landed_ids(storage) == listed_ids(world)
+
+
+def test_16_pages_that_go_in_circles_are_found_out(storage):
+    scan = refused(storage, "cycle:calls=200", "repeats its pages")
+    assert scan["requests"] <= 60
+    assert len(landed_ids(storage)) == 200

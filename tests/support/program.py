@@ -1,0 +1,125 @@
+"""The real program against the simulated API over HTTP, in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines.build import processes
+from pipelines.cli.main import main
+from pipelines.dictionary import TABLES
+from pipelines.simulator import SimulatedApi
+from tests.oracle.compare import assert_same_tables
+from tests.oracle.items import Version
+from tests.oracle.rows import Shaping
+from tests.oracle.tables import expected_lake
+from tests.support.simulated import KEY
+
+PII_KEY = "a pii key for tests only"
+
+
+@dataclass
+class Program:
+    """The command line with its settings, and the lake it writes."""
+
+    lake: Path
+    capture: pytest.CaptureFixture[str]
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        """Run a command; returns exit code, stdout and stderr."""
+        code = main(words)
+        return code, *self.capture.readouterr()
+
+    def sync(self, *options: str) -> dict[str, Any]:
+        """Sync, which must succeed, and return what it did."""
+        code, out, err = self("sync", "--json", *options)
+        assert code == 0, err
+        return json.loads(out)
+
+    def rows(self) -> dict[date, dict[str, list[dict[str, Any]]]]:
+        """The rows of every day, from the files at the places for plain globs."""
+        found: dict[date, dict[str, list[dict[str, Any]]]] = {}
+        for table in TABLES:
+            for folder in sorted((self.lake / table).iterdir()):
+                frame = pl.read_parquet(folder / "data.parquet", hive_partitioning=False)
+                found.setdefault(date.fromisoformat(folder.name.partition("=")[2]), {})[table] = frame.to_dicts()
+        return found
+
+    def versions(self, kind: str = "calls") -> dict[date, list[Version]]:
+        """Everything that has landed, from the raw files that count."""
+        found: dict[date, list[Version]] = {}
+        for day, landed in json.loads((self.lake / "state/landed.json").read_bytes())["days"].items():
+            for name in sorted(landed[kind]):
+                path = self.lake / "raw" / kind / f"call_date={day}" / f"{name}.parquet"
+                moved = pl.col("payload_hash") == "moved"
+                versions = pl.read_parquet(path, hive_partitioning=False)
+                rows = versions.select("call_id", "payload", "landed_at", moved.alias("moved")).rows()
+                found.setdefault(date.fromisoformat(day), []).extend(Version(*row) for row in rows)
+        return found
+
+    def newest(self) -> list[str]:
+        """The newest payload of every call, sorted."""
+        by_call = {}
+        for day, versions in self.versions().items():
+            for version in sorted(versions, key=lambda version: version.landed_at):
+                by_call[day, version.call_id] = version.payload
+        return sorted(by_call.values())
+
+    def files(self) -> dict[str, tuple[int, int]]:
+        """Every file of the lake but those of its state, with its inode and time."""
+        return {
+            path.relative_to(self.lake).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns)
+            for path in self.lake.rglob("*")
+            if path.is_file() and path.relative_to(self.lake).parts[0] != "state"
+        }
+
+    def assert_tables_are_the_oracles(self, **shaping: Any) -> None:
+        """Compare every row of every table with the independent computation over what has landed."""
+        settings = Shaping(**{"pii_key": PII_KEY.encode(), **shaping})
+        built = self.rows()
+        expected = expected_lake(self.versions(), self.versions("rejected"), settings)
+        assert sorted(built) == sorted(expected)
+        for day, tables in expected.items():
+            assert_same_tables(built[day], tables)
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
+    """The program in an empty folder, with the simulated API's key and without waiting for an API that is down."""
+    monkeypatch.chdir(tmp_path)
+    settings = {
+        "CHORUS_API_KEY": KEY,
+        "CHORUS_API_URL": "http://127.0.0.1:1/v1",
+        "CHORUS_LAKE": str(tmp_path / "lake"),
+        "CHORUS_PII_KEY": PII_KEY,
+        "CHORUS_RETRY_SECONDS": "0",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(
+        processes, "_processors", lambda: 1
+    )  # starting others would take longer than building these days
+    return Program(tmp_path / "lake", capsys)
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., SimulatedApi]]:
+    """Start a simulated API over a world, or `items=[...]`, and let the settings name it."""
+    running: list[SimulatedApi] = []
+
+    def start(world: Any = None, **options: Any) -> SimulatedApi:
+        api = SimulatedApi(world, **{"key": KEY, **options}).start()
+        running.append(api)
+        monkeypatch.setenv("CHORUS_API_URL", api.url)
+        return api
+
+    yield start
+    for api in running:
+        api.stop()
