@@ -88,6 +88,8 @@ def call_pages(
         finally:
             # Also when reading was cut off: what has landed is kept, and its days are to be built.
             report_landed(context.instance, load_landed(workspace.storage).value, context.log_event)
+    if report.contradiction:
+        context.log.warning(report.contradiction)
     return dg.MaterializeResult(metadata=_metadata(report))
 
 

@@ -49,6 +49,8 @@ def command(*, full: bool, max_pages: int | None, accept_deletions: bool, no_bui
             if days:  # what did land is built all the same
                 say(build_sentence(build_with_progress(workspace, days)))
             raise
+    if scan.contradiction:
+        say(f"Warning: {scan.contradiction}")
     if not as_json:
         click.echo(_sentence(scan))
     build = None if no_build else build_with_progress(workspace, days_to_build(workspace))
@@ -104,6 +106,8 @@ def _facts(scan: ScanReport) -> dict[str, Any]:
         "calls_deleted": scan.calls_deleted,
         "calls_moved": scan.calls_moved,
         "items_rejected": scan.items_rejected,
+        "total_start": scan.total_start,
+        "total_end": scan.total_end,
         "changed_days": [str(day) for day in scan.changed_days],
         "seconds": round(scan.seconds, 3),
     }

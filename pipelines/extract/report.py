@@ -15,6 +15,8 @@ from pipelines.lake.storage import Storage
 FULL = "full"
 INCREMENTAL = "incremental"
 _KEPT_SCANS = 10_000
+_TRUE_SHARE = 0.9
+"""Of the calls that were seen: an API that counts fewer is wrong, also where calls were removed during the scan."""
 
 SCANS_SCHEMA = pa.schema(
     [
@@ -111,6 +113,17 @@ class ScanReport:
     def complete(self) -> bool:
         """Whether the scan saw all it was for."""
         return self.ending.complete
+
+    @property
+    def contradiction(self) -> str | None:
+        """What is odd about a whole list that was seen to its end: the API's count of calls is another than theirs."""
+        totals = [total for total in (self.total_start, self.total_end) if total is not None]
+        if self.mode != FULL or not self.complete or self.resumed or not totals:
+            return None
+        if min(totals) <= self.calls_seen and max(totals) >= _TRUE_SHARE * self.calls_seen:
+            return None
+        counted = f"{totals[-1]:,} call{'s' * (totals[-1] != 1)}"
+        return f"The API counts {counted}, but its list showed {self.calls_seen:,} and then ended."
 
 
 def record(storage: Storage, report: ScanReport) -> None:
