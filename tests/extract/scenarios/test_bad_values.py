@@ -1,0 +1,205 @@
+"""Values that are wrong: each costs its field, never its call, its page or its day, up to the tables."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pipelines.simulator.faults import parse_faults
+from tests.support.extraction import call
+from tests.support.program import Program
+from tests.support.simulated import small_world
+
+DEEP = "[" * 10_000 + "]" * 10_000
+CREATED = "2026-03-04T10:00:00Z"
+REPLACED = "\ufffd"
+
+
+def written(call_id: str, fields: str) -> bytes:
+    """A call with fields as they are written here, in any JSON or none."""
+    return f'{{"id":"{call_id}","createdAt":"{CREATED}","status":"completed","durationSeconds":60,{fields}}}'.encode()
+
+
+def synced(program: Program, serve, *items: bytes, rejected: int = 0):
+    """The rows of a sync of some items beside a good call, which lands whatever they are; all the oracle's."""
+    serve(items=[*items, call("good", cost=1.5, durationSeconds=60)])
+    scan = program.sync()["scan"]
+    assert scan["complete"]
+    assert scan["items_rejected"] == rejected
+    program.assert_tables_are_the_oracles()
+    days = program.rows().values()
+    rows = {table: [row for day in days for row in day[table]] for table in next(iter(days))}
+    assert [row["cost"] for row in rows["calls"] if row["call_id"] == "good"] == [1.5]
+    assert [row for row in rows["data_issues"] if row["call_id"] == "good"] == []
+    return rows
+
+
+def one(program, serve, fields):
+    """The row of a call with these fields, and where its problems are."""
+    rows = synced(program, serve, written("odd", fields))
+    (row,) = [row for row in rows["calls"] if row["call_id"] == "odd"]
+    assert (row["status"], row["created_at"].isoformat()) == ("completed", "2026-03-04T10:00:00+00:00")
+    return row, [(issue["path"], issue["kind"], issue["raw_value"]) for issue in rows["data_issues"]]
+
+
+@pytest.mark.parametrize(("sent", "cost"), [("NaN", None), ("Infinity", None), ("1e999", None), ("-0.0", 0.0)])
+def test_35_what_is_no_finite_number_is_null_and_noted_as_it_was_sent(program, serve, sent, cost):
+    row, issues = one(program, serve, f'"cost":{sent}')
+    assert row["cost"] == cost
+    assert issues == ([] if cost == 0 else [("$.cost", "invalid_value", sent)])
+
+
+@pytest.mark.parametrize(
+    ("sent", "summary"),
+    [("half \\ud83d pair", f"half {REPLACED} pair"), ("nul \\u0000 in it", f"nul {REPLACED} in it")],
+)
+def test_36_text_that_no_table_can_hold_is_mended_and_noted(program, serve, sent, summary):
+    row, issues = one(program, serve, f'"analysis":{{"summary":"{sent}"}}')
+    assert row["summary"] == summary
+    assert [(path, kind) for path, kind, _ in issues] == [("$.analysis.summary", "invalid_value")]
+
+
+def test_36_bytes_that_are_no_utf8_cost_no_other_call(program, serve):
+    serve(small_world(calls=60, days=1), faults=parse_faults("bad_utf8:every=1"))
+    program.sync()
+    statuses = [row["status"] for day in program.rows().values() for row in day["calls"]]
+    assert sum(REPLACED in status for status in statuses) == 1
+    program.assert_tables_are_the_oracles()
+
+
+def test_37_of_a_key_that_is_there_twice_the_last_one_counts(program, serve):
+    row, issues = one(program, serve, '"cost":1,"metadata":{"a":1,"a":2},"cost":2.5')
+    assert (row["cost"], issues) == (2.5, [])
+    (value,) = [row["value"] for day in program.rows().values() for row in day["call_attributes"]]
+    assert value == "2"
+
+
+def test_37_an_id_that_is_there_twice_is_the_last_one(program, serve):
+    rows = synced(program, serve, b'{"id":"first","id":"last","createdAt":"2026-03-04T10:00:00Z"}')
+    assert [row["call_id"] for row in rows["calls"]] == ["good", "last"]
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 2**63 + 1, 2**70, 10**400])
+def test_38_a_number_of_any_size_is_an_id_digit_by_digit(program, serve, number):
+    rows = synced(
+        program, serve, written("odd", "").replace(b',"durationSeconds":60,', b"").replace(b'"odd"', b"%d" % number)
+    )
+    assert sorted(row["call_id"] for row in rows["calls"]) == sorted([str(number), "good"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "column", "value", "noted"),
+    [
+        ('"cost":0.123456789012345678901234567890', "cost", 0.12345678901234568, []),
+        (f'"cost":{2**70}', "cost", float(2**70), []),
+        (f'"cost":{10**400}', "cost", None, ["$.cost"]),
+        (f'"turnCount":{2**63 - 1}', "turn_count", 2**63 - 1, []),
+        (f'"turnCount":{2**70}', "turn_count", None, ["$.turnCount"]),
+        (f'"callSid":{2**70}', "call_sid", str(2**70), ["$.callSid"]),
+    ],
+)
+def test_38_large_numbers_are_exact_or_null(program, serve, fields, column, value, noted):
+    row, issues = one(program, serve, fields)
+    assert row[column] == value
+    assert [path for path, _, _ in issues] == noted
+
+
+@pytest.mark.parametrize(
+    ("fields", "noted"),
+    [
+        (f'"unheardOf":{DEEP}', []),
+        (f'"metadata":{{"a":{DEEP}}}', []),
+        (f'"cost":{DEEP}', ["$.cost"]),
+        (f'"analysis":{DEEP}', ["$.analysis"]),
+        (
+            f'"startedAt":{DEEP.replace("[", chr(123) + chr(34) + "a" + chr(34) + ":").replace("]", chr(125), 9_999)}',
+            None,
+        ),
+        (f'"transcript":[{{"role":"user","content":{DEEP}}}]', ["$.transcript[0].content"]),
+        (f'"transferCalls":[{{"id":"leg","cost":{DEEP}}}]', ["$.transferCalls[0].cost"]),
+    ],
+)
+def test_40_nesting_without_end_costs_the_value_that_it_is(program, serve, fields, noted):
+    row, issues = one(program, serve, fields)
+    assert row["duration_seconds"] == 60
+    assert [path for path, _, _ in issues] == noted
+
+
+def test_40_an_item_that_is_nothing_but_depth_is_rejected(program, serve):
+    rows = synced(program, serve, DEEP.encode(), f'{{"a":{DEEP}}}'.encode(), rejected=2)
+    assert sorted(row["message"].partition(";")[0] for row in rows["data_issues"]) == ["no object", "no usable id"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "columns", "noted"),
+    [
+        ('"cost":"abc"', {"cost": None}, ["$.cost"]),
+        ('"cost":"12.5"', {"cost": 12.5}, []),
+        ('"cost":"$3"', {"cost": None}, ["$.cost"]),
+        ('"cost":true', {"cost": None}, ["$.cost"]),
+        ('"cost":-1', {"cost": None}, ["$.cost"]),
+        ('"cost":[1]', {"cost": None}, ["$.cost"]),
+        ('"direction":7', {"direction": "7"}, ["$.direction"]),
+        ('"direction":{"a":1}', {"direction": None}, ["$.direction"]),
+        ('"turnCount":"12"', {"turn_count": None}, ["$.turnCount"]),
+        ('"transcript":"hello"', {"message_count": None}, ["$.transcript"]),
+        ('"transcript":{"role":"user"}', {"message_count": None}, ["$.transcript"]),
+        ('"transcript":["hello"]', {"message_count": 1}, ["$.transcript[0]"]),
+        ('"transferCalls":{"id":"leg"}', {"transfer_leg_count": 0}, ["$.transferCalls"]),
+        ('"transferCalls":["leg"]', {"transfer_leg_count": 0}, ["$.transferCalls[0]"]),
+        ('"analysis":[]', {"summary": None}, ["$.analysis"]),
+        ('"metadata":[1]', {"metadata": None}, ["$.metadata"]),
+        ('"contextVariables":"x"', {"context_variables": None}, ["$.contextVariables"]),
+        ('"startedAt":"2026-03-04T10:00:00"', {}, ["$.startedAt"]),
+        ('"startedAt":"soon"', {"started_at": None}, ["$.startedAt"]),
+        ('"endedAt":"2026-02-30T25:61:00Z"', {"ended_at": None}, ["$.endedAt"]),
+        ('"endedAt":1772618400', {"ended_at": None}, ["$.endedAt"]),
+    ],
+)
+def test_41_a_value_of_another_kind_costs_its_field(program, serve, fields, columns, noted):
+    row, issues = one(program, serve, fields)
+    assert {column: row[column] for column in columns} == columns
+    assert row["duration_seconds"] == 60
+    assert [path for path, _, _ in issues] == noted
+
+
+def test_41_a_number_is_an_id_and_what_is_no_call_is_kept_apart(program, serve):
+    items = [
+        b'{"id":12,"createdAt":"2026-03-04T10:00:00Z"}',
+        *(b'{"id":%b,"createdAt":"2026-03-04T10:00:00Z"}' % sent for sent in (b"null", b'""', b"[1]", b"NaN")),
+        b'{"createdAt":"2026-03-04T10:00:00Z"}',
+        *(b"null", b"12", b'"text"', b"[]", b"{}"),
+        call("undated", createdAt="soon"),
+        call("too-old", createdAt="2018-12-31T10:00:00Z"),
+    ]
+    rows = synced(program, serve, *items, rejected=len(items) - 1)
+    assert [row["call_id"] for row in rows["calls"]] == ["12", "good"]
+    rejected = [row["message"].partition(";")[0] for row in rows["data_issues"] if row["kind"] == "rejected_item"]
+    assert sorted(set(rejected)) == [
+        "a date before CHORUS_START_DATE or after tomorrow",
+        "no object",
+        "no usable createdAt or startedAt",
+        "no usable id",
+    ]
+    assert program.sync("--full")["scan"]["items_rejected"] == len(items) - 1  # seen again, and not kept again
+    assert sum(len(kept) for kept in program.versions("rejected").values()) == len(items) - 1
+
+
+def test_42_a_field_that_nobody_knows_is_kept_and_changes_nothing(program, serve):
+    row, issues = one(program, serve, '"sentiment":{"score":[1,2]}')
+    assert issues == []
+    (payload,) = [text for text in program.newest() if "sentiment" in text]
+    assert json.loads(payload)["sentiment"] == {"score": [1, 2]}
+    assert "sentiment" not in row
+
+
+def test_42_fields_that_are_gone_from_all_calls_are_null(program, serve):
+    rows = synced(program, serve, *(call(f"call-{number}", status=...) for number in range(5)))
+    assert {row["outcome"] for row in rows["calls"] if row["call_id"] != "good"} == {"unknown"}
+
+
+def test_42_fields_that_have_another_type_in_all_calls_are_noted_in_each(program, serve):
+    rows = synced(program, serve, *(call(f"call-{number}", cost={"amount": 1}) for number in range(5)))
+    assert [row["cost"] for row in rows["calls"]] == [None] * 5 + [1.5]
+    assert [row["path"] for row in rows["data_issues"]] == ["$.cost"] * 5
