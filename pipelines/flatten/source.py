@@ -14,14 +14,19 @@ from pipelines import json_source
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
-_DECODER = json.JSONDecoder(strict=False)
+_MANY_DIGITS = 400
 
 Step = str | int
 
 
 def value_of(source: str) -> Any:
     """Decode a value by Python's lenient rules."""
-    return _DECODER.decode(source)
+    return json.loads(source, strict=False, parse_int=_whole)
+
+
+def _whole(digits: str) -> float:
+    """A whole number; of one that is larger than any measure, infinity: Python refuses to read thousands of digits."""
+    return int(digits) if len(digits) <= _MANY_DIGITS else float(digits)
 
 
 def scalar_of(source: str) -> Any:
