@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -13,6 +13,8 @@ from pipelines.lake import state
 
 CLOCK_TOLERANCE = timedelta(hours=1)
 """How far this machine's clock and the API's may be apart."""
+_SECONDS = 0.5
+"""Seconds between looks at whether the program is to stop: a signal that comes just before a wait does not end it."""
 
 
 class Ahead:
@@ -42,7 +44,10 @@ class Ahead:
         for offset, _ in wanted:
             if (offset, limit) not in self._coming:
                 self._coming[offset, limit] = self._pool.submit(self._fetch, offset, limit)
-        return self._coming.pop(wanted[0]).result()
+        coming = self._coming.pop(wanted[0])
+        while not wait([coming], _SECONDS).done:
+            pass
+        return coming.result()
 
     def _fetch(self, offset: int, limit: int) -> Page:
         page = self._client.page(offset, limit)

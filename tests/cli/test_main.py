@@ -130,9 +130,10 @@ def test_the_group_works_under_clicks_own_runner():
     assert "--debug" in shown.output
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
-def test_ctrl_c_ends_with_130():
-    code = (
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals to send")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_with_the_usual_code(number, code):
+    program = (
         "import signal, sys, types, click, threading; from pipelines.cli.main import main\n"
         # A shell starts background jobs, and so perhaps these tests, with the signal ignored.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
@@ -143,14 +144,14 @@ def test_ctrl_c_ends_with_130():
         "sys.exit(main(['sync']))"
     )
     started = subprocess.Popen(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", program],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert started.stdout.readline() == "ready\n"
-    started.send_signal(signal.SIGINT)
+    started.send_signal(number)
     _, err = started.communicate(timeout=60)
-    assert started.returncode == 130
+    assert started.returncode == code
     assert err.strip() == "Interrupted."

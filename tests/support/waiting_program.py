@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from pipelines.build import api, days, workspace
@@ -11,6 +12,8 @@ from pipelines.extract import sync as extraction
 IMPORTED = (api, build, days, extraction, sync, workspace)
 
 if __name__ == "__main__":
+    # A shell starts background jobs, and so perhaps these tests, with the signal ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     words = sys.stdin.readline().split()
