@@ -19,7 +19,7 @@ class Cut(msgspec.Struct, frozen=True):
     Attributes:
         newest: The newest call when the scan began.
         head: The calls at the head of the list when the scan began.
-        tail: The last calls of the proven part, which ends at the offset `end`.
+        tail: The last calls of the proven part, which ends at the offset `end`; the very last was created at `edge`.
     """
 
     started_at: datetime
@@ -32,6 +32,7 @@ class Cut(msgspec.Struct, frozen=True):
     rising: int
     falling: int
     total: int | None
+    edge: datetime | None = None
 
 
 class Journal(msgspec.Struct):
@@ -62,9 +63,40 @@ def resume(cut: Cut, max_pages: int | None) -> Scan:
         offset=max(cut.end - OVERLAP, 0),
         max_pages=max_pages,
         tail=tuple(cut.tail),
+        edge=cut.edge,
         end=cut.end,
         size=cut.size,
         rising=cut.rising,
         falling=cut.falling,
         total=cut.total,
     )
+
+
+def cut_off(scan: Scan, *, started_at: datetime, newest: datetime | None, head: list[str], pages_before: int) -> Cut:
+    """What has to be known of a scan so that another one can go on where it is now."""
+    return Cut(
+        started_at=started_at,
+        newest=newest,
+        head=head,
+        tail=list(scan.tail),
+        edge=scan.edge,
+        end=scan.end,
+        pages=pages_before + scan.pages,
+        size=scan.size,
+        rising=scan.rising,
+        falling=scan.falling,
+        total=scan.total,
+    )
+
+
+def frontier(scan: Scan, newest_at_first: datetime | None, began: datetime) -> datetime | None:
+    """The newest call that was known when a scan began: all up to it have been seen.
+
+    Args:
+        scan: The scan, at its end.
+        newest_at_first: The newest call on its first page, which only in a list that is newest first is the newest one.
+        began: When it began.
+    """
+    if scan.order is Order.NEWEST or scan.newest is None:
+        return newest_at_first
+    return min(scan.newest, began)

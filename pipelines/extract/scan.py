@@ -1,74 +1,54 @@
-"""The decision of a scan: given what the pages showed, what to ask next, or why the scan ended.
+"""What is known of a scan under way, and what it asks next; `advance.py` decides how it goes on.
 
-The API lists calls by offset, in an order it does not promise, while calls are added and removed. A list that shifts
-between two requests hides calls from whoever steps on by the page's length, and nothing in the answers says so. Here a
-scan grows a *run*: an unbroken part of the list, from its head to as far as is proven. A page belongs to the run only
-if it shows one of the run's last calls; until it does, the scan looks for the place where it does.
-
-Pure: no request is made here, no clock is read, and what is known is in two small values.
+A scan grows a *run*: an unbroken part of the list, from its head to as far as is proven.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from pipelines.extract.observed import Observed
 from pipelines.extract.outcome import Ending, Order
 
 OVERLAP = 10
 """Calls by which a page reaches back over the run: what may vanish between two requests and still be noticed by ids."""
-MAX_DETOURS = 30
-"""Pages in a row that may bring the run no further."""
-MAX_ROUNDS = 10
-"""How often the head is read again at most; calls that come even later are for the next scan."""
-END_SHOWN = 3
-"""Pages in a row that have to show the end of the list before it is believed."""
-_ORDERED_SHARE = 0.9
+MOMENT = timedelta(microseconds=1)
 
 
 class Phase(StrEnum):
-    """What a scan is doing: walking from the head to the end, or reading the head again for what came meanwhile."""
+    """What a scan is doing.
 
+    It seeks where in a list that is oldest first the calls of interest begin, walks to the end of the list, and reads
+    the head again for what came meanwhile.
+    """
+
+    SEEK = "seek"
     WALK = "walk"
     HEAD = "head"
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What one page showed.
-
-    Attributes:
-        offset: The offset asked for.
-        keys: What identifies each item, in the page's order.
-        unseen: Those that are not in the run.
-        times: When the calls were created, as far as known, in the page's order.
-        total: How many items the API says there are.
-    """
-
-    offset: int
-    keys: tuple[str, ...]
-    unseen: frozenset[str]
-    times: tuple[datetime, ...] = ()
-    total: int | None = None
-
-
-@dataclass(frozen=True)
-class Scan:
+class Scan(Observed):
     """A scan so far, and what it asks next.
 
     Attributes:
         offset: What to ask for next.
         ending: Why there is nothing more to ask; None while there is.
         tail: The last keys of the run.
+        edge: When the run's last call was created. Calls of the same instant may change places, so a page that begins
+            with one of them may hide another; `crowded` says that there are too many of them for one page.
         end: The offset behind the run's last item, when it was shown.
         accepted: What the last page added to the run, which then has `size` keys.
-        until: Where calls older than this are of no interest, in a list that is newest first.
-        widest: The most items that a page had.
+        until: Where calls older than this are of no interest, in a list that has an order.
+        partial: Whether the run begins within the list, where calls are younger than that.
+        joined: Pages in a row that joined and led on; `breaks` counts those that did not join.
         end_shown: Pages in a row that showed the run's last item as the list's last, or nothing behind it.
         goal: How the scan ends once its head is quiet.
         round: In the head: keys shown since offset 0 that do not reach the run yet.
         detours: Pages in a row that brought the run no further; `steps_back` of them went back.
+        newest: When the newest call shown was created; `oldest` the same of the oldest.
     """
 
     offset: int = 0
@@ -79,153 +59,50 @@ class Scan:
     ending: Ending | None = None
     goal: Ending = Ending.END
     tail: tuple[str, ...] = ()
+    edge: datetime | None = None
+    crowded: bool = False
     end: int = 0
     accepted: frozenset[str] = frozenset()
     size: int = 0
-    widest: int = 0
+    partial: bool = False
+    joined: int = 0
+    breaks: int = 0
     end_shown: int = 0
     empty: int = 0
     detours: int = 0
     steps_back: int = 0
     rounds: int = 0
     round: frozenset[str] = field(default=frozenset(), repr=False)
-    pages: int = 0
-    rising: int = 0
-    falling: int = 0
-    total_start: int | None = None
-    total: int | None = None
+    newest: datetime | None = None
+    oldest: datetime | None = None
 
     @property
-    def order(self) -> Order:
-        """The order observed so far."""
-        changes = self.rising + self.falling
-        if changes and self.falling >= _ORDERED_SHARE * changes:
-            return Order.NEWEST
-        if changes and self.rising >= _ORDERED_SHARE * changes:
-            return Order.OLDEST
-        return Order.NONE
+    def hidden(self) -> int:
+        """How many calls the API counts, at the beginning as at the end, beyond those it showed."""
+        totals = [total for total in (self.total_start, self.total) if total is not None]
+        return max(min(totals, default=0) - self.size, 0)
 
-    @property
-    def unordered(self) -> bool:
-        """Whether calls came neither newest nor oldest first, so that pages may join by chance."""
-        return self.order is Order.NONE and self.rising + self.falling > 0
+    def ahead(self, most: int) -> list[int]:
+        """Return the offsets asked for next, the first included, as far as they can be foretold.
 
+        As long as pages join, that is one page behind the other. How many are foretold doubles with each that joined.
+        """
+        if self.phase is not Phase.WALK or not self.joined or self.end_shown:
+            return [self.offset]
+        stride = stride_of(self.widest)
+        end = self._foreseen_end()
+        count = min(most, 1 << self.joined)
+        more = range(self.offset + stride, self.offset + count * stride, stride)
+        return [self.offset, *(offset for offset in more if end is None or offset < end)]
 
-def advance(scan: Scan, shown: Shown) -> Scan:
-    """Return the scan after one more page."""
-    seen = _observe(scan, shown)
-    after = _walk(seen, shown) if seen.phase is Phase.WALK else _head(seen, shown)
-    if after.ending is None and after.detours > MAX_DETOURS:
-        after = replace(after, ending=Ending.NOT_JOINED if shown.unseen or not shown.keys else Ending.REPEATED)
-    if after.ending is None and after.max_pages is not None and after.pages >= after.max_pages:
-        after = replace(after, ending=Ending.LIMITED)
-    return replace(after, total=shown.total if shown.total is not None else after.total)
-
-
-def _observe(scan: Scan, shown: Shown) -> Scan:
-    pairs = list(zip(shown.times, shown.times[1:], strict=False))
-    return replace(
-        scan,
-        pages=scan.pages + 1,
-        rising=scan.rising + sum(one < two for one, two in pairs),
-        falling=scan.falling + sum(one > two for one, two in pairs),
-        total_start=shown.total if scan.pages == 0 else scan.total_start,
-        widest=max(scan.widest, len(shown.keys)),
-        accepted=frozenset(),
-    )
+    def _foreseen_end(self) -> int | None:
+        """Where the scan will probably end: with the list, or where calls are too old to be of interest."""
+        if self.until and self.order is Order.NEWEST and self.newest and self.oldest:
+            share = (self.newest - self.until) / max(self.newest - self.oldest, MOMENT)
+            return int(self.end * share)
+        return self.total
 
 
-def _overlap(shown: Shown) -> int:
-    """By how many items the next page reaches back: fewer where the API gives short pages."""
-    return min(OVERLAP, len(shown.keys) // 2)
-
-
-def _walk(scan: Scan, shown: Shown) -> Scan:
-    """One page on the way to the end of the list."""
-    keys = set(shown.keys)
-    if not keys:
-        return _walk_empty(scan)
-    if scan.tail and keys.isdisjoint(scan.tail):
-        return _search(scan, shown)
-    end = shown.offset + len(shown.keys)
-    last = len(shown.keys) < max(scan.widest, 2) or end == shown.total
-    ends_here = last and not shown.unseen and scan.tail[-1] in keys
-    joined = replace(
-        scan,
-        accepted=frozenset(keys),
-        size=scan.size + len(shown.unseen),
-        tail=(*(key for key in scan.tail if key not in keys), *shown.keys)[-OVERLAP:],
-        end=end,
-        # Where a page brings nothing, the next one lies behind it: this may be the end of the list.
-        offset=end - _overlap(shown) if shown.unseen else end,
-        end_shown=scan.end_shown + 1 if ends_here else 0,
-        empty=0,
-        detours=0 if shown.unseen else scan.detours + 1,
-        steps_back=0,
-    )
-    if joined.until and joined.order is Order.NEWEST and shown.times and max(shown.times) < joined.until:
-        return _to_head(joined, Ending.FRONTIER)
-    return _at_end(joined)
-
-
-def _walk_empty(scan: Scan) -> Scan:
-    """A page without items shows the end only where the run was just seen to end there; it may be a lapse."""
-    if scan.end_shown or not scan.tail:
-        return _at_end(replace(scan, end_shown=scan.end_shown + 1))
-    if not scan.empty:
-        return replace(scan, empty=1)
-    return _step_back(replace(scan, empty=0), scan.offset)
-
-
-def _at_end(scan: Scan) -> Scan:
-    """The end is reached once it was shown often enough; in a mixed list, only if nothing lacks in number."""
-    if scan.end_shown < END_SHOWN:
-        return scan
-    if scan.unordered and scan.size < (scan.total or 0):
-        return replace(scan, ending=Ending.NOT_JOINED)
-    return _to_head(scan, Ending.END)
-
-
-def _search(scan: Scan, shown: Shown) -> Scan:
-    """A page without any of the run's last calls: look for them where the list has shifted to."""
-    scan = replace(scan, end_shown=0, empty=0)
-    if not shown.unseen:  # the list grew before this place
-        return replace(scan, offset=shown.offset + len(shown.keys) - _overlap(shown), detours=scan.detours + 1)
-    grown = (shown.total or 0) - (scan.total or 0) if scan.total is not None else 0
-    if grown >= len(shown.keys) - OVERLAP:  # so many at once would have pushed the run's end off the page
-        return replace(scan, offset=shown.offset + grown, detours=scan.detours + 1)
-    return _step_back(scan, shown.offset)
-
-
-def _step_back(scan: Scan, offset: int) -> Scan:
-    """Go back in the list, further each time."""
-    if offset == 0:
-        return replace(scan, ending=Ending.NOT_JOINED)
-    step = (scan.limit - OVERLAP) << scan.steps_back
-    return replace(
-        scan, offset=max(offset - step, 0), end_shown=0, detours=scan.detours + 1, steps_back=scan.steps_back + 1
-    )
-
-
-def _to_head(scan: Scan, goal: Ending) -> Scan:
-    """The way is walked; what came in the meantime stands at the head of a list that is newest first."""
-    return replace(scan, phase=Phase.HEAD, goal=goal, offset=0, detours=0, round=frozenset())
-
-
-def _head(scan: Scan, shown: Shown) -> Scan:
-    """One page of a round that leads from the head to the run; a round that brings nothing ends the scan."""
-    if not shown.unseen and not scan.round:
-        return replace(scan, ending=scan.goal)
-    keys = frozenset(shown.keys)
-    if keys - shown.unseen or not keys:
-        over = scan.goal if scan.rounds + 1 >= MAX_ROUNDS else None
-        return replace(_next_round(scan, accepted=scan.round | shown.unseen), ending=over)
-    if scan.round and not scan.round & keys:  # calls vanished between two pages of the round
-        return replace(_next_round(scan, frozenset()), detours=scan.detours + 1)
-    return replace(scan, round=scan.round | keys, offset=shown.offset + len(shown.keys) - _overlap(shown))
-
-
-def _next_round(scan: Scan, accepted: frozenset[str]) -> Scan:
-    return replace(
-        scan, accepted=accepted, size=scan.size + len(accepted), offset=0, round=frozenset(), rounds=scan.rounds + 1
-    )
+def stride_of(width: int) -> int:
+    """From page to page, where pages are so wide."""
+    return width - min(OVERLAP, width // 2)

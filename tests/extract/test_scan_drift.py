@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.extract.advance import advance
+from pipelines.extract.observed import Shown
 from pipelines.extract.outcome import Ending
-from pipelines.extract.scan import Scan, Shown, advance
+from pipelines.extract.scan import Phase, Scan
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -38,6 +40,7 @@ class World:
     drift: Drift
     random: Random
     calls: list[int] = field(init=False)
+    requests: int = 0
 
     def __post_init__(self):
         self.calls = list(range(self.size))
@@ -67,20 +70,37 @@ def minute(call: int, drift: Drift) -> datetime:
     return FIRST + timedelta(minutes=call // drift.ties)
 
 
-def scan_of(size: int, drift: Drift, seed: int) -> tuple[Scan, set[int]]:
-    """Scan a list while it changes; return the scan and the calls that were there all along but not seen."""
+def scan_of(size: int, drift: Drift, seed: int, workers: int = 1) -> tuple[Scan, set[int]]:
+    """Scan a list while it changes; return the scan and the calls that were there all along but not seen.
+
+    Args:
+        size: Calls in the beginning.
+        drift: How the list changes before each request.
+        seed: Of all chance.
+        workers: Pages asked for at a time; which of them is answered first is chance.
+    """
     world = World(size, drift, Random(seed))
-    scan = Scan(until=None if drift.until is None else minute(drift.until, drift))
+    phase = Phase.SEEK if drift.oldest_first and drift.until else Phase.WALK
+    scan = Scan(until=None if drift.until is None else minute(drift.until, drift), phase=phase)
     run: set[str] = set()
+    coming: dict[int, tuple[list[int], int]] = {}
     while scan.ending is None:
-        assert scan.pages < 3_000
-        numbers = world.page(scan.offset, scan.pages)
+        assert world.requests < 30_000
+        wanted = scan.ahead(workers)
+        assert wanted[0] == scan.offset
+        assert len(wanted) <= workers
+        coming = {offset: page for offset, page in coming.items() if offset in wanted}
+        for offset in world.random.sample(wanted, len(wanted)):
+            if offset not in coming:
+                coming[offset] = (world.page(offset, world.requests), len(world.calls))
+                world.requests += 1
+                world.move_on()
+        numbers, total = coming.pop(scan.offset)
         keys = tuple(map(str, numbers))
         times = tuple(minute(number, drift) for number in numbers)
         unseen = frozenset(key for key in keys if key not in run)
-        scan = advance(scan, Shown(scan.offset, keys, unseen, times, len(world.calls)))
+        scan = advance(scan, Shown(scan.offset, keys, unseen, times, total))
         run |= scan.accepted
-        world.move_on()
     return scan, {call for call in world.stayed if call >= (drift.until or 0) and str(call) not in run}
 
 
@@ -103,13 +123,15 @@ DRIFTS = {
     "an empty page": Drift(3, 0.2, empty=(5,)),
     "two empty pages": Drift(3, 0.2, empty=(5, 6)),
     "incremental": Drift(3, 0.2, 1, 0.2, until=1500),
+    "oldest first, incremental": Drift(3, 0.2, 1, 0.2, until=1500, oldest_first=True),
 }
 
 
+@pytest.mark.parametrize("workers", [1, 8])
 @pytest.mark.parametrize("name", DRIFTS)
-def test_no_call_that_was_there_all_along_is_missed(name):
+def test_no_call_that_was_there_all_along_is_missed(name, workers):
     for seed in range(4):
-        scan, missed = scan_of(2_000, DRIFTS[name], seed)
+        scan, missed = scan_of(2_000, DRIFTS[name], seed, workers)
         assert scan.ending is not None
         assert scan.ending.complete
         assert not missed
@@ -130,6 +152,22 @@ def test_short_lists_are_scanned_in_a_few_pages(name, size):
 def test_a_quiet_list_costs_an_eighth_more_requests_than_it_has_pages():
     scan, _ = scan_of(10_000, Drift(), seed=0)
     assert scan.pages <= 116
+
+
+def test_pages_fetched_ahead_cost_hardly_more_requests():
+    alone, _ = scan_of(20_000, Drift(1, 0.33, 1, 0.2), seed=0)
+    ahead, missed = scan_of(20_000, Drift(1, 0.33, 1, 0.2), seed=0, workers=8)
+    assert not missed
+    assert ahead.pages <= alone.pages + 2
+    assert ahead.pages <= 240
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_an_incremental_scan_reads_little_of_a_long_list(oldest_first):
+    scan, missed = scan_of(20_000, Drift(until=19_500, oldest_first=oldest_first), seed=0, workers=8)
+    assert scan.ending is Ending.FRONTIER
+    assert not missed
+    assert scan.pages <= 15
 
 
 def test_an_order_that_changes_with_each_request_is_never_called_complete():
@@ -153,9 +191,9 @@ drifts = st.builds(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 800), drifts, st.integers(0, 2**32))
-def test_whatever_a_scan_calls_complete_is_complete(size, drift, seed):
-    scan, missed = scan_of(size, drift, seed)
+@given(st.integers(0, 800), drifts, st.integers(0, 2**32), st.sampled_from([1, 3, 8]))
+def test_whatever_a_scan_calls_complete_is_complete(size, drift, seed, workers):
+    scan, missed = scan_of(size, drift, seed, workers)
     assert scan.ending is not None
     if scan.ending.complete:
         assert not missed

@@ -1,0 +1,178 @@
+"""The decision of a scan: given what the pages showed, what to ask next, or why the scan ended.
+
+The API lists calls by offset, in an order it does not promise, while calls are added and removed. A list that shifts
+between two requests hides calls from whoever steps on by the page's length, and nothing in the answers says so. Here a
+scan grows a *run*: an unbroken part of the list, from its head to as far as is proven. A page belongs to the run only
+if it shows one of the run's last calls; until it does, the scan looks for the place where it does.
+
+Pure: no request is made here, no clock is read, and what is known is in two small values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipelines.extract.observed import Shown, observe
+from pipelines.extract.outcome import Ending, Order
+from pipelines.extract.scan import MOMENT, OVERLAP, Phase, Scan, stride_of
+
+MAX_DETOURS = 30
+"""Pages in a row that may bring the run no further."""
+MAX_ROUNDS = 10
+"""How often the head is read again at most; calls that come even later are for the next scan."""
+END_SHOWN = 3
+"""Pages in a row that have to show the end of the list before it is believed."""
+_SEEK_FURTHER = 1.25
+"""By how much more than its pages suggest a scan seeks back in a list that is oldest first."""
+
+
+def advance(scan: Scan, shown: Shown) -> Scan:
+    """Return the scan after one more page."""
+    seen = replace(
+        observe(scan, shown),
+        accepted=frozenset(),
+        newest=max((*shown.known_times, *filter(None, (scan.newest,))), default=None),
+        oldest=min((*shown.known_times, *filter(None, (scan.oldest,))), default=None),
+    )
+    if seen.phase is Phase.SEEK:
+        seen = _seek(seen, shown)
+    if seen.phase is Phase.SEEK or seen.offset != shown.offset:
+        after = seen
+    else:
+        after = _walk(seen, shown) if seen.phase is Phase.WALK else _head(seen, shown)
+    if after.ending is None and after.detours > MAX_DETOURS:
+        after = replace(after, ending=Ending.NOT_JOINED if shown.unseen or not shown.keys else Ending.REPEATED)
+    if after.ending is None and after.max_pages is not None and after.pages >= after.max_pages:
+        after = replace(after, ending=Ending.LIMITED)
+    return replace(after, total=shown.total if shown.total is not None else after.total)
+
+
+def _seek(scan: Scan, shown: Shown) -> Scan:
+    """One page on the way back from the end of a list that is oldest first, to behind the calls of interest.
+
+    The walk begins with the page that reaches there. Where the list is not as it was, all of it is walked.
+    """
+    times = shown.known_times
+    begin = replace(scan, phase=Phase.WALK, detours=0, partial=shown.offset > 0)
+    if scan.until is None or not times or scan.order is not Order.OLDEST or scan.detours > MAX_DETOURS:
+        return replace(begin, offset=0, partial=False)
+    if shown.offset == 0:
+        if scan.detours or max(times) >= scan.until or not shown.total:
+            return begin
+        # So long is the list; its newest calls stand at its end.
+        return replace(scan, offset=max(shown.total - len(shown.keys), 1), detours=scan.detours + 1)
+    if min(times) < scan.until:
+        return begin
+    apart = max((max(times) - min(times)) / len(times), MOMENT)
+    back = int((min(times) - scan.until) / apart * _SEEK_FURTHER) + len(shown.keys)
+    return replace(scan, offset=max(shown.offset - back, 0), detours=scan.detours + 1)
+
+
+def _overlap(shown: Shown) -> int:
+    """By how many items the next page reaches back: over calls of the same instant too, less in short pages."""
+    return min(OVERLAP + shown.last_ties - 1, len(shown.keys) // 2)
+
+
+def _joins(scan: Scan, shown: Shown) -> bool:
+    """Whether a page shows one of the run's last calls, and all calls of the same instant as the very last."""
+    if scan.tail and set(scan.tail).isdisjoint(shown.keys):
+        return False
+    sure = not scan.tail or not shown.unseen or scan.crowded or scan.edge is None or shown.offset == 0
+    return sure or shown.times[:1] != (scan.edge,)
+
+
+def _walk(scan: Scan, shown: Shown) -> Scan:
+    """One page on the way to the end of the list."""
+    keys = set(shown.keys)
+    if not keys:
+        return _walk_empty(scan)
+    if not _joins(scan, shown):
+        return _search(scan, shown)
+    end = shown.offset + len(shown.keys)
+    last = len(shown.keys) < max(scan.widest, 2) or end == shown.total
+    ends_here = last and not shown.unseen and scan.tail[-1] in keys
+    joined = replace(
+        scan,
+        accepted=frozenset(keys),
+        size=scan.size + len(shown.unseen),
+        tail=(*(key for key in scan.tail if key not in keys), *shown.keys)[-OVERLAP:],
+        edge=shown.times[-1] if shown.times else None,
+        crowded=shown.last_ties > len(keys) // 2,
+        end=end,
+        # Where a page brings nothing, the next one lies behind it: this may be the end of the list.
+        offset=end - _overlap(shown) if shown.unseen else end,
+        end_shown=scan.end_shown + 1 if ends_here else 0,
+        empty=0,
+        detours=0 if shown.unseen else scan.detours + 1,
+        steps_back=0,
+        joined=scan.joined + 1 if shown.unseen else 0,
+    )
+    if joined.until and joined.order is Order.NEWEST and max(shown.known_times, default=joined.until) < joined.until:
+        return _to_head(joined, Ending.FRONTIER)
+    return _at_end(joined)
+
+
+def _walk_empty(scan: Scan) -> Scan:
+    """A page without items shows the end only where the run was just seen to end there; it may be a lapse."""
+    scan = replace(scan, joined=0)
+    if scan.end_shown or not scan.tail:
+        return _at_end(replace(scan, end_shown=scan.end_shown + 1))
+    if not scan.empty:
+        return replace(scan, empty=1)
+    return _step_back(replace(scan, empty=0), scan.offset)
+
+
+def _at_end(scan: Scan) -> Scan:
+    """The end is reached once it was shown often enough; in a mixed list, only if nothing lacks in number."""
+    if scan.end_shown < END_SHOWN:
+        return scan
+    if scan.partial:  # what comes later stands at this end
+        return replace(scan, ending=Ending.FRONTIER)
+    if scan.unordered and scan.size < (scan.total or 0):
+        return replace(scan, ending=Ending.NOT_JOINED)
+    return _to_head(scan, Ending.END)
+
+
+def _search(scan: Scan, shown: Shown) -> Scan:
+    """A page without any of the run's last calls: look for them where the list has shifted to."""
+    scan = replace(scan, end_shown=0, empty=0, joined=0, breaks=scan.breaks + 1)
+    if not shown.unseen:  # the list grew before this place
+        return replace(scan, offset=shown.offset + len(shown.keys) - _overlap(shown), detours=scan.detours + 1)
+    grown = (shown.total or 0) - (scan.total or 0) if scan.total is not None else 0
+    if grown >= len(shown.keys) - OVERLAP:  # so many at once would have pushed the run's end off the page
+        return replace(scan, offset=shown.offset + grown, detours=scan.detours + 1)
+    return _step_back(scan, shown.offset)
+
+
+def _step_back(scan: Scan, offset: int) -> Scan:
+    """Go back in the list, further each time."""
+    if offset == 0:
+        return replace(scan, ending=Ending.NOT_JOINED)
+    step = stride_of(scan.widest or scan.limit) << scan.steps_back
+    return replace(
+        scan, offset=max(offset - step, 0), end_shown=0, detours=scan.detours + 1, steps_back=scan.steps_back + 1
+    )
+
+
+def _to_head(scan: Scan, goal: Ending) -> Scan:
+    """The way is walked; what came in the meantime stands at the head of a list that is newest first."""
+    return replace(scan, phase=Phase.HEAD, goal=goal, offset=0, detours=0, round=frozenset())
+
+
+def _head(scan: Scan, shown: Shown) -> Scan:
+    """One page of a round that leads from the head to the run; a round that brings nothing ends the scan."""
+    if not shown.unseen and not scan.round:
+        return replace(scan, ending=scan.goal)
+    keys = frozenset(shown.keys)
+    if keys - shown.unseen or not keys:
+        over = scan.goal if scan.rounds + 1 >= MAX_ROUNDS else None
+        return replace(_next_round(scan, accepted=scan.round | shown.unseen), ending=over)
+    if scan.round and not scan.round & keys:  # calls vanished between two pages of the round
+        return replace(_next_round(scan, frozenset()), detours=scan.detours + 1)
+    return replace(scan, round=scan.round | keys, offset=shown.offset + len(shown.keys) - _overlap(shown))
+
+
+def _next_round(scan: Scan, accepted: frozenset[str]) -> Scan:
+    return replace(
+        scan, accepted=accepted, size=scan.size + len(accepted), offset=0, round=frozenset(), rounds=scan.rounds + 1
+    )
