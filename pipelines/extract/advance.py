@@ -68,9 +68,16 @@ def _seek(scan: Scan, shown: Shown) -> Scan:
     return replace(scan, offset=max(shown.offset - back, 0), detours=scan.detours + 1)
 
 
-def _overlap(shown: Shown) -> int:
-    """By how many items the next page reaches back: over calls of the same instant too, less in short pages."""
-    return min(OVERLAP + shown.last_ties - 1, len(shown.keys) // 2)
+def _crowded(scan: Scan, shown: Shown) -> bool:
+    """Whether the calls of one instant at a page's end leave no room for another on any page."""
+    return shown.last_ties + 2 > scan.widest
+
+
+def _overlap(scan: Scan, shown: Shown) -> int:
+    """By how many items the next page reaches back: to before the calls of the last instant, less in short pages."""
+    half = len(shown.keys) // 2
+    ties = 0 if _crowded(scan, shown) or shown.last_ties == 1 else shown.last_ties
+    return min(OVERLAP + shown.last_ties - 1, max(half, ties + 1 if ties else 0))
 
 
 def _joins(scan: Scan, shown: Shown) -> bool:
@@ -97,10 +104,10 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
         size=scan.size + len(shown.unseen),
         tail=(*(key for key in scan.tail if key not in keys), *shown.keys)[-OVERLAP:],
         edge=shown.times[-1] if shown.times else None,
-        crowded=shown.last_ties > len(keys) // 2,
+        crowded=_crowded(scan, shown),
         end=end,
         # Where a page brings nothing, the next one lies behind it: this may be the end of the list.
-        offset=end - _overlap(shown) if shown.unseen else end,
+        offset=max(end - _overlap(scan, shown), 0) if shown.unseen else end,
         end_shown=scan.end_shown + 1 if ends_here else 0,
         empty=0,
         detours=0 if shown.unseen else scan.detours + 1,
@@ -137,7 +144,7 @@ def _search(scan: Scan, shown: Shown) -> Scan:
     """A page without any of the run's last calls: look for them where the list has shifted to."""
     scan = replace(scan, end_shown=0, empty=0, joined=0, breaks=scan.breaks + 1)
     if not shown.unseen:  # the list grew before this place
-        return replace(scan, offset=shown.offset + len(shown.keys) - _overlap(shown), detours=scan.detours + 1)
+        return replace(scan, offset=shown.offset + len(shown.keys) - _overlap(scan, shown), detours=scan.detours + 1)
     grown = (shown.total or 0) - (scan.total or 0) if scan.total is not None else 0
     if grown >= len(shown.keys) - OVERLAP:  # so many at once would have pushed the run's end off the page
         return replace(scan, offset=shown.offset + grown, detours=scan.detours + 1)
@@ -169,7 +176,7 @@ def _head(scan: Scan, shown: Shown) -> Scan:
         return replace(_next_round(scan, accepted=scan.round | shown.unseen), ending=over)
     if scan.round and not scan.round & keys:  # calls vanished between two pages of the round
         return replace(_next_round(scan, frozenset()), detours=scan.detours + 1)
-    return replace(scan, round=scan.round | keys, offset=shown.offset + len(shown.keys) - _overlap(shown))
+    return replace(scan, round=scan.round | keys, offset=shown.offset + len(shown.keys) - _overlap(scan, shown))
 
 
 def _next_round(scan: Scan, accepted: frozenset[str]) -> Scan:
