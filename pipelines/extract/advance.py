@@ -11,6 +11,7 @@ Pure: no request is made here, no clock is read, and what is known is in two sma
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import takewhile
 
 from pipelines.extract.observed import Shown, observe
 from pipelines.extract.outcome import Ending, Order
@@ -22,6 +23,8 @@ MAX_ROUNDS = 10
 """How often the head is read again at most; calls that come even later are for the next scan."""
 END_SHOWN = 3
 """Pages in a row that have to show the end of the list before it is believed."""
+_WITNESSES = 2
+"""Of the run's last calls, those that a page has to show."""
 _SEEK_FURTHER = 1.25
 """By how much more than its pages suggest a scan seeks back in a list that is oldest first."""
 
@@ -61,10 +64,10 @@ def _seek(scan: Scan, shown: Shown) -> Scan:
             return begin
         # So long is the list; its newest calls stand at its end.
         return replace(scan, offset=max(shown.total - len(shown.keys), 1), detours=scan.detours + 1)
-    if min(times) < scan.until:
+    if max(times) < scan.until:  # all of it: one old call may have come late
         return begin
     apart = max((max(times) - min(times)) / len(times), MOMENT)
-    back = int((min(times) - scan.until) / apart * _SEEK_FURTHER) + len(shown.keys)
+    back = int(max((min(times) - scan.until) / apart, 0) * _SEEK_FURTHER) + len(shown.keys)
     return replace(scan, offset=max(shown.offset - back, 0), detours=scan.detours + 1)
 
 
@@ -73,19 +76,31 @@ def _crowded(scan: Scan, shown: Shown) -> bool:
     return shown.last_ties + 2 > scan.widest
 
 
-def _overlap(scan: Scan, shown: Shown) -> int:
-    """By how many items the next page reaches back: to before the calls of the last instant, less in short pages."""
-    half = len(shown.keys) // 2
-    ties = 0 if _crowded(scan, shown) or shown.last_ties == 1 else shown.last_ties
-    return min(OVERLAP + shown.last_ties - 1, max(half, ties + 1 if ties else 0))
+def _overlap(shown: Shown) -> int:
+    """By how many items the next page reaches back: over calls of the same instant too, less in short pages."""
+    return min(OVERLAP + shown.last_ties - 1, len(shown.keys) // 2)
+
+
+def _reach(scan: Scan, shown: Shown) -> int:
+    """The same behind a page that joined: at least to before the calls of its last instant, where pages are so wide."""
+    alone = shown.last_ties == 1 or _crowded(scan, shown)
+    return _overlap(shown) if alone else max(_overlap(shown), shown.last_ties + 1)
 
 
 def _joins(scan: Scan, shown: Shown) -> bool:
-    """Whether a page shows one of the run's last calls, and all calls of the same instant as the very last."""
-    if scan.tail and set(scan.tail).isdisjoint(shown.keys):
+    """Whether a page begins within the run and shows two of its last calls there.
+
+    One alone, or one behind calls that are not of the run, may have moved there. Of the very last call's instant it has
+    to show all. At the list's head nothing can be hidden before a page.
+    """
+    if not scan.tail:
+        return True
+    if shown.offset == 0:
+        return not set(scan.tail).isdisjoint(shown.keys)
+    begins = set(takewhile(lambda key: key not in shown.unseen, shown.keys))
+    if len(begins.intersection(scan.tail)) < min(_WITNESSES, len(scan.tail), len(shown.keys)):
         return False
-    sure = not scan.tail or not shown.unseen or scan.crowded or scan.edge is None or shown.offset == 0
-    return sure or shown.times[:1] != (scan.edge,)
+    return not shown.unseen or scan.crowded or scan.edge is None or shown.times[:1] != (scan.edge,)
 
 
 def _walk(scan: Scan, shown: Shown) -> Scan:
@@ -107,7 +122,7 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
         crowded=_crowded(scan, shown),
         end=end,
         # Where a page brings nothing, the next one lies behind it: this may be the end of the list.
-        offset=max(end - _overlap(scan, shown), 0) if shown.unseen else end,
+        offset=max(end - _reach(scan, shown), 0) if shown.unseen else end,
         end_shown=scan.end_shown + 1 if ends_here else 0,
         empty=0,
         detours=0 if shown.unseen else scan.detours + 1,
@@ -135,7 +150,7 @@ def _at_end(scan: Scan) -> Scan:
         return scan
     if scan.partial:  # what comes later stands at this end
         return replace(scan, ending=Ending.FRONTIER)
-    if scan.unordered and scan.size < (scan.total or 0):
+    if (scan.order is Order.NONE or not scan.size) and scan.size < (scan.total or 0):
         return replace(scan, ending=Ending.NOT_JOINED)
     return _to_head(scan, Ending.END)
 
@@ -144,9 +159,9 @@ def _search(scan: Scan, shown: Shown) -> Scan:
     """A page without any of the run's last calls: look for them where the list has shifted to."""
     scan = replace(scan, end_shown=0, empty=0, joined=0, breaks=scan.breaks + 1)
     if not shown.unseen:  # the list grew before this place
-        return replace(scan, offset=shown.offset + len(shown.keys) - _overlap(scan, shown), detours=scan.detours + 1)
+        return replace(scan, offset=shown.offset + len(shown.keys) - _overlap(shown), detours=scan.detours + 1)
     grown = (shown.total or 0) - (scan.total or 0) if scan.total is not None else 0
-    if grown >= len(shown.keys) - OVERLAP:  # so many at once would have pushed the run's end off the page
+    if grown >= max(stride_of(len(shown.keys)), 1):  # so many at once would have pushed the run's end off the page
         return replace(scan, offset=shown.offset + grown, detours=scan.detours + 1)
     return _step_back(scan, shown.offset)
 
@@ -163,20 +178,31 @@ def _step_back(scan: Scan, offset: int) -> Scan:
 
 def _to_head(scan: Scan, goal: Ending) -> Scan:
     """The way is walked; what came in the meantime stands at the head of a list that is newest first."""
-    return replace(scan, phase=Phase.HEAD, goal=goal, offset=0, detours=0, round=frozenset())
+    return replace(scan, phase=Phase.HEAD, goal=goal, offset=0, detours=0, empty=0, round=frozenset())
 
 
 def _head(scan: Scan, shown: Shown) -> Scan:
     """One page of a round that leads from the head to the run; a round that brings nothing ends the scan."""
+    if not shown.keys and scan.size and scan.empty + 1 < END_SHOWN:  # it may be a lapse
+        return replace(scan, empty=scan.empty + 1)
+    scan = replace(scan, empty=0)
     if not shown.unseen and not scan.round:
         return replace(scan, ending=scan.goal)
     keys = frozenset(shown.keys)
-    if keys - shown.unseen or not keys:
+    if scan.round and keys and scan.round.isdisjoint(keys):  # calls vanished between two pages of the round
+        return replace(_next_round(scan, frozenset()), detours=scan.detours + 1)
+    end = shown.offset + len(shown.keys)
+    if not keys or end == shown.total or _leads_to_run(shown):
         over = scan.goal if scan.rounds + 1 >= MAX_ROUNDS else None
         return replace(_next_round(scan, accepted=scan.round | shown.unseen), ending=over)
-    if scan.round and not scan.round & keys:  # calls vanished between two pages of the round
-        return replace(_next_round(scan, frozenset()), detours=scan.detours + 1)
-    return replace(scan, round=scan.round | keys, offset=shown.offset + len(shown.keys) - _overlap(scan, shown))
+    ahead = end - len(keys) // 2 if shown.unseen - scan.round else end
+    return replace(scan, round=scan.round | shown.unseen, offset=ahead)
+
+
+def _leads_to_run(shown: Shown) -> bool:
+    """Whether a page ends with calls of the run; a few further up may have moved there, above others that did too."""
+    count = max(min(OVERLAP, len(shown.keys) // 2), len(shown.keys) // 4)
+    return shown.unseen.isdisjoint(shown.keys[-count:])
 
 
 def _next_round(scan: Scan, accepted: frozenset[str]) -> Scan:

@@ -36,6 +36,8 @@ class ChangingList:
             not: no reader of offsets could find all of them.
         entries: The calls, the newest end last.
         stayed: Those that have been there ever since `watch()`.
+        moved: Those that have moved since then, the last one last.
+        came: How many have come since then; `went` is how many were taken out.
         faults: What becomes of the next answers: `empty`, `short` or nothing.
     """
 
@@ -47,9 +49,11 @@ class ChangingList:
     loose: bool = True
     entries: list[Entry] = field(default_factory=list)
     stayed: set[str] = field(default_factory=set)
+    moved: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     requests: int = 0
-    changes: int = 0
+    came: int = 0
+    went: int = 0
     made: int = 0
 
     def __post_init__(self) -> None:
@@ -63,6 +67,8 @@ class ChangingList:
     def watch(self) -> None:
         """From now on, remember which calls stay."""
         self.stayed = self.names
+        self.moved = []
+        self.came = self.went = 0
 
     def insert(self, place: int, count: int) -> None:
         """Add new calls behind so many of the older ones; where they stand they were created between their neighbours."""
@@ -72,7 +78,7 @@ class ChangingList:
             self.made += 1
             new.append(Entry(str(self.made), self._between(place, number)))
         self.entries[place:place] = new
-        self.changes += bool(count)
+        self.came += count
 
     def _between(self, place: int, number: int) -> datetime:
         if self.order == MIXED:
@@ -91,7 +97,7 @@ class ChangingList:
         gone = {entry.name for entry in self.entries[place : place + count]}
         del self.entries[place : place + count]
         self.stayed -= gone
-        self.changes += bool(gone)
+        self.went += len(gone)
 
     def move(self, place: int, count: int) -> None:
         """Put so many neighbours at the newest end, as where a list goes by the last change; they stay as old."""
@@ -99,7 +105,7 @@ class ChangingList:
         del self.entries[place : place + count]
         self.random.shuffle(moved)
         self.entries += moved
-        self.changes += bool(moved)
+        self.moved += [entry.name for entry in moved]
 
     def page(self, offset: int) -> tuple[list[Entry], int]:
         """Answer a request: the calls, and how many there are in all."""
