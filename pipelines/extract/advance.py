@@ -183,26 +183,27 @@ def _to_head(scan: Scan, goal: Ending) -> Scan:
 
 def _head(scan: Scan, shown: Shown) -> Scan:
     """One page of a round that leads from the head to the run; a round that brings nothing ends the scan."""
-    if not shown.keys and scan.size and scan.empty + 1 < END_SHOWN:  # it may be a lapse
+    keys = frozenset(shown.keys)
+    if not keys and scan.size and scan.empty + 1 < END_SHOWN:  # it may be a lapse
         return replace(scan, empty=scan.empty + 1)
     scan = replace(scan, empty=0)
-    if not shown.unseen and not scan.round:
-        return replace(scan, ending=scan.goal)
-    keys = frozenset(shown.keys)
     if scan.round and keys and scan.round.isdisjoint(keys):  # calls vanished between two pages of the round
         return replace(_next_round(scan, frozenset()), detours=scan.detours + 1)
-    end = shown.offset + len(shown.keys)
-    if not keys or end == shown.total or _leads_to_run(shown):
-        over = scan.goal if scan.rounds + 1 >= MAX_ROUNDS else None
-        return replace(_next_round(scan, accepted=scan.round | shown.unseen), ending=over)
-    ahead = end - len(keys) // 2 if shown.unseen - scan.round else end
-    return replace(scan, round=scan.round | shown.unseen, offset=ahead)
+    end = shown.offset + len(keys)
+    if keys and end != shown.total and not _leads_to_run(scan, shown):
+        ahead = end - len(keys) // 2 if shown.unseen - scan.round else end
+        return replace(scan, round=scan.round | shown.unseen, offset=ahead)
+    brought = scan.round | shown.unseen
+    if not brought:
+        return replace(scan, ending=scan.goal)
+    over = scan.goal if scan.rounds + 1 >= MAX_ROUNDS else None
+    return replace(_next_round(scan, accepted=brought), ending=over)
 
 
-def _leads_to_run(shown: Shown) -> bool:
-    """Whether a page ends with calls of the run; a few further up may have moved there, above others that did too."""
-    count = max(min(OVERLAP, len(shown.keys) // 2), len(shown.keys) // 4)
-    return shown.unseen.isdisjoint(shown.keys[-count:])
+def _leads_to_run(scan: Scan, shown: Shown) -> bool:
+    """Whether a page ends with calls of the run; fewer may have moved there, above others that did too."""
+    count = max(min(OVERLAP, scan.widest // 2), scan.widest // 4, 1)
+    return len(shown.keys) >= count and shown.unseen.isdisjoint(shown.keys[-count:])
 
 
 def _next_round(scan: Scan, accepted: frozenset[str]) -> Scan:

@@ -137,7 +137,8 @@ class ScanMachine(RuleBasedStateMachine):
 
     def missing(self):
         here = {entry.name for entry in self.listed.entries if self.until is None or entry.created >= self.until}
-        hidden = set(self.listed.moved[: -self.narrowest]) if self.listed.order == NEWEST else set()
+        # What moves to a head that is read at the end hides below as many that are known and move there later.
+        hidden = set(self.listed.moved[: -min(self.narrowest // 2, 10)]) if self.listed.order == NEWEST else set()
         return here & self.listed.stayed - hidden - self.reading.run - self.reading.known - self.before
 
     def finish(self):
