@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -121,6 +121,15 @@ class World:
                     self._items[place] = _Item(call_id, item.created, body=encoded(call))
                     return
         raise KeyError(call_id)
+
+    def move(self, call_id: str, created: datetime) -> None:
+        """List an item where one that was created then would stand; it stays as it is. Raises KeyError if there is none."""
+        with self._lock:
+            item = next((item for item in self._items if item.id == call_id), None)
+            if item is None:
+                raise KeyError(call_id)
+            self._items.remove(item)
+            self._add([replace(item, created=_milliseconds(created))])
 
     def _begin(self, calls: int) -> None:
         """Tell days backwards until there are as many calls as asked for, and drop the oldest that are too many."""

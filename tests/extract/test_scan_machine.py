@@ -68,7 +68,8 @@ class ScanMachine(RuleBasedStateMachine):
             self.listed.insert(size if "newest" in kind else 0, count)
         elif kind == "delete":
             self.listed.delete(at, count)
-        elif self.until is None or self.listed.entries[at:] and self.listed.entries[at].created >= self.until:
+        elif self.until is None or (self.listed.entries[at:] and self.listed.entries[at].created >= self.until):
+            # An incremental scan stops where calls are old, which a page of old ones at the newest end looks like.
             self.listed.move(at, count)
 
     @rule(kind=CHANGES, place=PLACES, count=COUNTS, ask=st.integers(0, 3))

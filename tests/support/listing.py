@@ -71,7 +71,7 @@ class ChangingList:
         self.came = self.went = 0
 
     def insert(self, place: int, count: int) -> None:
-        """Add new calls behind so many of the older ones; where they stand they were created between their neighbours."""
+        """Add new calls behind so many older ones; they were created between their neighbours."""
         place = min(place, len(self.entries))
         new = []
         for number in range(count):
@@ -155,7 +155,9 @@ class Reading:
         run: What it has accepted; `known` is what it began with besides.
     """
 
-    def __init__(self, listed: ChangingList, scan: Scan | Passes, *, workers: int = 1, known: Iterable[str] = ()) -> None:
+    def __init__(
+        self, listed: ChangingList, scan: Scan | Passes, *, workers: int = 1, known: Iterable[str] = ()
+    ) -> None:
         self.listed = listed
         self.scan = scan
         self.workers = workers
@@ -212,4 +214,4 @@ class Reading:
             if self.over:
                 return
             self.step()
-        raise AssertionError(f"no end after {most} pages")  # noqa: EM102, TRY003
+        raise AssertionError(most)
