@@ -123,7 +123,7 @@ class World:
         raise KeyError(call_id)
 
     def move(self, call_id: str, created: datetime) -> None:
-        """List an item where one that was created then would stand; it stays as it is. Raises KeyError if there is none."""
+        """List an item where one of that time stands, as it is; raises KeyError where there is none."""
         with self._lock:
             item = next((item for item in self._items if item.id == call_id), None)
             if item is None:

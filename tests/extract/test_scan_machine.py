@@ -38,7 +38,7 @@ class ScanMachine(RuleBasedStateMachine):
         incremental=st.booleans(),
         workers=st.sampled_from([1, 3, 8]),
     )
-    def begin(self, seed, size, order, width, ties, loose, incremental, workers):
+    def begin(self, *, seed, size, order, width, ties, loose, incremental, workers):
         self.random = Random(seed)
         self.listed = ChangingList(self.random, size, order, width, ties, loose)
         self.workers = workers

@@ -1,4 +1,4 @@
-"""Syncs over HTTP of a list that changes all the time, with faults and crashes: at last the lake is what the API lists."""
+"""Syncs over HTTP of a list that changes all the time, with faults and crashes: at last lake and API agree."""
 
 from __future__ import annotations
 
