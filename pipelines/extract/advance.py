@@ -97,10 +97,22 @@ def _joins(scan: Scan, shown: Shown) -> bool:
         return True
     if shown.offset == 0:
         return not set(scan.tail).isdisjoint(shown.keys)
-    begins = set(takewhile(lambda key: key not in shown.unseen, shown.keys))
+    begins = _beginning(scan, shown)
     if len(begins.intersection(scan.tail)) < min(_WITNESSES, len(scan.tail), len(shown.keys)):
         return False
     return not shown.unseen or scan.crowded or scan.edge is None or shown.times[:1] != (scan.edge,)
+
+
+def _beginning(scan: Scan, shown: Shown) -> set[str]:
+    """The part of a page that lies within the run.
+
+    Of a run that was resumed the last calls alone are known: they stand behind others of it, and where the list is not
+    newest first, new calls do not push them on, so that further on they can only have moved.
+    """
+    if not scan.blind:
+        return set(takewhile(lambda key: key not in shown.unseen, shown.keys))
+    pushed = scan.order is Order.NEWEST
+    return set(shown.keys if pushed else shown.keys[: max(scan.end - shown.offset, 0)])
 
 
 def _walk(scan: Scan, shown: Shown) -> Scan:
@@ -120,6 +132,7 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
         tail=(*(key for key in scan.tail if key not in keys), *shown.keys)[-OVERLAP:],
         edge=shown.times[-1] if shown.times else None,
         crowded=_crowded(scan, shown),
+        blind=False,
         end=end,
         # Where a page brings nothing, the next one lies behind it: this may be the end of the list.
         offset=max(end - _reach(scan, shown), 0) if shown.unseen else end,

@@ -120,7 +120,7 @@ def test_without_a_key_the_run_says_what_to_set(instance, monkeypatch):
     assert "CHORUS_API_KEY is not set" in step_failures(result)["call_pages"]
 
 
-def test_the_key_is_in_no_event_log_or_file(api, workspace, tmp_path, capfd, caplog):
+def test_the_key_is_in_no_event_log_or_file(api, tmp_path, capfd, caplog):
     caplog.set_level("DEBUG")
     home = tmp_path / "dagster"
     home.mkdir()

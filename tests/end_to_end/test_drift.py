@@ -1,4 +1,4 @@
-"""What the program asks for while a list changes, after a change and after a kill; `make drift` shows it at full size."""
+"""What the program asks for while a list changes, after a change and after a kill; `make drift` shows more of it."""
 
 from __future__ import annotations
 
