@@ -32,8 +32,8 @@ class ChangingList:
         order: How it is listed: newest first, oldest first, or in one of two ways that have nothing to do with time.
         width: The most calls that a page has.
         ties: Calls that are created at the same instant.
-        loose: Whether those change places from request to request. So many that they fill more than half a page do
-            not: no reader of offsets could find all of them.
+        loose: Whether those change places from request to request. So many that they fill more than half of the
+            narrowest page yet do not: a scan takes it that they keep their order.
         entries: The calls, the newest end last.
         stayed: Those that have been there ever since `watch()`.
         moved: Those that have moved since then, the last one last.
@@ -57,6 +57,7 @@ class ChangingList:
     made: int = 0
 
     def __post_init__(self) -> None:
+        self.narrowest = self.width
         self.insert(0, self.size)
         self.watch()
 
@@ -110,6 +111,7 @@ class ChangingList:
     def page(self, offset: int) -> tuple[list[Entry], int]:
         """Answer a request: the calls, and how many there are in all."""
         self.requests += 1
+        self.narrowest = min(self.narrowest, self.width)
         fault = self.faults.pop(0) if self.faults else None
         shown = [] if fault == "empty" else self._shown(offset)
         return shown[: max(len(shown) // 3, 1)] if fault == "short" else shown, len(self.entries)
@@ -140,7 +142,7 @@ class ChangingList:
         for place in range(1, len(entries) + 1):
             if place == len(entries) or entries[place].created != entries[begin].created:
                 group = entries[begin:place]
-                if 1 < len(group) <= self.width // 2:
+                if 1 < len(group) <= self.narrowest // 2:
                     self.random.shuffle(group)
                 swapped += group
                 begin = place
