@@ -41,7 +41,7 @@ def test_calls_of_one_instant_at_the_end_of_a_short_page_do_not_crowd_a_wide_one
 
 
 def test_narrow_pages_do_not_send_a_scan_before_the_beginning():
-    scan = walking(offset=0, end=2, widest=2, tail=("188", "189"), total=1000)
+    scan = walking(offset=1, end=2, widest=2, tail=("188", "189"), total=1000)
     assert advance(scan, page(1, [300, 301], range(190), 995)).offset >= 0
 
 
