@@ -15,7 +15,7 @@ from pathlib import Path
 
 from report import Bar, say, table
 
-from tests.support.accounts import Account, Drift, account, change_young_calls
+from tests.support.program_account import Account, Drift, account, change_young_calls
 
 MOST_UNDER_DRIFT = 1.20
 MOST_INCREMENTAL = 1 / 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.support.accounts import Drift, account, change_young_calls
+from tests.support.program_account import Drift, account, change_young_calls
 
 
 def test_a_list_that_changes_all_the_time_costs_no_call_and_few_requests(tmp_path):
