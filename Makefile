@@ -6,13 +6,14 @@ UV := $(BIN)/uv
 SYNCED := $(VENV)/.synced
 # Splits the tests over the processors; `make test PYTEST_ARGS="-k outcome"` runs some of them.
 PYTEST_ARGS ?=
+KILLS ?= 200
 COMPILE := $(UV) pip compile --quiet --python $(BIN)/python --universal --python-version 3.11 --generate-hashes --no-build \
 	--no-emit-index-url --no-emit-find-links --annotation-style line --custom-compile-command "make lock"
 COMPILE_PRODUCT := $(COMPILE) pyproject.toml
 COMPILE_DEV := $(COMPILE) pyproject.toml --group dev --constraints requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-service dev lint lint-locks docs bench readers scale drift soak lock wheel clean
+.PHONY: help setup demo test kills test-service dev lint lint-locks docs bench readers scale drift soak lock wheel clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -25,6 +26,9 @@ demo: $(SYNCED) ## Run everything once on simulated calls, without an account
 
 test: $(SYNCED) ## Run the tests, except those that start real services
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not service" $(PYTEST_ARGS)
+
+kills: $(SYNCED) ## Kill syncs and builds 200 times; the lake must not show it
+	@KILLS=$(KILLS) $(BIN)/python -m pytest tests/crash/test_kills.py $(PYTEST_ARGS)
 
 # pytest ends with 5 where no test is marked.
 test-service: $(SYNCED) ## Run the tests that start real services

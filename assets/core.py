@@ -10,7 +10,7 @@ import dagster as dg
 from assets.tables import CORE, table_event, table_spec
 from pipelines.build.day import CoreBuilder
 from pipelines.dictionary import CORE_TABLES
-from pipelines.lake.state import load_landed
+from pipelines.lake.state import load_landed, load_manifest
 from pipelines.lake.versions import read_audit
 from pipelines.orchestration import run_plan
 from pipelines.orchestration.day_events import LANDED, QUIET, core_tags
@@ -33,8 +33,9 @@ def core_tables(
         workspace = lake.for_writing()
         storage = workspace.storage
         with storage.lock("lake", shared=True):
+            manifest = load_manifest(storage).value
             landed = load_landed(storage).value
-            builds = run_plan.begin(workspace, context.run, context.partition_keys, landed)
+            builds = run_plan.begin(workspace, context.run, context.partition_keys, manifest, landed)
             # Told before anything is built from it: whatever is told later makes these tables stale.
             inputs = {before for day in builds for before in (day, day - timedelta(days=1))}
             report_landed(context.instance, landed, context.log_event, days=inputs)

@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets.tables import EXTRACT, OWNERS
+from pipelines.extract.deletions import Allowance
 from pipelines.extract.sync import ScanReport, sync
 from pipelines.lake.state import load_landed
 from pipelines.orchestration.day_events import LANDED
@@ -33,6 +34,13 @@ class ExtractConfig(dg.Config):
         description="RECENT reads what is new or changed lately; FULL reads every page and notices deleted calls.",
     )
     max_pages: int | None = Field(default=None, ge=1, description="Stop after so many pages; what was read is kept.")
+    accept_deletions: bool = Field(
+        default=False,
+        description=(
+            "Reads every page, whatever the mode, and marks all calls deleted that the API no longer lists, however "
+            "many. For one run, where CHORUS_MAX_DELETED_SHARE stopped another and the calls were really deleted."
+        ),
+    )
 
 
 landed_calls = dg.AssetSpec(
@@ -73,6 +81,7 @@ def call_pages(
                     start_date=workspace.settings.start_date,
                     full=config.mode is Mode.FULL,
                     max_pages=config.max_pages,
+                    allowance=Allowance(workspace.settings.max_deleted_share, accepted=config.accept_deletions),
                     lookback_hours=workspace.settings.lookback_hours,
                     workers=workspace.settings.workers,
                 )
@@ -96,6 +105,8 @@ def _metadata(report: ScanReport) -> dict[str, Any]:
         "new": report.calls_new,
         "changed": report.calls_changed,
         "unchanged": report.calls_unchanged,
+        "deleted": report.calls_deleted,
+        "moved to another day": report.calls_moved,
         "rejected": report.items_rejected,
         "total at the start": report.total_start,
         "total at the end": report.total_end,

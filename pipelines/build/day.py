@@ -17,9 +17,9 @@ from pipelines.dictionary import CORE_TABLES
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.day import DayFlattener, index_calls
 from pipelines.flatten.placing import DayIndex
-from pipelines.lake import raw, state
+from pipelines.lake import raw
 from pipelines.lake.publish import Build
-from pipelines.lake.state import Landed
+from pipelines.lake.state import Landed, Manifest
 from pipelines.lake.tables import write_table
 from pipelines.lake.version_tables import VersionTables
 from pipelines.lake.versions import Audit, VerdictRecord, fingerprint, write_audit
@@ -45,15 +45,16 @@ _MARTS: Mapping[str, Mart] = MappingProxyType(
 )
 
 
-def plan_builds(workspace: Workspace, days: Sequence[date], landed: Landed) -> dict[date, Build]:
+def plan_builds(workspace: Workspace, days: Sequence[date], manifest: Manifest, landed: Landed) -> dict[date, Build]:
     """Say which version of each day is to be built, and what is published of it at this moment.
 
     Args:
         workspace: The lake.
         days: The days.
+        manifest: What is published. It was read before `landed`: else a version that another build published between
+            the two, from newer inputs, would count as what this one began from, and this one would take the day back.
         landed: What has landed; the versions are to be built from just this, whatever lands meanwhile.
     """
-    manifest = state.load_manifest(workspace.storage).value
     return {
         day: Build(
             version=fingerprint(landed, day, workspace.shaping),

@@ -86,8 +86,9 @@ def build_days(
     begun = time.monotonic()
     report = BuildReport()
     with workspace.storage.lock("lake", shared=True):
+        manifest = state.load_manifest(workspace.storage).value
         landed = state.load_landed(workspace.storage).value
-        builds = plan_builds(workspace, days, landed)
+        builds = plan_builds(workspace, days, manifest, landed)
         for day, build in builds.items():
             audit = read_audit(workspace.storage, day, build.version)
             if audit is None:
@@ -99,8 +100,10 @@ def build_days(
             if on_day:
                 on_day(day)
         failed = _build_and_publish(workspace, builds, landed, report, on_day)
-        if report.built:  # a version that was lost and is back is published already, but not linked
-            settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    # A version that was lost and is back is published already, but not linked. What was replaced can only be removed
+    # while nobody builds, this build included.
+    if report.built or report.published.published:
+        settle(workspace.storage, workspace.catalog, workspace.keep_versions)
     report.seconds = time.monotonic() - begun
     if failed:
         raise _failure(failed, report)

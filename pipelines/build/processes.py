@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -136,7 +137,16 @@ _builder: VersionBuilder | None = None
 
 def _open(bench: Workbench, landed: Landed) -> None:
     global _builder  # noqa: PLW0603 - such a process has no other place to keep what its initializer made
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _builder = VersionBuilder(bench, landed)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is killed: it would wait for its next day for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _build(day: date, version: str) -> Audit:

@@ -12,13 +12,24 @@ import click
 from pipelines.errors import ChorusCallsError
 from pipelines.simulator import DEFAULT_KEY, Order, SimulatedApi, World
 from pipelines.simulator.dialogues import DialogueError, Recorded, read_dialogues
-from pipelines.simulator.faults import FAULTS, Fault, FaultError, parse_faults
+from pipelines.simulator.faults import FAULTS, Fault, FaultError, line, options, parse_faults
 
 _EPILOG = """\b
 Example:
   chorus-calls simulate --calls 2000 --days 60 --port 8750
   chorus-calls simulate --order shuffled --faults rate_limit,server_error:every=20
+
+\b
+Faults: NAME:OPTION=VALUE. Options of all of them: every=N strikes each so many-th
+request, after=N leaves so many alone first, times=N strikes at most so often,
+place=N strikes only pages that would show the item at this place of the list.
 """
+
+
+def _described() -> str:
+    """Each fault in a line, with its own options."""
+    lines = [f"  {name}: {line(kind)} {' '.join(options(kind))}".rstrip() for name, kind in FAULTS.items()]
+    return "\n".join([_EPILOG.rstrip(), *lines])
 
 
 def _read_faults(context: click.Context, parameter: click.Parameter, value: str) -> list[Fault]:
@@ -35,7 +46,7 @@ def _read_dialogues(context: click.Context, parameter: click.Parameter, value: P
         raise click.BadParameter(str(wrong), context, parameter) from wrong
 
 
-@click.command("simulate", epilog=_EPILOG)
+@click.command("simulate", epilog=_described())
 @click.option(
     "--calls", type=click.IntRange(0), default=2_000, show_default=True, help="Calls that exist at the start."
 )
@@ -55,7 +66,7 @@ def _read_dialogues(context: click.Context, parameter: click.Parameter, value: P
     default="",
     callback=_read_faults,
     metavar="LIST",
-    help=f"What goes wrong, as in rate_limit,slow:every=5. Known: {', '.join(sorted(FAULTS))}.",
+    help="What goes wrong, as in rate_limit,slow:every=5; see below.",
 )
 @click.option(
     "--dialogues",

@@ -67,7 +67,10 @@ def _scan(scan: dict[str, Any] | None) -> str:
     if scan is None:
         return "never"
     verdict = "complete" if scan["complete"] else f"incomplete ({scan['ending']})"
-    return f"{_moment(scan['started_at'])}, {scan['mode']}, {verdict}"
+    # Scans recorded by earlier versions say nothing of these.
+    gone = ((scan.get("calls_deleted"), "deleted"), (scan.get("calls_moved"), "moved to another day"))
+    counts = [f"{number:,} {what}" for number, what in gone if number]
+    return ", ".join([_moment(scan["started_at"]), scan["mode"], verdict, *counts])
 
 
 def _days(days: Sequence[date]) -> str:

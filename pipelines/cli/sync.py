@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: chorus-calls sync --full")
 @click.option("--full", is_flag=True, help="Read the whole list, which finds changes of older calls too.")
 @click.option("--max-pages", type=click.IntRange(min=1), metavar="N", help="Stop after N pages.")
+@click.option(
+    "--accept-deletions",
+    is_flag=True,
+    help="Read the whole list, as --full does, and mark every call deleted that it lacks, however many.",
+)
 @click.option("--no-build", is_flag=True, help="Only land calls; their days stay stale.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(*, full: bool, max_pages: int | None, no_build: bool, as_json: bool) -> None:
+def command(*, full: bool, max_pages: int | None, accept_deletions: bool, no_build: bool, as_json: bool) -> None:
     """Fetch new and changed calls, then build the days that changed."""
     from pipelines.build.api import calls_client
     from pipelines.build.days import days_to_build
@@ -36,7 +41,7 @@ def command(*, full: bool, max_pages: int | None, no_build: bool, as_json: bool)
     settle(workspace.storage, workspace.catalog, workspace.keep_versions)
     with calls_client(workspace.settings) as client:
         try:
-            scan = _scan(workspace, client, full=full, max_pages=max_pages)
+            scan = _scan(workspace, client, full=full, max_pages=max_pages, accept_deletions=accept_deletions)
         except LakeBusyError:
             raise
         except ChorusCallsError:
@@ -55,7 +60,10 @@ def command(*, full: bool, max_pages: int | None, no_build: bool, as_json: bool)
         raise_refused(build)
 
 
-def _scan(workspace: Workspace, client: CallsClient, *, full: bool, max_pages: int | None) -> ScanReport:
+def _scan(
+    workspace: Workspace, client: CallsClient, *, full: bool, max_pages: int | None, accept_deletions: bool
+) -> ScanReport:
+    from pipelines.extract.deletions import Allowance
     from pipelines.extract.sync import sync
 
     settings = workspace.settings
@@ -73,6 +81,7 @@ def _scan(workspace: Workspace, client: CallsClient, *, full: bool, max_pages: i
             start_date=settings.start_date,
             full=full,
             max_pages=max_pages,
+            allowance=Allowance(settings.max_deleted_share, accepted=accept_deletions),
             lookback_hours=settings.lookback_hours,
             workers=settings.workers,
             on_page=on_page,
@@ -92,6 +101,8 @@ def _facts(scan: ScanReport) -> dict[str, Any]:
         "calls_new": scan.calls_new,
         "calls_changed": scan.calls_changed,
         "calls_unchanged": scan.calls_unchanged,
+        "calls_deleted": scan.calls_deleted,
+        "calls_moved": scan.calls_moved,
         "items_rejected": scan.items_rejected,
         "changed_days": [str(day) for day in scan.changed_days],
         "seconds": round(scan.seconds, 3),
@@ -103,6 +114,11 @@ def _sentence(scan: ScanReport) -> str:
         f"{scan.mode} scan {'complete' if scan.complete else scan.ending}: {scan.pages:,} pages, "
         f"{scan.calls_seen:,} calls seen, {scan.calls_new:,} new, {scan.calls_changed:,} changed"
     )
-    if scan.items_rejected:
-        sentence += f", {scan.items_rejected:,} rejected"
+    for number, what in (
+        (scan.calls_deleted, "deleted"),
+        (scan.calls_moved, "moved to another day"),
+        (scan.items_rejected, "rejected"),
+    ):
+        if number:
+            sentence += f", {number:,} {what}"
     return f"{sentence} ({scan.seconds:.1f} s)"

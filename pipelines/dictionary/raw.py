@@ -25,11 +25,15 @@ RAW = Table(
         ),
         instant("landed_at", "When the version was landed; later than any version landed before it.", nullable=False),
         word("sync_id", "Sync that landed the version.", nullable=False),
-        text("payload_hash", "Hash of the payload without the addresses of recordings."),
+        text(
+            "payload_hash",
+            "Hash of the payload without the addresses of recordings; in a version without a payload `deleted`, or "
+            "`moved` where the API lists the call on another day.",
+        ),
         Column(
             "deleted",
             ColumnType.FLAG,
-            "Whether this version says that the call is gone from the API.",
+            "Whether this version says that the call is gone from the API, or from this day.",
             nullable=False,
             low_cardinality=True,
         ),

@@ -8,29 +8,43 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from urllib.parse import unquote, urlencode
 
 import requests
 from pydantic import SecretStr
 from requests.auth import AuthBase
 
 from pipelines import __version__
-from pipelines.errors import ChorusCallsError, KeyRefusedError
-from pipelines.extract.page import Listing, NotAPageError, split
-from pipelines.extract.retry import backoff, http_date, retry_after
+from pipelines.errors import ChorusCallsError
+from pipelines.extract.answer import (
+    Answer,
+    TooLargeError,
+    TryAgainError,
+    is_certificate,
+    read,
+    redirection,
+    trouble,
+)
+from pipelines.extract.connections import Connections
+from pipelines.extract.pacing import NoPageError, Pace, StoppedError, too_long
+from pipelines.extract.redirect import ElsewhereError, followed
+from pipelines.extract.retry import backoff
+
+__all__ = ["LIMIT", "CallsClient", "NoPageError", "Page", "StoppedError"]
 
 LIMIT = 100
 """The most calls a page may have."""
+SMALLEST_LIMIT = 2
+"""What is asked for at least where pages are too large: with one call a page, no page could show a known one."""
 
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 60.0
-_BODY_SECONDS = 300.0
-_CHUNK = 1 << 17
-_OK = 200
-_REFUSED = frozenset({401, 403})
-_PASSING = frozenset({408, 425, 429})
-_SERVER_ERRORS = 500
-_CLIENT_ERRORS = 400
+_REQUEST_SECONDS = 300.0
+_READS = 5
+"""The time of a whole request, in times that it may be idle."""
+_MAX_HOPS = 5
+_WITH_KEY = "an address with the key in it"
 
 
 @dataclass(frozen=True)
@@ -42,29 +56,15 @@ class Page:
         items: Each item's JSON source.
         total: How many items the API says there are; None where it does not say.
         date: The API's clock when it answered; None where it does not say.
+        limit: How many items were asked for at last: fewer than wanted where more of them are too large. Whoever
+            reads on goes on behind the items received.
     """
 
     offset: int
     items: list[bytes]
     total: int | None
     date: datetime | None
-
-
-class NoPageError(ChorusCallsError):
-    """The API gave no page in time; `reason` says what it did instead."""
-
-    def __init__(self, message: str, reason: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-class _TryAgainError(Exception):
-    """An answer that a later one may mend; `wait` is what the API asked for, in seconds."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.wait = wait
+    limit: int = LIMIT
 
 
 class _Bearer(AuthBase):
@@ -79,7 +79,7 @@ class _Bearer(AuthBase):
 
 
 class CallsClient:
-    """Reads pages of `GET {api_url}/calls`; may be used by several threads.
+    """Reads pages of `GET {api_url}/calls`; may be used by many threads at once.
 
     Attributes:
         requests: How many requests were made.
@@ -99,149 +99,143 @@ class CallsClient:
         self.requests = 0
         self.retries = 0
         self._url = f"{api_url.rstrip('/')}/calls"
-        self._auth = _Bearer(api_key)
+        self._key = api_key
         self._retry_seconds = retry_seconds
         self._timeout = (min(_CONNECT_SECONDS, read_seconds), read_seconds)
-        self._max_body = max_body_mb * 1_000_000
-        self._pause = 1 / max_requests_per_second if max_requests_per_second else 0.0
-        self._next_request = 0.0
+        self._request_seconds = min(_REQUEST_SECONDS, read_seconds * _READS)
+        self._max_mb = max_body_mb
+        self._fitting = LIMIT
         self._lock = threading.Lock()
-        self._local = threading.local()
-        self._sessions: list[requests.Session] = []
+        self._stopping = threading.Event()
+        self._pace = Pace(per_second=max_requests_per_second, patience=retry_seconds, stopping=self._stopping)
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "Content-Type": "application/json",
+            "User-Agent": f"chorus-calls/{__version__}",
+        }
+        self._connections = Connections(auth=_Bearer(api_key), headers=headers, stopping=self._stopping)
 
     def page(self, offset: int, limit: int = LIMIT) -> Page:
-        """Ask for a page until it comes or the time for it is used up.
+        """Ask for a page until it comes or the time for it, counted from the first failure, is used up.
+
+        Where so many calls are larger than CHORUS_MAX_BODY_MB, fewer are asked for.
 
         Raises:
             KeyRefusedError: The API answered 401 or 403.
-            NoPageError: The page did not come in time.
+            StoppedError: `stop` was called.
+            NoPageError: The page did not come in time, or is not to be asked for in time.
             ChorusCallsError: Asking again would not help.
         """
-        deadline = time.monotonic() + self._retry_seconds
+        deadline: float | None = None
         for tries, pause in enumerate(backoff(), start=1):
+            asked_at = self._pace.await_turn()
             try:
-                return self._ask(offset, limit)
-            except _TryAgainError as failed:
+                page = self._fitting_page(offset, limit)
+            except TryAgainError as failed:
                 failure = failed
+            else:
+                self._pace.speed_up()
+                return page
+            deadline = deadline or time.monotonic() + self._retry_seconds
             left = deadline - time.monotonic()
-            if left <= 0 or (failure.wait or 0) > left:
+            self._tell_all(failure, asked_at, min(pause, max(left, 0)))
+            if failure.wait is not None and failure.wait > left:
+                raise too_long(failure.wait, f"{failure.reason} and")
+            if left <= 0:
                 message = (
                     f"The API gave no page at offset {offset} ({tries} tries in {self._retry_seconds:g} s): "
                     f"{failure.reason}. Try again later, or raise CHORUS_RETRY_SECONDS."
                 )
                 raise NoPageError(message, failure.reason)
-            time.sleep(failure.wait or min(pause, left))
+            if failure.wait is None and not failure.too_fast:
+                self._pace.wait(min(pause, left))
             with self._lock:
                 self.retries += 1
         raise AssertionError
 
-    def close(self) -> None:
-        """Close every connection."""
-        for session in self._sessions:
-            session.close()
+    def stop(self) -> None:
+        """End every request and wait, from whatever thread: they raise StoppedError, and so do later ones."""
+        self._stopping.set()
+        self._connections.hang_up()
 
-    def _ask(self, offset: int, limit: int) -> Page:
-        self._await_turn()
+    def close(self) -> None:
+        """Stop, and close every connection."""
+        self.stop()
+        self._connections.close()
+
+    def _tell_all(self, failure: TryAgainError, asked_at: float, pause: float) -> None:
+        """Let all threads wait where the API wants fewer requests."""
+        if failure.too_fast:
+            self._pace.slow_down(asked_at)
+        if failure.too_fast or failure.wait is not None:
+            self._pace.hold(pause if failure.wait is None else failure.wait)
+
+    def _fitting_page(self, offset: int, limit: int) -> Page:
+        """Ask for a page, for half as many calls each time that they are too large, and for more again later."""
+        asked = min(limit, self._fitting)
+        while True:
+            try:
+                answer = self._ask(offset, asked)
+            except TooLargeError:
+                if asked <= SMALLEST_LIMIT:
+                    message = (
+                        f"A page of {asked} calls at offset {offset} is larger than {self._max_mb} MB. "
+                        "If that is right, raise CHORUS_MAX_BODY_MB."
+                    )
+                    raise ChorusCallsError(message) from None
+                asked = max(asked // 2, SMALLEST_LIMIT)
+                self._fitting = asked
+                self._pace.await_turn()
+                continue
+            if answer.size < self._max_mb * 250_000 and asked == self._fitting:
+                self._fitting = min(asked * 2, LIMIT)
+            if answer.rest is not None:
+                self._pace.hold(answer.rest)
+            return Page(offset, answer.listing.items, answer.listing.total, answer.date, asked)
+
+    def _ask(self, offset: int, limit: int) -> Answer:
+        """Ask once, and where the API sends it on within itself, there."""
+        bounds = {"limit": str(limit), "offset": str(offset)}
+        url = f"{self._url}?{urlencode(bounds)}"
+        for _ in range(_MAX_HOPS + 1):
+            answer = self._request(url)
+            if isinstance(answer, Answer):
+                return answer
+            try:
+                if self._key.get_secret_value() in unquote(answer):  # addresses are logged, here and elsewhere
+                    raise ElsewhereError(_WITH_KEY)  # noqa: TRY301
+                url = followed(url, answer, bounds)
+            except ElsewhereError as elsewhere:
+                message = (
+                    f"The API sends requests on to {elsewhere}, which is not asked: the key is for CHORUS_API_URL "
+                    "alone. If the API has moved there, set CHORUS_API_URL."
+                )
+                raise ChorusCallsError(message) from None
+            self._pace.await_turn()
+        message = f"The API sends requests in a circle ({_MAX_HOPS} redirects). Check CHORUS_API_URL ({self._url})."
+        raise ChorusCallsError(message)
+
+    def _request(self, url: str) -> Answer | str:
+        """Make one request; the answer is an address where it is a redirect."""
+        with self._lock:
+            self.requests += 1
+        line = self._connections.line()
         try:
-            with self._session().get(
-                self._url,
-                params={"limit": limit, "offset": offset},
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                date = http_date(response.headers.get("Date"))
-                _check(response, date or datetime.now(UTC))
-                listing = _listing(self._body(response))
-        except requests.exceptions.SSLError:
-            message = f"{self._url} has no certificate that this machine trusts. Check CHORUS_API_URL."
-            raise ChorusCallsError(message) from None
+            with (
+                line.within(self._request_seconds),
+                line.session.get(url, timeout=self._timeout, allow_redirects=False, stream=True) as response,
+            ):
+                return redirection(response) or read(response, self._url, self._max_mb * 1_000_000)
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError,
                 requests.exceptions.ContentDecodingError) as error:  # fmt: skip
-            raise _TryAgainError(_trouble(error)) from None
+            if self._stopping.is_set():
+                raise StoppedError from None
+            if is_certificate(error):
+                message = f"{self._url} has no certificate that this machine trusts. Check CHORUS_API_URL."
+                raise ChorusCallsError(message) from None
+            raise TryAgainError("its answer came too slowly" if line.late else trouble(error)) from None
         except (requests.RequestException, ValueError) as error:
             # Its text may hold a header, and with it the key.
             message = f"{self._url} cannot be asked ({type(error).__name__}). Check CHORUS_API_URL and CHORUS_API_KEY."
             raise ChorusCallsError(message) from None
-        return Page(offset, listing.items, listing.total, date)
-
-    def _body(self, response: requests.Response) -> bytes:
-        """Read a body, but no more of it than allowed, and not for ever."""
-        deadline = time.monotonic() + _BODY_SECONDS
-        chunks: list[bytes] = []
-        size = 0
-        for chunk in response.iter_content(_CHUNK):
-            size += len(chunk)
-            if size > self._max_body:
-                allowed = self._max_body // 1_000_000
-                message = f"A page is larger than {allowed} MB. If that is right, raise CHORUS_MAX_BODY_MB."
-                raise ChorusCallsError(message)
-            if time.monotonic() > deadline:
-                reason = "its answer came too slowly"
-                raise _TryAgainError(reason)
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    def _await_turn(self) -> None:
-        """Keep to the allowed number of requests a second, over all threads."""
-        with self._lock:
-            now = time.monotonic()
-            turn = max(now, self._next_request)
-            self._next_request = turn + self._pause
-            self.requests += 1
-        if turn > now:
-            time.sleep(turn - now)
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.auth = self._auth
-            session.headers.update(
-                {
-                    "Accept": "application/json",
-                    "Accept-Encoding": "gzip",
-                    "Content-Type": "application/json",
-                    "User-Agent": f"chorus-calls/{__version__}",
-                }
-            )
-            self._local.session = session
-            with self._lock:
-                self._sessions.append(session)
-        return session
-
-
-def _check(response: requests.Response, now: datetime) -> None:
-    """Let only an answer through that can be a page."""
-    status = response.status_code
-    if status == _OK:
-        return
-    if status in _REFUSED:
-        raise KeyRefusedError
-    if status in _PASSING or status >= _SERVER_ERRORS:
-        wait = retry_after(response.headers.get("Retry-After"), now)
-        reason = f"it answered {status}" + (f" and asked to wait {wait:.0f} s" if wait else "")
-        raise _TryAgainError(reason, wait)
-    if status >= _CLIENT_ERRORS:
-        message = f"The API answered {status}. Check CHORUS_API_URL: calls are asked for at {response.url}."
-    else:
-        message = f"The API answered {status}, not with a page. Check CHORUS_API_URL: redirects are not followed."
-    raise ChorusCallsError(message)
-
-
-def _listing(body: bytes) -> Listing:
-    try:
-        return split(body)
-    except NotAPageError as error:
-        reason = f"it answered with {error}"
-        raise _TryAgainError(reason) from None
-
-
-def _trouble(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
-        return "it did not answer in time"
-    if isinstance(error, requests.exceptions.ContentDecodingError):
-        return "its answer could not be unpacked"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke in the middle of its answer"
-    return "it could not be reached"

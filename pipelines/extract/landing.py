@@ -6,7 +6,7 @@ writes them all and then commits the landing log once: a crash leaves either eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -29,10 +29,14 @@ _TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An item as a scan knows it: a key that is its own, and when the call was created, where that is known."""
+    """An item as a scan knows it: a key that is its own, when the call was created, and the day it was given to.
+
+    The last two are None where they are not known.
+    """
 
     key: str
     instant: datetime | None
+    day: date | None = None
 
 
 @dataclass
@@ -107,7 +111,7 @@ class Landing:
             if head.organisation:
                 self._organisations.add(head.organisation)
             self._hold(self._day(day), head.call_id, version)
-            seen.append(Seen(head.call_id, head.instant))
+            seen.append(Seen(head.call_id, head.instant, day))
         return seen
 
     def flush(self) -> None:
@@ -119,21 +123,20 @@ class Landing:
         self._drop_equal()
         held = {day: list(entry.held.values()) for day, entry in self._days.items() if entry.held}
         if held or self._rejected:
-            landed_at = self._next_instant()
-            name = f"{landed_at:%Y%m%dT%H%M%S%fZ}-{self._sync_id}"
             if self._organisations - self._admitted:
                 admit_organisations(self._storage, self._organisations)
                 self._admitted |= self._organisations
-            parts = [(raw.CALLS, day, versions) for day, versions in sorted(held.items())]
-            if self._rejected:
-                parts.append((raw.REJECTED, landed_at.date(), list(self._rejected.values())))
-            files = [
-                (kind, day, write(self._storage, kind, day, name, versions, landed_at=landed_at, sync_id=self._sync_id))
-                for kind, day, versions in parts
-            ]
-            self._commit(files, landed_at, name)
+            self._write(held, list(self._rejected.values()))
         self._bytes = 0
         self._forget_days()
+
+    def mark(self, gone: Mapping[date, Sequence[Version]]) -> None:
+        """Land versions that say of known calls that they are gone from their days."""
+        self.flush()
+        if gone:
+            self._write(gone)
+        for day in gone:
+            self._known -= len(self._days.pop(day, _Day({})).known)
 
     def _hold(self, day: _Day, call_id: str, version: Version) -> None:
         """Hold a version back, in place of an earlier one, unless it is the one that has landed."""
@@ -198,6 +201,19 @@ class Landing:
                 if call_id in landed and same_call(landed[call_id].encode(), version.payload):
                     entry.known[call_id] = version.payload_hash
                     del entry.held[call_id]
+
+    def _write(self, calls: Mapping[date, Sequence[Version]], rejected: Sequence[Version] = ()) -> None:
+        """Write a file for each day, and let all of them count in one step."""
+        landed_at = self._next_instant()
+        name = f"{landed_at:%Y%m%dT%H%M%S%fZ}-{self._sync_id}"
+        parts = [(raw.CALLS, day, versions) for day, versions in sorted(calls.items())]
+        if rejected:
+            parts.append((raw.REJECTED, landed_at.date(), rejected))
+        files = [
+            (kind, day, write(self._storage, kind, day, name, versions, landed_at=landed_at, sync_id=self._sync_id))
+            for kind, day, versions in parts
+        ]
+        self._commit(files, landed_at, name)
 
     def _next_instant(self) -> datetime:
         """Now, but later than anything that has landed, even where the clock was set back."""

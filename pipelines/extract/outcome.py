@@ -15,6 +15,8 @@ class Ending(StrEnum):
     NOT_JOINED = "the pages do not join: the list changes faster than it can be read"
     UNSETTLED = "the list has no stable order, and reading it again and again did not show as many calls as it has"
     REPEATED = "the API repeats its pages, whatever offset is asked for"
+    TOO_MANY_GONE = "more known calls are no longer listed than may be marked deleted unasked"
+    HIDDEN = "known calls are no longer listed, and the API counts more calls than it showed"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
 
@@ -26,7 +28,7 @@ class Ending(StrEnum):
     @property
     def proven(self) -> bool:
         """Whether that is proven by pages that join, so that less can be read the next time."""
-        return self in {Ending.END, Ending.FRONTIER}
+        return self in {Ending.END, Ending.FRONTIER, Ending.TOO_MANY_GONE, Ending.HIDDEN}
 
 
 class Order(StrEnum):

@@ -21,12 +21,18 @@ class Version:
 
     Attributes:
         call_id: None for an item without a usable id.
-        payload: The item's JSON source.
+        payload_hash: Of a version that says that the call is gone, raw.DELETED or raw.MOVED.
+        payload: The item's JSON source; empty where the call is gone.
     """
 
     call_id: str | None
     payload_hash: str
-    payload: bytes
+    payload: bytes = b""
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it says that the call is gone from its day."""
+        return self.payload_hash in {raw.DELETED, raw.MOVED}
 
 
 def write(
@@ -56,8 +62,8 @@ def write(
         "landed_at": pa.repeat(pa.scalar(landed_at, pa.timestamp("us", "UTC")), rows),
         "sync_id": pa.repeat(pa.scalar(sync_id), rows),
         "payload_hash": pa.array([version.payload_hash for version in versions], pa.string()),
-        "deleted": pa.repeat(pa.scalar(False), rows),
-        "payload": _texts([version.payload for version in versions]),
+        "deleted": pa.array([version.deleted for version in versions], pa.bool_()),
+        "payload": _texts([None if version.deleted else version.payload for version in versions]),
     }
     table = pa.table({column: columns[column] for column in raw_schema().names})
     return raw.write_versions(storage, kind, day, table, name)
@@ -77,9 +83,10 @@ def require_landing_log(storage: Storage, landed: Kept[Landed]) -> None:
         raise ChorusCallsError(message)
 
 
-def _texts(payloads: Sequence[bytes]) -> pa.Array:
+def _texts(payloads: Sequence[bytes | None]) -> pa.Array:
     """Payloads as text; bytes that are no UTF-8 are replaced, since a text column can hold none."""
     try:
         return pa.array(payloads, pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:
-        return pa.array([payload.decode("utf-8", "replace") for payload in payloads], pa.string())
+        texts = (None if payload is None else payload.decode("utf-8", "replace") for payload in payloads)
+        return pa.array(texts, pa.string())

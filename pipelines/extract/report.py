@@ -32,6 +32,8 @@ SCANS_SCHEMA = pa.schema(
         ("calls_new", pa.int64()),
         ("calls_changed", pa.int64()),
         ("calls_unchanged", pa.int64()),
+        ("calls_deleted", pa.int64()),
+        ("calls_moved", pa.int64()),
         ("items_rejected", pa.int64()),
         ("chain_breaks", pa.int64()),
         ("total_start", pa.int64()),
@@ -71,6 +73,8 @@ class ScanReport:
         resumed: Whether it went on where an earlier one had been cut off.
         pages: Pages read; `requests` is more by what had to be asked again (`retries`).
         calls_seen: Different items on the pages; each is new, changed, unchanged or rejected.
+        calls_deleted: Known calls that the API no longer lists, and that are marked deleted now.
+        calls_moved: Known calls that left the day they were known on, since the API lists them on another.
         chain_breaks: Pages that did not join what was read before, so that the scan had to look where the list went on.
         total_start: How many items the API said there are, at the beginning; None where it did not say.
         total_end: The same, at the end.
@@ -90,6 +94,8 @@ class ScanReport:
     calls_seen: int = 0
     calls_new: int = 0
     calls_changed: int = 0
+    calls_deleted: int = 0
+    calls_moved: int = 0
     items_rejected: int = 0
     chain_breaks: int = 0
     total_start: int | None = None

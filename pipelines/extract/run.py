@@ -12,6 +12,7 @@ from pipelines.errors import ChorusCallsError, KeyRefusedError, disk_trouble
 from pipelines.extract.advance import advance
 from pipelines.extract.ahead import Ahead
 from pipelines.extract.client import CallsClient, Page
+from pipelines.extract.deletions import Allowance, Refusal, RollCall, gone
 from pipelines.extract.journal import Cut, Journal, cut_off, frontier, resume
 from pipelines.extract.landing import Landing
 from pipelines.extract.observed import Shown
@@ -39,6 +40,7 @@ class Run:
         *,
         start_date: date,
         until: datetime | None,
+        allowance: Allowance,
         workers: int,
         on_page: Callable[[PageProgress], None] | None,
     ) -> None:
@@ -48,10 +50,13 @@ class Run:
         self._ahead = pages
         self._journal = journal
         self._until = until
+        self._allowance = allowance
         self._workers = workers
         self._on_page = on_page
         self._landing = Landing(storage, landed, start_date=start_date, sync_id=secrets.token_hex(4))
         self._report = ScanReport(FULL if until is None else INCREMENTAL, state.now())
+        # What had landed before: landing replaces this state with later ones and leaves it as it is.
+        self._roll = RollCall(storage, landed.value.days if until is None else {})
         self._began = time.monotonic()
         self._pages = self._breaks = 0
         self._scan: Scan | Passes = Scan()
@@ -63,6 +68,7 @@ class Run:
         try:
             self._read_all(max_pages)
             self._save()
+            refusal = self._mark_gone()
         except KeyboardInterrupt:
             self._close(Ending.INTERRUPTED)
             raise
@@ -76,14 +82,18 @@ class Run:
             with suppress(OSError):  # the record of a scan is the least that a full disk costs
                 self._write_report(Ending.FAILED)
             raise ChorusCallsError(_incomplete(disk_trouble(error))) from error
-        self._finish(self._scan.ending or Ending.FAILED)
+        self._finish(refusal.ending if refusal else self._scan.ending or Ending.FAILED)
+        if refusal:
+            message = f"The sync is incomplete: {refusal.reason}"
+            raise ChorusCallsError(message)
         if not self._report.complete and self._scan.ending is not Ending.LIMITED:
             raise ChorusCallsError(_incomplete(f"{self._report.ending}."))
         return self._report
 
     def _read_all(self, max_pages: int | None) -> None:
         """Scan until an ending; where pages do not join, once more from the beginning, then without joining them."""
-        cut = self._journal.value.cut if self._report.mode == FULL else None
+        # A scan that is resumed has not seen all of the list as it is now, so it could not mark what is accepted.
+        cut = self._journal.value.cut if self._report.mode == FULL and not self._allowance.accepted else None
         for start in [None] * _FRESH_STARTS if cut is None else [cut, None]:
             self._start(start)
             self._read(self._begin(start, self._left(max_pages)))
@@ -135,6 +145,7 @@ class Run:
     def _take(self, page: Page) -> None:
         """Hold back what a page brings, and let the scan decide what it means."""
         items = self._landing.add(page.items)
+        self._roll.see(items)
         keys = tuple(item.key for item in items)
         unseen = frozenset(key for key in keys if key not in self._seen)
         shown = Shown(page.offset, keys, unseen, tuple(item.instant for item in items), page.total)
@@ -149,11 +160,27 @@ class Run:
         self._landing.flush()
         self._unsaved = 0
         scan = self._scan
-        if self._report.mode == FULL and isinstance(scan, Scan) and scan.tail:
+        is_over = scan.ending not in {None, Ending.LIMITED}
+        if self._report.mode == FULL and isinstance(scan, Scan) and scan.tail and not is_over:
             self._journal.value.cut = cut_off(
                 scan, started_at=self._scan_began, newest=self._newest, head=self._head, pages_before=self._pages_before
             )
             state.commit(self._storage, self._journal)
+
+    def _mark_gone(self) -> Refusal | None:
+        """Mark the known calls that are gone, where the scan proves that they are; or say why that has to be asked."""
+        scan, report = self._scan, self._report
+        if not isinstance(scan, Scan) or scan.ending is not Ending.END or scan.unordered:
+            return None
+        if report.mode != FULL or report.resumed:
+            return None
+        absent = self._roll.absent()
+        refusal = self._allowance.refusal(absent, hidden=scan.hidden)
+        deleted = {} if refusal else absent.deleted
+        self._landing.mark(gone(deleted, absent.moved))
+        report.calls_deleted = sum(map(len, deleted.values()))
+        report.calls_moved = sum(map(len, absent.moved.values()))
+        return refusal
 
     def _close(self, ending: Ending) -> None:
         """Keep what was read before the scan was stopped."""
@@ -165,7 +192,7 @@ class Run:
     def _finish(self, ending: Ending) -> None:
         """Let the journal say how far the scan came, and the record what it did."""
         journal = self._journal.value
-        if ending.complete:
+        if ending.complete or ending.proven:
             journal.order = self._scan.order
         if ending.proven and isinstance(self._scan, Scan):
             journal.frontier = frontier(self._scan, self._newest, self._scan_began)

@@ -78,6 +78,12 @@ class Scan(Observed):
     newest: datetime | None = None
     oldest: datetime | None = None
 
+    @property
+    def hidden(self) -> int:
+        """How many calls the API counts, at the beginning as at the end, beyond those it showed."""
+        totals = [total for total in (self.total_start, self.total) if total is not None]
+        return max(min(totals, default=0) - self.size, 0)
+
     def ahead(self, most: int) -> list[int]:
         """Return the offsets asked for next, the first included, as far as they can be foretold.
 

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.ahead import pages_ahead
 from pipelines.extract.client import CallsClient
+from pipelines.extract.deletions import UNASKED, Allowance
 from pipelines.extract.journal import Journal, load_journal
 from pipelines.extract.outcome import Order
 from pipelines.extract.report import PageProgress, ScanReport
@@ -29,6 +30,7 @@ def sync(
     start_date: date,
     full: bool = False,
     max_pages: int | None = None,
+    allowance: Allowance = UNASKED,
     lookback_hours: float = 48,
     workers: int = 1,
     on_page: Callable[[PageProgress], None] | None = None,
@@ -41,6 +43,7 @@ def sync(
         start_date: The first day that a call may belong to.
         full: Read the whole list, even where what is newer than the last complete scan would do.
         max_pages: Stop after so many pages; the report then says `limited`.
+        allowance: How many known calls may be marked deleted. Where any number may be, the whole list is read anew.
         lookback_hours: How far to read behind the newest call that was known when the last complete scan began.
         workers: How many pages may be asked for at a time.
         on_page: Told after each page.
@@ -51,13 +54,23 @@ def sync(
     Raises:
         LakeBusyError: Another sync is running.
         KeyRefusedError: The API refused the key.
-        ChorusCallsError: The scan is incomplete; what it had read is landed.
+        ChorusCallsError: The scan is incomplete, or more calls are gone than may be marked deleted; what it had read
+            is landed.
     """
     with storage.lock("sync", wait=_PATIENCE), storage.lock("lake", shared=True):
         journal = load_journal(storage)
-        until = None if full else _until(journal.value, lookback_hours)
+        until = None if full or allowance.accepted else _until(journal.value, lookback_hours)
         with pages_ahead(client, workers) as pages:
-            run = Run(storage, pages, journal, start_date=start_date, until=until, workers=workers, on_page=on_page)
+            run = Run(
+                storage,
+                pages,
+                journal,
+                start_date=start_date,
+                until=until,
+                allowance=allowance,
+                workers=workers,
+                on_page=on_page,
+            )
             try:
                 report = run.perform(client, max_pages)
             except ChorusCallsError:

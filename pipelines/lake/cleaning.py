@@ -73,6 +73,7 @@ def _remove_versions(storage: Storage, keep_versions: timedelta) -> int:
     for folder in expired:
         for file in storage.list(folder):
             storage.delete(file.path)
+        storage.delete(f"{folder}/{layout.AUDIT}")  # takes along the folder of a version that has no file yet
         del kept.value.unreferenced[folder]
     if new or expired:
         state.commit(storage, kept)

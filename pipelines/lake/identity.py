@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
@@ -94,7 +94,7 @@ def admit(storage: Storage, shaping: Shaping, *, accept: bool = False) -> None:
             admit(storage, shaping, accept=accept)
 
 
-def admit_organisations(storage: Storage, organisations: Iterable[str]) -> None:
+def admit_organisations(storage: Storage, organisations: Collection[str]) -> None:
     """Remember whose calls the lake holds; one lake is for one account.
 
     Raises:
@@ -113,4 +113,7 @@ def admit_organisations(storage: Storage, organisations: Iterable[str]) -> None:
         raise ChorusCallsError(message)
     if new:
         kept.value.organisations += new
-        state.commit(storage, kept)
+        try:
+            state.commit(storage, kept)
+        except SwapConflictError:  # settings were accepted meanwhile
+            admit_organisations(storage, organisations)

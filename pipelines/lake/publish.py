@@ -9,7 +9,8 @@ from typing import Protocol
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
-from pipelines.lake.state import Manifest, PublishedDay
+from pipelines.lake.identity import lake_shaping
+from pipelines.lake.state import Kept, Manifest, PublishedDay
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Shaping, VerdictRecord, fingerprint, read_audit, shaping_digest
 
@@ -22,6 +23,12 @@ class Catalog(Protocol):
 
     def generation(self) -> int | None:
         """Return the generation of the manifest it was made from, None where there is no catalog."""
+
+    def is_unfinished(self) -> bool:
+        """Say whether one is being made, or whoever made one was killed."""
+
+    def remove_unfinished(self) -> None:
+        """Remove what those left who were killed while they made one; the caller holds the publish lock."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,14 @@ class Published:
 def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], catalog: Catalog) -> Published:
     """Let readers see the days of a build that passed their checks, all of them in one step.
 
-    A version that equals what the inputs give now always wins; another one only takes the place of the version that
-    it began from, so that a slow build never takes a day back.
+    A version that equals what the inputs and the lake's settings give now always wins; another one only takes the place
+    of the version that it began from, so that a slow build never takes a day back.
+
+    Args:
+        storage: The lake's files.
+        shaping: What the versions were built with, which need no longer be what shapes the lake.
+        builds: The versions.
+        catalog: The readers' catalog.
 
     Raises:
         FileNotFoundError: A version is not complete.
@@ -55,17 +68,19 @@ def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], ca
     with storage.lock("publish"):
         kept = state.load_manifest(storage)
         landed = state.load_landed(storage).value
+        wanted = lake_shaping(storage) or shaping
         manifest = kept.value
         for day, build in sorted(builds.items()):
             current = manifest.days.get(day)
             current_version = current.version if current else None
             if build.version == current_version:
                 result.already.append(day)
-            elif build.version != fingerprint(landed, day, shaping) and build.base != current_version:
+            elif build.version != fingerprint(landed, day, wanted) and build.base != current_version:
                 result.superseded.append(day)
             else:
                 _judge(storage, manifest, day, build.version, result, shaping=shaping)
         if result.published:
+            wait_anew(kept, catalog)
             _give_up_others(storage, manifest, result.published)
             if kept.raw is None:  # also where it was lost, a newer state has a higher number
                 manifest.generation = catalog.generation() or 0
@@ -106,6 +121,18 @@ def _give_up_others(storage: Storage, manifest: Manifest, days: Iterable[date]) 
             folder = layout.version_folder(day, version)
             if folder != published:
                 manifest.unreferenced.setdefault(folder, state.now())
+
+
+def catalog_lags(manifest: Kept[Manifest], catalog: Catalog) -> bool:
+    """Say whether the catalog was made from an older manifest than the present one, or not at all."""
+    made_from = catalog.generation()
+    return made_from is None or made_from < manifest.value.generation
+
+
+def wait_anew(manifest: Kept[Manifest], catalog: Catalog) -> None:
+    """Let versions stay for their whole time from now on, if the catalog lags: until now it was opened with them."""
+    if manifest.value.unreferenced and catalog_lags(manifest, catalog):
+        manifest.value.unreferenced = dict.fromkeys(manifest.value.unreferenced, state.now())
 
 
 def swing_links(storage: Storage, manifest: Manifest, days: Iterable[date]) -> int:

@@ -21,6 +21,8 @@ CALLS = "calls"
 REJECTED = "rejected"
 ROW_GROUP = 1_000
 """Rows a row group of a raw file: what a reader of a range of ids has to unpack beside the range."""
+DELETED, MOVED = "deleted", "moved"
+"""Hashes of versions without a payload: gone from the API, or now on another day and no call of this one."""
 
 _MERGED = b"merged"
 
@@ -164,7 +166,7 @@ def payloads(storage: Storage, day: date, landed: LandedDay, call_ids: Sequence[
 
 
 def read_day(storage: Storage, day: date, landed: LandedDay | None, chunk: int) -> Iterator[pa.Table]:
-    """Read the newest payload of every call of a day, a chunk of calls at a time.
+    """Read the newest payload of every call of a day, a chunk of calls at a time; calls that moved away are left out.
 
     Yields:
         Tables of at most `chunk` rows in the order of call_id over all of them: call_id, payload, first_landed_at,
@@ -190,7 +192,7 @@ def read_rejected(storage: Storage, day: date, landed: LandedDay | None) -> pa.T
 
 def _newest(files: Sequence[pq.ParquetFile]) -> pl.DataFrame:
     """One row a call: which row of which file is its newest payload, and what is known of its versions."""
-    columns = ["call_id", "landed_at", "deleted"]
+    columns = ["call_id", "landed_at", "deleted", "payload_hash"]
     frames = [
         _frame(file.read(columns)).with_columns(file=pl.lit(number, pl.Int64)).with_row_index("row")
         for number, file in enumerate(files)
@@ -199,7 +201,8 @@ def _newest(files: Sequence[pq.ParquetFile]) -> pl.DataFrame:
         return pl.DataFrame(schema={"call_id": pl.String, "file": pl.Int64, "row": pl.UInt32})
     versions = pl.concat(frames).sort("call_id", "landed_at", maintain_order=True)
     alive = versions.filter(~pl.col("deleted"))
-    gone = versions.group_by("call_id").last().filter("deleted").select("call_id", deleted_at="landed_at")
+    gone = versions.group_by("call_id").last().filter("deleted")
+    gone = gone.select("call_id", deleted_at="landed_at", moved=pl.col("payload_hash").eq_missing(MOVED))
     newest = alive.group_by("call_id", maintain_order=True).agg(
         pl.col("file").last(),
         pl.col("row").last(),
@@ -207,7 +210,8 @@ def _newest(files: Sequence[pq.ParquetFile]) -> pl.DataFrame:
         landed_at=pl.col("landed_at").last(),
         version_count=pl.len().cast(pl.Int64),
     )
-    return newest.join(gone, on="call_id", how="left", maintain_order="left")
+    newest = newest.join(gone, on="call_id", how="left", maintain_order="left")
+    return newest.filter(pl.col("moved").ne_missing(True)).drop("moved")
 
 
 def _take(file: pq.ParquetFile, rows: pl.DataFrame) -> pa.Table:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.cleaning import clean
-from pipelines.lake.publish import Catalog, swing_links, unlinked
+from pipelines.lake.publish import Catalog, catalog_lags, swing_links, unlinked, wait_anew
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import lost_days
@@ -49,24 +49,26 @@ def settle(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Sett
 def _serve(storage: Storage, catalog: Catalog, done: Settled) -> None:
     """Bring what readers open up to the manifest."""
     kept = state.load_manifest(storage)
-    lags = catalog_lags(kept, catalog)
-    if not lags and not unlinked(storage, kept.value, kept.value.days) and not stray_links(storage, kept):
+    if not (
+        catalog_lags(kept, catalog)
+        or catalog.is_unfinished()
+        or unlinked(storage, kept.value, kept.value.days)
+        or stray_links(storage, kept)
+    ):
         return
     with storage.lock("publish"):
         kept = state.load_manifest(storage)
         if catalog_lags(kept, catalog) and not lost_days(storage, kept.value):
+            if kept.value.unreferenced:
+                wait_anew(kept, catalog)
+                state.commit(storage, kept)
             catalog.make(kept.value)
             done.catalog_made = True
+        catalog.remove_unfinished()
         done.links_swung = swing_links(storage, kept.value, kept.value.days)
         for path in stray_links(storage, kept):
             storage.delete(path)
             done.links_removed += 1
-
-
-def catalog_lags(manifest: state.Kept[Manifest], catalog: Catalog) -> bool:
-    """Say whether the catalog was made from an older manifest than the present one, or not at all."""
-    made_from = catalog.generation()
-    return made_from is None or made_from < manifest.value.generation
 
 
 def stray_links(storage: Storage, manifest: state.Kept[Manifest]) -> list[str]:

@@ -13,7 +13,7 @@ from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout
 from pipelines.lake.plans import read_plan, write_plan
 from pipelines.lake.publish import Build
-from pipelines.lake.state import Landed, load_landed
+from pipelines.lake.state import Landed, Manifest, load_landed, load_manifest
 
 
 def plan_of(run: dg.DagsterRun) -> str:
@@ -21,9 +21,14 @@ def plan_of(run: dg.DagsterRun) -> str:
     return run.root_run_id or run.run_id
 
 
-def begin(workspace: Workspace, run: dg.DagsterRun, partition_keys: Sequence[str], landed: Landed) -> dict[date, Build]:
-    """Fix what a run builds: the version of every one of its days that has landed."""
-    builds = _landed_builds(workspace, partition_keys, landed)
+def begin(
+    workspace: Workspace, run: dg.DagsterRun, partition_keys: Sequence[str], manifest: Manifest, landed: Landed
+) -> dict[date, Build]:
+    """Fix what a run builds: the version of every one of its days that has landed.
+
+    The manifest was read before `landed`, see `plan_builds`.
+    """
+    builds = _landed_builds(workspace, partition_keys, manifest, landed)
     write_plan(workspace.storage, plan_of(run), builds)
     return builds
 
@@ -45,7 +50,8 @@ def recall(
     wanted = {date.fromisoformat(key) for key in partition_keys}
     planned = read_plan(workspace.storage, plan_of(run))
     if planned is None:
-        planned = _landed_builds(workspace, partition_keys, load_landed(workspace.storage).value)
+        manifest = load_manifest(workspace.storage).value
+        planned = _landed_builds(workspace, partition_keys, manifest, load_landed(workspace.storage).value)
     builds = {day: build for day, build in planned.items() if day in wanted}
     for day, build in builds.items():
         if lacking := missing(workspace, day, build, needs):
@@ -60,6 +66,8 @@ def missing(workspace: Workspace, day: date, build: Build, tables: Iterable[str]
     return [table for table in tables if workspace.storage.size(layout.table_file(day, build.version, table)) is None]
 
 
-def _landed_builds(workspace: Workspace, partition_keys: Sequence[str], landed: Landed) -> dict[date, Build]:
+def _landed_builds(
+    workspace: Workspace, partition_keys: Sequence[str], manifest: Manifest, landed: Landed
+) -> dict[date, Build]:
     days = [day for key in partition_keys if (day := date.fromisoformat(key)) in landed.days]
-    return plan_builds(workspace, days, landed)
+    return plan_builds(workspace, days, manifest, landed)

@@ -21,7 +21,7 @@ from pipelines.lake.storage import Storage
 from pipelines.serve.carried import carry, signature
 from pipelines.serve.contents import Contents
 from pipelines.serve.ddl import literal, name
-from pipelines.serve.files import replaced_file
+from pipelines.serve.files import leftovers, remove_leftovers, replaced_file
 
 # What DuckDB clients from 1.2 on can read; a file in the newest format opens in hardly any BI tool.
 _STORAGE_VERSION: Final = "v1.2.0"
@@ -87,6 +87,14 @@ class DuckDBCatalog:
     def generation(self) -> int | None:
         """Return the generation of the manifest it was made from, None where there is no catalog to read."""
         return read_generation(self.path)
+
+    def is_unfinished(self) -> bool:
+        """Say whether one is being made, or whoever made one was killed."""
+        return bool(leftovers(self.path))
+
+    def remove_unfinished(self) -> None:
+        """Remove what those left who were killed while they made one; the caller holds the publish lock."""
+        remove_leftovers(self.path)
 
     def _write(self, target: Path, manifest: Manifest, *, marts_only: bool = False, before: Path | None = None) -> None:
         # More threads end hardly sooner, since the commit has but one, and spend a quarter more on waiting.

@@ -19,14 +19,14 @@ def replaced_file(target: Path) -> Iterator[Path]:
     What a killed process left beside the target is removed, so only one process at a time may replace a target.
     """
     make_private_folder(target.parent)
-    _remove_leftovers(target)
+    remove_leftovers(target)
     folder = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
     disk.make_secret_folder(folder)
     try:
         yield folder / target.name
         finish(folder / target.name, target)
     finally:
-        _remove_leftovers(target)
+        remove_leftovers(target)
 
 
 def leftovers(target: Path) -> list[Path]:
@@ -34,7 +34,7 @@ def leftovers(target: Path) -> list[Path]:
     return sorted(target.parent.glob(f".{target.name}.*.tmp"))
 
 
-def _remove_leftovers(target: Path) -> None:
+def remove_leftovers(target: Path) -> None:
     """Remove unfinished files of this target, and the logs that DuckDB keeps beside them while it writes."""
     for folder in leftovers(target):
         for file in folder.glob("*"):

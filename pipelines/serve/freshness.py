@@ -22,6 +22,8 @@ _SCAN_COLUMNS: Final = pa.schema(
         ("started_at", pa.timestamp("us", "UTC")),
         ("mode", pa.string()),
         ("complete", pa.bool_()),
+        ("calls_deleted", pa.int64()),
+        ("calls_moved", pa.int64()),
     ]
 )
 _LANDED_TYPE: Final = (
@@ -43,7 +45,7 @@ WITH state AS (
     LEFT JOIN _days AS published ON published.call_date = landed.call_date
     WHERE published.landed IS DISTINCT FROM landed.digest || ' ' || coalesce(before.digest, '')
 ), scans AS (
-    SELECT started_at, mode, complete FROM read_parquet({scans}, union_by_name = true)
+    SELECT started_at, mode, complete, calls_deleted, calls_moved FROM read_parquet({scans}, union_by_name = true)
 )
 SELECT
     _lake.newest_call_at,
@@ -53,6 +55,8 @@ SELECT
     (SELECT max(started_at) FROM scans WHERE mode = 'full') AS last_full_scan_at,
     (SELECT arg_max(complete, started_at) FROM scans WHERE mode = 'full') AS last_full_scan_complete,
     (SELECT max(started_at) FROM scans WHERE mode = 'full' AND complete) AS last_complete_full_scan_at,
+    (SELECT arg_max(calls_deleted, started_at) FROM scans WHERE mode = 'full') AS last_full_scan_calls_deleted,
+    (SELECT arg_max(calls_moved, started_at) FROM scans WHERE mode = 'full') AS last_full_scan_calls_moved,
     (SELECT count(*) FROM landed) AS landed_days,
     (SELECT count(*) FROM _days) AS published_days,
     (SELECT min(call_date) FROM _days) AS first_published_day,
@@ -73,7 +77,7 @@ def freshness_query(storage: Storage) -> str:
 
 
 def ensure_scans_readable(storage: Storage) -> None:
-    """Put the file without rows in place that the view reads beside the record of scans."""
-    if storage.size(_NO_SCANS) is None:
+    """Put the file without rows in place that the view reads beside the record of scans, with all columns it reads."""
+    if storage.size(_NO_SCANS) is None or pq.read_schema(storage.open_input(_NO_SCANS)) != _SCAN_COLUMNS:
         with storage.create(_NO_SCANS) as stream:
             pq.write_table(_SCAN_COLUMNS.empty_table(), stream)

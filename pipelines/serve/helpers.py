@@ -85,6 +85,18 @@ FRESHNESS: Final = Table(
         Column("last_full_scan_at", _INSTANT, "When the last full scan of the API began."),
         Column("last_full_scan_complete", _FLAG, "Whether that scan was complete."),
         Column("last_complete_full_scan_at", _INSTANT, "When the last complete full scan began."),
+        Column(
+            "last_full_scan_calls_deleted",
+            _COUNT,
+            "Known calls that the last full scan marked deleted, since the API no longer listed them.",
+            unit="calls",
+        ),
+        Column(
+            "last_full_scan_calls_moved",
+            _COUNT,
+            "Known calls that the last full scan took off their day, since the API listed them on another.",
+            unit="calls",
+        ),
         Column("landed_days", _COUNT, "Days of which calls or rejected items have landed.", unit="days"),
         Column("published_days", _COUNT, "Days that the tables show.", unit="days"),
         Column("first_published_day", _DATE, "First of these days."),

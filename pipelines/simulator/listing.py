@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from pipelines.simulator.chance import stream
 
@@ -13,11 +16,17 @@ T = TypeVar("T")
 
 
 class Order(StrEnum):
-    """The orders the simulated API can list calls in; the real one documents none."""
+    """The orders the simulated API can list calls in; the real one documents none.
+
+    Shuffled is another order for each request, shuffled_once one that stays; ties is newest first, but calls created
+    within the same minute swap places from request to request.
+    """
 
     NEWEST = "newest"
     OLDEST = "oldest"
     SHUFFLED = "shuffled"
+    SHUFFLED_ONCE = "shuffled_once"
+    TIES = "ties"
 
 
 class Listing(Protocol):
@@ -37,16 +46,58 @@ class Listing(Protocol):
         """
 
 
-def ordered(items: Sequence[T], order: Order, offset: int, limit: int, *, draw: int) -> list[T]:
-    """The part of a list, kept oldest first, that a page in that order shows."""
+@runtime_checkable
+class ChangingListing(Listing, Protocol):
+    """A source of calls that can be changed while it is paged through."""
+
+    def insert(self, call: Mapping[str, Any] | bytes, *, created: datetime | None = None) -> None:
+        """Add an item as it is given, where it belongs by its time; as the newest one where there is no order."""
+
+    def delete(self, call_id: str) -> None:
+        """Take every item with that id out of the list; raises KeyError where there is none."""
+
+    def replace(self, call_id: str, call: Mapping[str, Any] | bytes) -> None:
+        """List another body in the place of an item; raises KeyError where there is none."""
+
+    def lift(self, call_id: str) -> None:
+        """Move an item to where the newest one is; raises KeyError where there is none."""
+
+
+def ordered(
+    items: Sequence[T],
+    order: Order,
+    offset: int,
+    limit: int,
+    *,
+    draw: int,
+    name: Callable[[T], str],
+    minute: Callable[[T], int],
+) -> list[T]:
+    """The part of a list, kept oldest first, that a page in that order shows.
+
+    Args:
+        items: The list.
+        order: The order to show it in.
+        offset: Items to skip.
+        limit: Items at most.
+        draw: Which shuffle this is.
+        name: What an item keeps though others come and go.
+        minute: The minute in which an item was created.
+    """
+    page = slice(offset, offset + limit)
     if order is Order.OLDEST:
-        return list(items[offset : offset + limit])
+        return list(items[page])
     if order is Order.NEWEST:
         end = max(len(items) - offset, 0)
         return list(reversed(items[max(end - limit, 0) : end]))
     places = list(range(len(items)))
-    stream(draw).shuffle(places)
-    return [items[place] for place in places[offset : offset + limit]]
+    if order is Order.SHUFFLED_ONCE:
+        places.sort(key=lambda place: zlib.crc32(name(items[place]).encode("utf-8", "replace")))
+    else:
+        stream(draw).shuffle(places)
+    if order is Order.TIES:
+        places.sort(key=lambda place: -minute(items[place]))
+    return [items[place] for place in places[page]]
 
 
 def encoded(item: Mapping[str, Any] | bytes) -> bytes:
@@ -59,18 +110,72 @@ def encoded(item: Mapping[str, Any] | bytes) -> bytes:
         return json.dumps(item, separators=(",", ":")).encode()
 
 
+def id_of(item: bytes) -> str | None:
+    """The id of an item; None where it has none, or is not JSON by the book."""
+    try:
+        value = json.loads(item)
+    except ValueError:
+        return None
+    found = value.get("id") if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None
+
+
 class _FixedListing:
-    """Items in the order they were given, whatever the order asked for (a shuffled one excepted)."""
+    """Items in the order they were given, whatever order is asked for (shuffled ones and ties excepted)."""
 
     def __init__(self, items: Iterable[Mapping[str, Any] | bytes]) -> None:
         self._items = [encoded(item) for item in items]
+        self._lock = threading.Lock()
 
     def page(self, order: Order, offset: int, limit: int, *, draw: int) -> tuple[Sequence[bytes], int]:
         """See Listing."""
-        kept = Order.SHUFFLED if order is Order.SHUFFLED else Order.OLDEST
-        return ordered(self._items, kept, offset, limit, draw=draw), len(self._items)
+        kept = Order.OLDEST if order is Order.NEWEST else order
+        items = self._items
+        shown = ordered(items, kept, offset, limit, draw=draw, name=_source, minute=_minute)
+        return shown, len(items)
+
+    def insert(self, call: Mapping[str, Any] | bytes, *, created: datetime | None = None) -> None:  # noqa: ARG002
+        """See ChangingListing; the first item is the newest one."""
+        with self._lock:
+            self._items = [encoded(call), *self._items]
+
+    def delete(self, call_id: str) -> None:
+        """See ChangingListing."""
+        with self._lock:
+            kept = [item for item in self._items if id_of(item) != call_id]
+            if len(kept) == len(self._items):
+                raise KeyError(call_id)
+            self._items = kept
+
+    def replace(self, call_id: str, call: Mapping[str, Any] | bytes) -> None:
+        """See ChangingListing."""
+        with self._lock:
+            if all(id_of(item) != call_id for item in self._items):
+                raise KeyError(call_id)
+            self._items = [encoded(call) if id_of(item) == call_id else item for item in self._items]
+
+    def lift(self, call_id: str) -> None:
+        """See ChangingListing."""
+        with self._lock:
+            lifted = [item for item in self._items if id_of(item) == call_id]
+            if not lifted:
+                raise KeyError(call_id)
+            self._items = [*lifted, *(item for item in self._items if id_of(item) != call_id)]
 
 
-def fixed_listing(items: Iterable[Mapping[str, Any] | bytes]) -> Listing:
+def _source(item: bytes) -> str:
+    return id_of(item) or item.decode("utf-8", "replace")
+
+
+def _minute(item: bytes) -> int:
+    """The minute in which an item says that it was created; 0 where it does not."""
+    try:
+        created = datetime.fromisoformat(json.loads(item)["createdAt"])
+    except (ValueError, TypeError, KeyError):
+        return 0
+    return int(created.timestamp() // 60)
+
+
+def fixed_listing(items: Iterable[Mapping[str, Any] | bytes]) -> ChangingListing:
     """A listing of exactly these items, in this order."""
     return _FixedListing(items)

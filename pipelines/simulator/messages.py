@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from pipelines.simulator.listing import ChangingListing, Order
+
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 50
 
@@ -25,6 +27,8 @@ class Request:
         offset: Items to skip, from 0.
         headers: The headers as sent, names in lower case, without the key.
         stopping: Set once the server stops; whoever makes the client wait, waits on this.
+        order: How the page is listed; None: as the server lists.
+        listing: What is listed, for whoever changes the list while it is read; None where it cannot be changed.
     """
 
     number: int
@@ -33,6 +37,8 @@ class Request:
     offset: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event, compare=False)
+    order: Order | None = None
+    listing: ChangingListing | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +50,18 @@ class Response:
         body: The body as plain bytes; the server compresses it where the client asked for that.
         headers: Headers beside Date, Content-Length and Content-Encoding, which the server sets.
         sent_bytes: Where set, the connection is closed after so many bytes of the promised body.
+        reset: Whether that end is a reset: what is on its way is lost.
+        silent: Whether nothing is answered at all: the connection just ends.
+        pause: Where set, the body comes byte by byte, with so many seconds between them.
     """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json; charset=utf-8"})
     sent_bytes: int | None = None
+    reset: bool = False
+    silent: bool = False
+    pause: float = 0.0
 
     def with_headers(self, **headers: str) -> Response:
         """The same answer with more headers; underscores in the names stand for hyphens."""

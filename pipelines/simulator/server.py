@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 import logging
-import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pipelines.simulator.listing import Listing, Order, fixed_listing
+from pipelines.simulator.listing import ChangingListing, Listing, Order, fixed_listing
 from pipelines.simulator.messages import Exchange, Middleware, Request, Respond, Response, error, page, page_bounds
+from pipelines.simulator.wire import Server, serving
 
 ENDPOINT = "/v1/calls"
 DEFAULT_KEY = "sk_simulated"
-_WORTH_COMPRESSING = 1_000
 _log = logging.getLogger(__name__)
 
 
@@ -32,6 +28,8 @@ class SimulatedApi:
         faults: What stands between a request and its answer, outermost first. May be changed while serving; any
             callable `(request, respond) -> Response` will do, and answering without `respond` replaces the answer.
         order: How calls are listed. May be changed while serving.
+        key: The key that is let in. May be changed while serving, as when keys are rotated.
+        stopping: Set once the server stops.
     """
 
     def __init__(
@@ -57,17 +55,17 @@ class SimulatedApi:
             clock: What the Date header shows; the real time where not given.
         """
         self._listing = world if world is not None else fixed_listing(items or ())
-        self._key = key
+        self.key = key
         self._port = port
         self._clock = clock or (lambda: datetime.now(UTC))
-        self._server: _Server | None = None
+        self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._asked = 0
         self.order = order
         self.faults: list[Middleware] = list(faults)
         self.requests: list[Exchange] = []
-        self._stopping = threading.Event()
+        self.stopping = threading.Event()
 
     @property
     def url(self) -> str:
@@ -83,8 +81,8 @@ class SimulatedApi:
         Raises:
             OSError: The port is taken.
         """
-        self._stopping.clear()
-        self._server = _Server(("127.0.0.1", self._port), partial(_Handler, self))
+        self.stopping.clear()
+        self._server = serving(self, self._port)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
         return self
@@ -93,7 +91,7 @@ class SimulatedApi:
         """Close every connection and wait until nothing serves any more."""
         if self._server is None or self._thread is None:
             return
-        self._stopping.set()
+        self.stopping.set()
         self._server.shutdown()
         self._server.hang_up()
         self._server.server_close()
@@ -123,12 +121,14 @@ class SimulatedApi:
             number = self._asked
         limit, offset, details = page_bounds(parse_qs(url.query, keep_blank_values=True))
         known = {name: value for name, value in headers.items() if name != "authorization"}
-        if headers.get("authorization") != f"Bearer {self._key}":
+        if headers.get("authorization") != f"Bearer {self.key}":
             response = error(401, "Unauthorized", [{"field": "Authorization", "message": "Missing or unknown API key"}])
         elif limit is None or offset is None:
             response = error(400, "Validation failed", details)
         else:
-            response = self._through_faults(Request(number, target, limit, offset, known, self._stopping))
+            changing = self._listing if isinstance(self._listing, ChangingListing) else None
+            request = Request(number, target, limit, offset, known, self.stopping, listing=changing)
+            response = self._through_faults(request)
         with self._lock:
             self.requests.append(Exchange(number, target, limit, offset, response.status, known))
         _log.info("GET %s %d", target, response.status)
@@ -141,7 +141,8 @@ class SimulatedApi:
         return respond(request)
 
     def _page(self, request: Request) -> Response:
-        items, total = self._listing.page(Order(self.order), request.offset, request.limit, draw=request.number)
+        order = request.order or Order(self.order)
+        items, total = self._listing.page(order, request.offset, request.limit, draw=request.number)
         return page(items, total=total, limit=request.limit, offset=request.offset)
 
     def date(self) -> str:
@@ -151,83 +152,3 @@ class SimulatedApi:
 
 def _behind(fault: Middleware, respond: Respond) -> Respond:
     return lambda request: fault(request, respond)
-
-
-class _Server(ThreadingHTTPServer):
-    """Knows its open connections, so that stopping does not wait for idle clients."""
-
-    daemon_threads = False
-    block_on_close = True
-    request_queue_size = 128
-
-    def __init__(self, address: tuple[str, int], handler: Callable[..., BaseHTTPRequestHandler]) -> None:
-        self.connections: set[socket.socket] = set()
-        super().__init__(address, handler)
-
-    def hang_up(self) -> None:
-        """End every connection; their threads then end by themselves."""
-        for connection in list(self.connections):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                _log.debug("A client had already left.")
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Speaks HTTP; what to say is SimulatedApi's business."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body leave in one packet
-
-    def __init__(self, api: SimulatedApi, *args: Any) -> None:
-        self.api = api
-        super().__init__(*args)
-
-    server: _Server
-
-    def setup(self) -> None:
-        super().setup()
-        self.server.connections.add(self.connection)
-
-    def finish(self) -> None:
-        self.server.connections.discard(self.connection)
-        try:
-            super().finish()
-        except OSError:
-            _log.debug("A client left before its answer.")
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except OSError:
-            _log.debug("A client left before its answer.")
-
-    def do_GET(self) -> None:
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self._send(self.api.answer(self.path, headers))
-
-    def do_POST(self) -> None:
-        self.close_connection = True  # its body is not read
-        self._send(error(405, "Method not allowed").with_headers(Allow="GET"))
-
-    do_PUT = do_PATCH = do_DELETE = do_POST  # noqa: N815 - the names http.server looks for
-
-    def _send(self, response: Response) -> None:
-        body, headers = response.body, dict(response.headers)
-        asked = "gzip" in self.headers.get("Accept-Encoding", "")
-        if asked and len(body) > _WORTH_COMPRESSING and "Content-Encoding" not in headers:
-            body = gzip.compress(body, compresslevel=1, mtime=0)
-            headers["Content-Encoding"] = "gzip"
-        self.send_response_only(response.status)
-        for name, value in {"Date": self.api.date(), "Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if response.sent_bytes is not None:
-            body = body[: response.sent_bytes]
-            self.close_connection = True
-        self.wfile.write(body)
-        self.wfile.flush()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's own name
-        _log.debug(format, *args)

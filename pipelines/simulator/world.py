@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -21,6 +22,7 @@ from pipelines.simulator.story import Leg, Story
 
 _DAY = timedelta(days=1)
 _CACHED_BODIES = 50_000
+_MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +92,15 @@ class World:
         """One page of the items that exist now; see Listing."""
         moment = _milliseconds(self.now)
         existing = self._existing(moment)
-        shown = ordered(existing, order, offset, limit, draw=draw)
+        shown = ordered(
+            existing,
+            order,
+            offset,
+            limit,
+            draw=draw,
+            name=lambda item: item.id,
+            minute=lambda item: item.created // _MINUTE_MS,
+        )
         return [self._shown(item, moment) for item in shown], len(existing)
 
     def insert(self, call: Mapping[str, Any] | bytes, *, created: datetime | None = None) -> None:
@@ -122,14 +132,16 @@ class World:
                     return
         raise KeyError(call_id)
 
-    def move(self, call_id: str, created: datetime) -> None:
-        """List an item where one of that time stands, as it is; raises KeyError where there is none."""
+    def lift(self, call_id: str) -> None:
+        """Move an item to the head of the list, its createdAt unchanged; raises KeyError where there is none."""
         with self._lock:
-            item = next((item for item in self._items if item.id == call_id), None)
-            if item is None:
-                raise KeyError(call_id)
-            self._items.remove(item)
-            self._add([replace(item, created=_milliseconds(created))])
+            head = self._existing(_milliseconds(self.now))[-1:]
+            for item in self._items:
+                if item.id == call_id and head:
+                    self._items.remove(item)
+                    self._add([dataclasses.replace(item, created=head[0].created)])
+                    return
+        raise KeyError(call_id)
 
     def _begin(self, calls: int) -> None:
         """Tell days backwards until there are as many calls as asked for, and drop the oldest that are too many."""

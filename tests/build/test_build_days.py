@@ -191,7 +191,7 @@ def test_a_day_that_has_not_landed_is_an_empty_day(lake, landed):
 def test_what_lands_during_a_build_belongs_to_the_next_version(lake, landed):
     day = min(landed)
     planned_from = state.load_landed(lake.storage).value
-    planned = plan_builds(lake, [day], planned_from)[day]
+    planned = plan_builds(lake, [day], state.Manifest(), planned_from)[day]
     changed = json.loads(landed[day][0].payload) | {"status": "failed", "endedReason": None}
     land(lake, place([json.dumps(changed)], FIRST_LANDING + timedelta(hours=1)), name="later")
     audit = VersionBuilder(lake, planned_from).build(day, planned.version)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +21,16 @@ from tests.support.json_text import to_json
 from tests.support.lakes import land, place, published_rows, workspace
 
 DAYS = [date(2026, 3, 1) + timedelta(days=number) for number in range(6)]
+
+
+KILLED = """
+import os, signal
+from pipelines.build.processes import _other_process
+from pipelines.lake.state import Landed
+with _other_process(None, Landed()) as pool:
+    print(pool.submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def call(call_id: str, day: date) -> str:
@@ -77,7 +89,14 @@ def test_a_process_that_dies_ends_the_build(lake, processors, monkeypatch):
     monkeypatch.setattr(processes, "_open", sys.exit)  # any function that a process started anew can find
     landed = state.load_landed(lake.storage).value
     with pytest.raises(BrokenProcessPool):
-        list(processes.build_versions(lake, [plan_builds(lake, DAYS, landed)], landed))
+        list(processes.build_versions(lake, [plan_builds(lake, DAYS, state.Manifest(), landed)], landed))
+
+
+def test_the_processes_of_a_killed_build_end_too():
+    # The other process has its standard output from the killed one, so reading that comes to its end with the last.
+    ended = subprocess.run([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, timeout=60, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert int(ended.stdout)
 
 
 def test_an_idle_process_takes_days_that_others_have_not_begun():

@@ -128,7 +128,7 @@ def test_days_of_a_failed_run_pause_then_come_one_by_one(land, instance, workspa
 
 def test_a_change_after_the_failure_is_tried_at_once(tick, land, instance, workspace):
     land("2026-03-01")
-    plan = plan_builds(workspace, [date(2026, 3, 1)], state.load_landed(workspace.storage).value)
+    plan = plan_builds(workspace, [date(2026, 3, 1)], state.Manifest(), state.load_landed(workspace.storage).value)
     failed_run(instance, "2026-03-01", "2026-03-01", plan, workspace)
     assert tick() == "1 days are stale: 0 are being built, 0 failed their checks, 1 failed lately and wait."
     land("2026-03-01")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
 
 from pipelines.lake import state
-from pipelines.orchestration.local_runs import run_extract
+from pipelines.orchestration.local_runs import run_extract, run_job
 from pipelines.simulator.faults import parse_faults
 from tests.support.dagster_runs import materialized, run_stale_days, staleness, step_failures
 from tests.support.simulated import KEY, simulated_api, small_world
@@ -104,6 +105,19 @@ def test_a_page_limit_is_no_failure(instance):
     result = run_extract(instance, max_pages=1)
     assert result.success
     assert facts(result)["complete"] is False
+
+
+def test_too_many_deletions_fail_the_run_until_they_are_accepted(instance, workspace, world):
+    run_extract(instance)
+    lost = [json.loads(item)["id"] for item in world.items()[:20]]
+    for name in lost:
+        world.delete(name)
+    result = run_extract(instance, full=True)
+    assert "20 of" in step_failures(result)["call_pages"]
+    config = {"ops": {"call_pages": {"config": {"mode": "RECENT", "accept_deletions": True}}}}
+    said = facts(run_job("extract_calls", instance=instance, run_config=config))
+    assert (said["mode"], said["deleted"], said["moved to another day"]) == ("full", 20, 0)
+    assert materialized(instance, "landed_calls") == landed_days(workspace)
 
 
 def test_a_refused_key_is_said_plainly(instance, monkeypatch):

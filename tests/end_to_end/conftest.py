@@ -58,7 +58,9 @@ class Program:
         for day, landed in json.loads((self.lake / "state/landed.json").read_bytes())["days"].items():
             for name in sorted(landed[kind]):
                 path = self.lake / "raw" / kind / f"call_date={day}" / f"{name}.parquet"
-                rows = pl.read_parquet(path, hive_partitioning=False).select("call_id", "payload", "landed_at").rows()
+                moved = pl.col("payload_hash") == "moved"
+                versions = pl.read_parquet(path, hive_partitioning=False)
+                rows = versions.select("call_id", "payload", "landed_at", moved.alias("moved")).rows()
                 found.setdefault(date.fromisoformat(day), []).extend(Version(*row) for row in rows)
         return found
 

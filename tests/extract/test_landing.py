@@ -3,12 +3,11 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, timedelta
 
-import pyarrow as pa
 import pytest
 
-from pipelines.dictionary.schemas import raw_schema
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.landing import Landing
+from pipelines.extract.raw_files import Version
 from pipelines.lake import raw, state
 from pipelines.lake.storage import Storage
 from tests.support.extraction import call, files_outside_state, raw_rows
@@ -174,15 +173,19 @@ def test_a_deleted_call_lives_again_when_it_is_seen(storage):
     assert len(raw_rows(storage)) == 3
 
 
+def test_a_call_that_is_seen_after_it_was_marked_by_the_same_sync_is_alive(storage):
+    land(storage, call("a"))
+    one = landing(storage)
+    one.add([call("a", status="queued")])
+    one.mark({DAY: [Version("a", raw.DELETED)]})
+    one.add([call("a", status="queued")])
+    one.flush()
+    assert [row["deleted"] for row in raw_rows(storage)] == [False, False, True, False]
+
+
 def bury(storage: Storage, call_id: str) -> None:
     """Land a deletion of a call, as a full scan that missed it does."""
-    kept = state.load_landed(storage)
-    landed_at = kept.value.newest_landed_at + timedelta(seconds=1)
-    row = {"call_id": call_id, "landed_at": landed_at, "sync_id": "s", "payload_hash": None, "deleted": True}
-    table = pa.Table.from_pylist([{**row, "payload": None}], raw_schema())
-    raw.count(kept.value.days[DAY], raw.CALLS, "gone", raw.write_versions(storage, raw.CALLS, DAY, table, "gone"))
-    kept.value.newest_landed_at = landed_at
-    state.commit(storage, kept)
+    landing(storage).mark({DAY: [Version(call_id, raw.DELETED)]})
 
 
 def test_versions_are_landed_in_order_even_where_the_clock_was_set_back(storage):

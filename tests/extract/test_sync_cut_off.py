@@ -209,6 +209,27 @@ def test_a_process_that_dies_between_two_steps_leaves_nothing_double(storage, mo
     assert len(storage.list("raw")) == counted
 
 
+def test_a_scan_that_had_come_to_its_end_is_not_gone_on_with(storage, monkeypatch):
+    real = state.commit
+
+    def commit(storage, kept):
+        if kept.path == layout.SCAN and kept.value.cut is None:
+            raise DiedError
+        real(storage, kept)
+
+    world = small_world(calls=300)  # so few pages that only the last save would keep a place
+    with simulated_api(world) as api:
+        monkeypatch.setattr(state, "commit", commit)
+        with pytest.raises(DiedError):
+            synced(storage, api)
+        monkeypatch.setattr(state, "commit", real)
+        newest = json.loads(world.items()[0])
+        world.replace(newest["id"], {**newest, "metadata": {"changed": True}})
+        report = synced(storage, api, full=True)
+    assert not report.resumed
+    assert report.calls_changed == 1
+
+
 def test_raw_is_not_thrown_away_where_the_log_of_what_landed_is_lost(storage):
     world = small_world(calls=120)
     with simulated_api(world) as api:

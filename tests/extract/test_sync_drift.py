@@ -63,7 +63,7 @@ class Drift:
             self.stayed.discard(chosen)
             del self._bodies[chosen]
         elif change == "move":
-            self.world.move(chosen, START)
+            self.world.lift(chosen)
         elif change == "update":
             self._bodies[chosen] = {**self._bodies[chosen], "status": f"changed-{self.random.random()}"}
             self.world.replace(chosen, self._bodies[chosen])

@@ -62,6 +62,14 @@ def test_a_half_built_version_goes_without_a_publication_once_it_is_old(lake):
     assert lake.manifest.generation == generation
 
 
+def test_a_version_without_a_file_goes_too(lake):
+    folder = lake.storage.root / layout.version_folder(DAY, OLD)
+    folder.mkdir()
+    assert clean(lake.storage, NOW) == Cleaned(versions=1)
+    assert not folder.exists()
+    assert clean(lake.storage, NOW) == Cleaned()
+
+
 def test_a_refused_version_stays_while_it_is_what_the_inputs_give(lake):
     lake.land(DAY)
     refused = current(lake)

@@ -186,7 +186,7 @@ def test_a_build_that_has_planned_before_still_finds_its_files(lake):
     rows = published_rows(lake, DAY)
     planned = state.load_landed(lake.storage).value
     assert compacted(lake.storage)
-    [build] = plan_builds(lake, [DAY], planned).values()
+    [build] = plan_builds(lake, [DAY], state.Manifest(), planned).values()
     for file in lake.storage.list(f"days/call_date={DAY}"):
         lake.storage.delete(file.path)
     assert VersionBuilder(lake, planned).build(DAY, build.version).passed

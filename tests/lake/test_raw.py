@@ -28,15 +28,15 @@ def storage(tmp_path):
 
 
 def write(storage, landed, name, *versions, kind=raw.CALLS):
-    """Land versions (call id, hour, payload or None) as one file of the day."""
+    """Land versions (call id, hour, payload; None: deleted, raw.MOVED: moved) as one file of the day."""
     rows = [
         {
             "call_id": call_id,
             "landed_at": at(hours),
             "sync_id": "test",
-            "payload_hash": f"hash of {payload}",
-            "deleted": payload is None,
-            "payload": payload,
+            "payload_hash": payload if payload == raw.MOVED else f"hash of {payload}",
+            "deleted": payload in {None, raw.MOVED},
+            "payload": None if payload == raw.MOVED else payload,
         }
         for call_id, hours, payload in versions
     ]
@@ -107,6 +107,27 @@ def test_a_day_without_anything(storage):
         assert read(storage, landed) == []
         assert raw.read_rejected(storage, DAY, landed).num_rows == 0
         assert raw.known_versions(storage, DAY, landed).is_empty()
+
+
+@pytest.mark.parametrize("chunk", [1, 100])
+def test_a_call_that_moved_away_is_no_call_of_the_day_until_it_comes_back(storage, chunk):
+    landed = LandedDay()
+    write(storage, landed, "one", ("a", 1, "a1"), ("b", 1, "b1"), ("c", 1, "c1"))
+    write(storage, landed, "two", ("a", 2, raw.MOVED), ("b", 2, None), ("c", 2, raw.MOVED))
+    assert [(row["call_id"], row["deleted_at"]) for row in read(storage, landed, chunk)] == [("b", at(2))]
+    write(storage, landed, "three", ("a", 3, "a3"), ("b", 3, raw.MOVED), ("c", 3, None))
+    rows = read(storage, landed, chunk)
+    assert [(row["call_id"], row["payload"], row["deleted_at"]) for row in rows] == [
+        ("a", "a3", None), ("c", "c1", at(3))
+    ]  # fmt: skip
+    assert (rows[0]["version_count"], rows[0]["first_landed_at"]) == (2, at(1))
+
+
+def test_a_day_whose_calls_have_all_moved_away_has_none(storage):
+    landed = LandedDay()
+    write(storage, landed, "one", ("a", 1, "a1"))
+    write(storage, landed, "two", ("a", 2, raw.MOVED))
+    assert read(storage, landed) == []
 
 
 def test_known_versions_are_the_newest_of_each_call(storage):

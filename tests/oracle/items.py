@@ -56,11 +56,15 @@ CALL_FIELDS: Mapping[str, tuple[str, Reader]] = LEG_FIELDS | {
 
 @dataclass(frozen=True)
 class Version:
-    """One landed version of a call; a deletion has no payload. Of a rejected item the id may be unknown."""
+    """One landed version of a call; a deletion has no payload. Of a rejected item the id may be unknown.
+
+    A deletion can say that the call has moved to another day: then it is no call of this one any more.
+    """
 
     call_id: str | None
     payload: str | None
     landed_at: datetime
+    moved: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ def read_items(versions: list[Version]) -> dict[str, Item]:
 
 def _read_item(call_id: str, versions: list[Version]) -> Item | None:
     with_payload = [version for version in versions if version.payload is not None]
-    if not with_payload:
+    if not with_payload or versions[-1].moved:
         return None
     newest = with_payload[-1]
     root = read_json(newest.payload)

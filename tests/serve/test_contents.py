@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.dictionary import MARTS, RATIOS, Personal
+from pipelines.extract.outcome import Ending
+from pipelines.extract.report import ScanReport, record
 from pipelines.lake import layout
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog
 from tests.support.small_lake import SmallLake, at
@@ -185,3 +190,16 @@ def test_a_catalog_to_hand_out_replaces_another_and_nothing_else(lake, tmp_path)
             catalog.make_marts_only(lake.manifest, file)
     assert precious.read_text() == "mine"
     assert ask(catalog.path, "SELECT count(*) FROM calls") == [(0,)]
+
+
+def test_freshness_says_what_the_last_full_scan_marked_also_beside_a_record_that_knew_nothing_of_it(lake):
+    lake.scans({"started_at": at("2026-05-01 01:00"), "mode": "full", "complete": True})
+    with lake.storage.create("state/no_scans.parquet") as stream:  # as an earlier version has left it
+        pq.write_table(pa.schema([("started_at", pa.timestamp("us", "UTC"))]).empty_table(), stream)
+    catalog = made(lake)
+    assert freshness(catalog)["last_full_scan_calls_deleted"] is None
+    report = ScanReport("full", at("2026-05-02 01:00"), ending=Ending.END, calls_deleted=3, calls_moved=1)
+    record(lake.storage, replace(report, finished_at=at("2026-05-02 01:05")))
+    record(lake.storage, ScanReport("incremental", at("2026-05-03 01:00")))
+    shown = freshness(catalog)
+    assert (shown["last_full_scan_calls_deleted"], shown["last_full_scan_calls_moved"]) == (3, 1)

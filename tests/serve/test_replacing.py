@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -15,6 +15,7 @@ import pytest
 from pipelines.errors import ChorusCallsError, SettingsError
 from pipelines.lake import layout
 from pipelines.lake.local import LocalStorage
+from pipelines.lake.settle import settle
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog
 from tests.support.small_lake import SmallLake, at
 
@@ -163,6 +164,18 @@ def test_what_a_killed_process_left_is_removed(lake):
     made(lake)
     assert not left.exists()
     assert other.exists()  # of another catalog
+
+
+def test_settling_removes_it_too_though_the_catalog_is_up_to_date(lake):
+    lake.publish(MONDAY, calls("c1"))
+    catalog = made(lake)
+    settle(lake.storage, catalog, timedelta(days=1))
+    left = catalog.path.with_name(".chorus.duckdb.0123.tmp")
+    left.mkdir()
+    file = catalog.path.stat().st_ino
+    settle(lake.storage, catalog, timedelta(days=1))
+    assert not left.exists()
+    assert catalog.path.stat().st_ino == file
 
 
 def test_the_file_is_private_and_in_the_format_that_duckdb_1_2_reads(lake):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import requests
 
-from pipelines.simulator.faults import FAULTS, FaultError, parse_faults
+from pipelines.simulator.faults import FAULTS, FaultError, line, options, parse_faults
 from tests.support.simulated import KEY, simulated_api
 
 
@@ -92,6 +93,7 @@ def test_several_faults_work_together():
         ("clamp:every=0", "at least 1"),
         ("slow:seconds=-1", "below 0"),
         ("slow:seconds", "number"),
+        ("total:form=tall", "small, large"),
     ],
 )
 def test_what_cannot_be_read_is_named(text, message):
@@ -103,3 +105,20 @@ def test_an_unknown_fault_lists_the_known_ones():
     with pytest.raises(FaultError) as caught:
         parse_faults("sharknado")
     assert all(name in str(caught.value) for name in FAULTS)
+
+
+def test_the_page_on_extraction_describes_each_fault():
+    page = (Path(__file__).parents[2] / "docs/extraction.md").read_text(encoding="utf-8")
+    for name, kind in FAULTS.items():
+        own = " ".join("`" + option.replace("|", "\\|") + "`" for option in options(kind))
+        assert f"| `{name}` | {line(kind)} | {own} |" in page
+
+
+def test_one_place_of_the_list_may_be_struck():
+    with with_faults("server_error:every=1:place=45") as api:
+        assert [get(api, f"?limit=20&offset={offset}").status_code for offset in (20, 40, 26, 46)] == [
+            200,
+            500,
+            500,
+            200,
+        ]

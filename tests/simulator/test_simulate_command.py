@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from pipelines.cli.simulate import command
 from pipelines.errors import ChorusCallsError
+from pipelines.simulator.faults import FAULTS
 
 
 def test_the_printed_lines_lead_to_the_calls_and_ctrl_c_ends_it():
@@ -63,8 +64,10 @@ def test_a_taken_port_is_named():
     assert str(port) in result.exception.message
 
 
-def test_help_shows_an_example():
-    assert "chorus-calls simulate --calls" in CliRunner().invoke(command, ["--help"]).output
+def test_help_shows_an_example_and_each_fault_in_a_line():
+    lines = CliRunner().invoke(command, ["--help"]).output.splitlines()
+    assert any("chorus-calls simulate --calls" in line for line in lines)
+    assert all(any(line.strip().startswith(f"{name}: ") for line in lines) for name in FAULTS)
 
 
 def test_it_starts_without_the_heavy_libraries():

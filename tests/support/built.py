@@ -54,7 +54,7 @@ def build(opened: Workspace, days: list[date]) -> dict[date, Rows]:
     """Build the days in this process, without publishing them, and return their rows; every check must pass."""
     landed = state.load_landed(opened.storage).value
     builder, found = VersionBuilder(opened, landed), {}
-    for day, planned in plan_builds(opened, days, landed).items():
+    for day, planned in plan_builds(opened, days, state.Manifest(), landed).items():
         audit: Audit = builder.build(day, planned.version)
         assert audit.passed, (day, audit.failed)
         found[day] = version_rows(opened, day, planned.version)

@@ -27,3 +27,9 @@ class RememberingCatalog:
 
     def generation(self) -> int | None:
         return self.generations[-1] if self.generations else None
+
+    def is_unfinished(self) -> bool:
+        return False
+
+    def remove_unfinished(self) -> None:
+        pass

@@ -90,6 +90,8 @@ def _newest(versions: Iterable[Version]) -> Iterator[dict[str, Any]]:
     for version in sorted(versions, key=lambda version: version.landed_at):
         by_call[version.call_id].append(version)
     for call_id, of_call in by_call.items():
+        if of_call[-1].moved:
+            continue
         payloads = [version for version in of_call if version.payload is not None]
         yield {
             "call_id": call_id,

@@ -37,17 +37,17 @@ class History:
         else:
             self.versions.setdefault(day, []).append(version)
 
-    def lose(self, number: int, landed_at: datetime) -> None:
-        """Delete one of the calls that are there, chosen by a number."""
+    def lose(self, number: int, landed_at: datetime, *, moved: bool = False) -> None:
+        """Delete one of the calls that are there, chosen by a number; or say that it is on another day now."""
         known = sorted({(day, version.call_id) for day, versions in self.versions.items() for version in versions})
         if known:
             day, call_id = known[number % len(known)]
-            self.versions[day].append(Version(call_id, None, landed_at))
+            self.versions[day].append(Version(call_id, None, landed_at, moved))
 
 
 @st.composite
 def histories(draw: st.DrawFn, max_size: int = 8) -> History:
-    """A few calls that land one after the other, a microsecond apart at least, some deleted in between."""
+    """A few calls that land one after the other, a microsecond apart at least, some deleted or moved in between."""
     history = History()
     landed_at = FIRST_LANDED
     for _ in range(draw(st.integers(1, max_size))):
@@ -55,7 +55,7 @@ def histories(draw: st.DrawFn, max_size: int = 8) -> History:
         history.receive(to_json(draw(call()), draw(st.sampled_from(SPELLINGS))), landed_at)
         if draw(st.integers(0, 5)) == 5:
             landed_at += timedelta(seconds=1)
-            history.lose(draw(st.integers(0, 9)), landed_at)
+            history.lose(draw(st.integers(0, 9)), landed_at, moved=draw(st.booleans()))
     return history
 
 

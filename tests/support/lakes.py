@@ -63,7 +63,14 @@ def land(opened: Workspace, days: dict[date, list[Version]], kind: str = raw.CAL
 
 
 def _raw_rows(versions: Sequence[Version]) -> pa.Table:
-    hashes = [hashlib.sha256((version.payload or "").encode()).hexdigest() for version in versions]
+    hashes = [
+        hashlib.sha256(version.payload.encode()).hexdigest()
+        if version.payload is not None
+        else raw.MOVED
+        if version.moved
+        else raw.DELETED
+        for version in versions
+    ]
     return pa.table(
         {
             "call_id": pa.array([version.call_id for version in versions], pa.string()),

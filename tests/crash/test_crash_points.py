@@ -1,0 +1,125 @@
+"""Wherever a run fails, readers see what was before or what is after, and one ordinary sync makes the lake whole."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from tests.support.faults import Fault, FaultyDisk
+from tests.support.readers import Days, Readers
+from tests.support.scene import KILLED, Ended, Scene, scene
+from tests.support.walk import Undisturbed
+
+CHUNKS = 4
+FAULTS = (Fault.KILL, Fault.FULL, Fault.DENIED)
+NEWS = re.compile(r"(Fetching calls|Building days): .* s\)|\d+ days built, .*")
+"""What runs say when all is well."""
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory) -> Iterator[Scene]:
+    with scene(tmp_path_factory.mktemp("scene")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def sync(lake) -> Undisturbed:
+    return Undisturbed(lake, "sync --full")
+
+
+def fail_at(lake: Scene, known: Undisturbed, fault: Fault, point: int) -> None:
+    """Let one run fail at one step, look as readers do, and then let an ordinary run mend it."""
+    known.restore()
+    readers = Readers(lake.lake)
+    readers.look()
+    ended = lake.run(known.command, FaultyDisk(fault, point))
+    assert ended.disk.struck, "the run took another way than the undisturbed one"
+    readers.look()
+    assert [state for state in readers.generations.values() if not is_known(state, known, fault)] == []
+    assert_told(ended, fault)
+    assert known.mended() == known.content
+
+
+def is_known(state: Days, known: Undisturbed, fault: Fault) -> bool:
+    """Whether readers may see a state: one of the undisturbed run's.
+
+    A day that could not be built stays as it was, while the other days of its build are published.
+    """
+    if fault is Fault.KILL:
+        return state in known.states
+    days = {day for one in known.states for day in one}
+    return all(state.get(day) in [one.get(day) for one in known.states] for day in days | state.keys())
+
+
+def assert_told(ended: Ended, fault: Fault) -> None:
+    """A failure is told in a line or two; what could be done without ends well."""
+    complaints = [line for line in ended.err.splitlines() if not NEWS.fullmatch(line)]
+    if fault is Fault.KILL:
+        assert ended.code == KILLED
+    elif fault is Fault.FULL or ended.code:
+        assert ended.code == 1
+        assert 1 <= len(complaints) <= 2, ended.err
+    assert "Traceback" not in ended.err
+
+
+def walk(lake: Scene, known: Undisturbed, fault: Fault, points: Sequence[int]) -> None:
+    """Fail at each of these points, and tell which of them went wrong, and how."""
+    wrong = {}
+    for point in points:
+        try:
+            fail_at(lake, known, fault, point)
+        except Exception as error:  # noqa: BLE001 - every kind of going wrong is told with its place
+            wrong[point] = (known.steps[point], repr(error))
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_sync_may_fail_at_every_step(lake, sync, fault, chunk):
+    walk(lake, sync, fault, sync.points(fault)[chunk::CHUNKS])
+
+
+@pytest.mark.parametrize("part", [0.1, 0.4, 0.7, 0.95])
+def test_a_process_killed_for_real_leaves_the_same(lake, sync, part):
+    points = sync.points(Fault.KILL)
+    point = points[int(part * len(points))]
+    sync.restore()
+    assert lake.run(sync.command, FaultyDisk(Fault.KILL, point)).code == KILLED
+    supposed = lake.content()
+    sync.restore()
+    assert lake.die(sync.command, point) == -signal.SIGKILL
+    assert lake.content() == supposed
+
+
+ACCEPTING = ("build --accept-settings", {"mended_by": "build --accept-settings"})
+FROM_RAW = ("build --all", {"raw_alone": True})
+CATALOG: tuple[str, dict[str, Any]] = ("catalog", {})
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "fault"),
+    [
+        *((*ACCEPTING, fault) for fault in FAULTS),
+        (*FROM_RAW, Fault.KILL),  # which goes the way of the one above
+        *((*CATALOG, fault) for fault in FAULTS),
+    ],
+)
+def test_other_commands_may_fail_too(lake, monkeypatch, command, options, fault):
+    """Of the steps that do the same for another day or table, at the last."""
+    if "--accept-settings" in command:
+        monkeypatch.setenv("CHORUS_TIMEZONE", "Asia/Kolkata")
+    known = Undisturbed(lake, command, **options)
+    walk(lake, known, fault, list(known.sample(fault)))
+
+
+def test_every_change_of_the_disk_is_a_step(sync):
+    assert len(sync.steps) > 600
+    assert len(sync.states) == 2
+    least = {Fault.KILL: 55, Fault.FULL: 70, Fault.DENIED: 125}
+    assert [fault for fault, points in least.items() if len(sync.points(fault)) < points] == []
+    doing = {step.function for step in sync.steps}
+    assert doing > {"create", "write", "sync", "protect", "rename", "link", "remove", "remove_folder", "sync_folder"}

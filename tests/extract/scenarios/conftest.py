@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.support.small_lake import SmallLake
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch):
+    """Back off from a hundredth of a second on."""
+    monkeypatch.setattr("pipelines.extract.retry._FIRST_WAIT", 0.01)
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return SmallLake(tmp_path / "lake").storage

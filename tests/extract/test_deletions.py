@@ -1,0 +1,164 @@
+"""Calls that the API no longer lists, or lists on another day: what a full scan marks."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.lake import layout, state
+from pipelines.lake.storage import Storage
+from tests.support.accounts import DAY, NEXT, Account, gone, shown
+from tests.support.extraction import call, raw_rows, synced
+from tests.support.simulated import simulated_api, small_world
+from tests.support.small_lake import SmallLake
+
+
+@pytest.fixture
+def storage(tmp_path) -> Storage:
+    return SmallLake(tmp_path / "lake").storage
+
+
+def test_a_call_that_is_no_longer_listed_is_marked_deleted(storage):
+    account = Account()
+    account.sync(storage)
+    account.lose(["c003", "c005", "c015"])
+    report = account.sync(storage)
+    assert report.complete
+    assert (report.calls_deleted, report.calls_moved, report.calls_changed) == (3, 0, 0)
+    assert report.changed_days == [DAY, NEXT]
+    marks = [row for row in raw_rows(storage) if row["deleted"]]
+    assert [(row["call_id"], row["call_date"]) for row in marks] == [("c003", DAY), ("c005", DAY), ("c015", NEXT)]
+    assert {(row["payload"], row["payload_hash"]) for row in marks} == {(None, "deleted")}
+    # They came to count together, after everything else.
+    (landed_at,) = {row["landed_at"] for row in marks}
+    assert landed_at == state.load_landed(storage).value.newest_landed_at
+    assert len({row["sync_id"] for row in marks}) == 1
+    assert [len(day.calls) for day in state.load_landed(storage).value.days.values()] == [2, 2]
+    assert shown(storage, DAY)["c003"] == (False, 1)
+
+
+def test_a_deleted_call_is_marked_once(storage):
+    account = Account()
+    account.sync(storage)
+    account.lose(["c003"])
+    account.sync(storage)
+    landed = storage.read(layout.LANDED)
+    report = account.sync(storage)
+    assert (report.calls_deleted, report.changed_days) == (0, [])
+    assert storage.read(layout.LANDED) == landed
+
+
+def test_a_call_that_is_listed_again_is_alive_again(storage):
+    account = Account()
+    for names in ([], ["c003"], []):
+        kept = dict(account.calls)
+        account.lose(names)
+        report = account.sync(storage)
+        account.calls = kept
+    assert (report.calls_changed, report.calls_deleted) == (1, 0)
+    assert gone(storage) == {}
+    assert shown(storage, DAY)["c003"] == (True, 2)
+
+
+def test_a_call_that_moves_leaves_its_day_and_may_come_back(storage):
+    account = Account()
+    account.sync(storage)
+    account.move("c003", 1)
+    report = account.sync(storage)
+    assert (report.calls_new, report.calls_moved, report.calls_deleted) == (1, 1, 0)
+    assert gone(storage) == {f"c003 {DAY}": "moved"}
+    assert "c003" not in shown(storage, DAY)
+    assert shown(storage, NEXT)["c003"] == (True, 1)
+
+    account.move("c003", -1)
+    assert account.sync(storage).calls_moved == 1
+    assert gone(storage) == {f"c003 {NEXT}": "moved"}
+    assert shown(storage, DAY)["c003"] == (True, 2)
+    assert account.sync(storage).changed_days == []
+
+
+def test_a_call_that_moved_and_is_then_deleted_keeps_its_row_on_its_last_day(storage):
+    account = Account()
+    account.sync(storage)
+    account.move("c003", 1)
+    account.sync(storage)
+    account.lose(["c003"])
+    assert account.sync(storage).calls_deleted == 1
+    assert gone(storage) == {f"c003 {DAY}": "moved", f"c003 {NEXT}": "deleted"}
+    assert shown(storage, NEXT)["c003"] == (False, 1)
+
+
+def test_a_call_that_was_deleted_and_is_listed_on_another_day_has_moved(storage):
+    account = Account()
+    account.sync(storage)
+    created = account.calls.pop("c003")
+    account.sync(storage)
+    account.calls["c003"] = created + timedelta(days=1)
+    report = account.sync(storage)
+    assert (report.calls_deleted, report.calls_moved) == (0, 1)
+    assert "c003" not in shown(storage, DAY)
+
+
+def test_a_call_that_is_listed_on_two_days_is_on_both(storage):
+    account = Account()
+    account.sync(storage)
+    account.others = [call("c003", createdAt="2026-03-04T10:00:00Z")]
+    assert account.sync(storage).calls_moved == 0
+    assert gone(storage) == {}
+
+
+def test_a_call_that_comes_during_the_scan_is_alive(storage):
+    world = small_world(calls=240)
+
+    def grow(request, respond):
+        world.insert({"id": f"late-{request.number}", "createdAt": "2026-03-04T16:30:00Z"})
+        return respond(request)
+
+    with simulated_api(world) as api:
+        synced(storage, api)
+        api.faults.append(grow)
+        report = synced(storage, api, full=True)
+        assert report.calls_new > 0
+        assert synced(storage, api, full=True).calls_deleted == 0
+    assert gone(storage) == {}
+
+
+def test_a_call_that_can_no_longer_be_placed_is_listed_all_the_same(storage):
+    account = Account()
+    account.others = [call("odd"), b'{"id": 7}', b"[]"]
+    account.sync(storage)
+    account.others = [call("odd", createdAt="soon"), b'{"id": 7}', b"[]"]
+    report = account.sync(storage)
+    assert (report.calls_deleted, report.calls_moved, report.items_rejected) == (0, 0, 3)
+    assert gone(storage) == {}
+    rejected = raw_rows(storage, "rejected")
+    account.others = []  # neither the items that were never calls are calls that are gone now
+    assert account.sync(storage).calls_deleted == 1
+    assert raw_rows(storage, "rejected") == rejected
+
+
+def test_a_scan_that_had_to_begin_anew_counts_as_one(storage):
+    world = small_world(calls=900)
+    with simulated_api(world) as api:
+        synced(storage, api)
+        synced(storage, api, full=True, max_pages=5)
+        for item in world.items()[430:470]:
+            world.delete(json.loads(item)["id"])
+        report = synced(storage, api, full=True)
+    assert not report.resumed
+    assert report.calls_deleted == len(gone(storage)) == 40
+
+
+def test_scans_recorded_before_there_were_deletions_stay(storage):
+    account = Account()
+    account.sync(storage)
+    old = pq.read_table(storage.address(layout.SCANS)).drop_columns(["calls_deleted", "calls_moved"])
+    with storage.create(layout.SCANS) as stream:
+        pq.write_table(old, stream)
+    account.lose(["c003"])
+    account.sync(storage)
+    assert pl.read_parquet(storage.address(layout.SCANS))["calls_deleted"].to_list() == [None, 1]

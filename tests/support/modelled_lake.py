@@ -1,0 +1,189 @@
+"""A lake whose writers go by steps, and what must be true of it after each commit, whatever the order of the steps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import msgspec
+import pyarrow as pa
+
+from pipelines.build.workspace import Workspace
+from pipelines.dictionary import TABLES
+from pipelines.lake import layout
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.state import LakeRecord, Landed, Manifest, ShapingRecord
+from pipelines.lake.versions import Shaping, fingerprint, read_audit
+from tests.support.catalogs import RememberingCatalog
+from tests.support.interleaving import SteppedStorage, pause
+
+KEEP = timedelta(hours=24)
+SHAPINGS = [
+    Shaping(ShapingRecord(timezone=zone, pii="mask", pii_key_check="0" * 16, outcomes="shipped"), table_version=1)
+    for zone in ("UTC", "Asia/Kolkata")
+]
+
+
+class WatchedCatalog(RememberingCatalog):
+    """A catalog that keeps what it was made from; making it needs every file that it names."""
+
+    def __init__(self, lake: ModelledLake) -> None:
+        super().__init__()
+        self.made: Manifest | None = None
+        self._lake = lake
+
+    def make(self, manifest: Manifest) -> None:
+        pause("make")
+        super().make(manifest)
+        assert self._lake.lacking(manifest) == []
+        self.made = deepcopy(manifest)
+
+
+class WatchedStorage(SteppedStorage):
+    """Lets the model look at each commit at its moment."""
+
+    def __init__(self, lake: ModelledLake) -> None:
+        super().__init__(lake.root)
+        self._lake = lake
+
+    @contextmanager
+    def create(self, path: str, *, read_only: bool = False) -> Iterator[pa.NativeFile]:
+        with super().create(path, read_only=read_only) as stream:
+            yield stream
+        self._lake.committed(path)
+
+    def delete(self, path: str) -> None:
+        super().delete(path)
+        self._lake.removed(path)
+
+    @contextmanager
+    def lock(self, name: str, *, shared: bool = False, wait: float | None = None) -> Iterator[None]:
+        with super().lock(name, shared=shared, wait=wait):
+            if name == "publish":
+                program().inputs_before = len(self._lake.inputs) - 1
+            yield
+
+
+@dataclass
+class ModelledLake:
+    """The lake and what is known of its past.
+
+    Attributes:
+        inputs: What had landed and what shaped tables, after each commit of either.
+        digests: The states of each landed day, in their order.
+        places: Where the inputs of each version stand in the order of its day's states and of those of the day before.
+        published: The manifest as it was committed last.
+    """
+
+    root: Path
+    now: datetime = datetime(2026, 3, 14, 8, tzinfo=UTC)
+    inputs: list[tuple[Landed, Shaping]] = field(default_factory=lambda: [(Landed(), SHAPINGS[0])])
+    digests: dict[date, list[str]] = field(default_factory=dict)
+    places: dict[tuple[date, str], tuple[int, int]] = field(default_factory=dict)
+    published: Manifest = field(default_factory=Manifest)
+
+    def __post_init__(self) -> None:
+        self.storage = WatchedStorage(self)
+        self.catalog = WatchedCatalog(self)
+
+    @property
+    def shaping(self) -> Shaping:
+        """The settings that shape tables, as the lake remembers them."""
+        return self.inputs[-1][1]
+
+    def workspace(self, shaping: Shaping | None = None) -> Workspace:
+        """Open the lake as a program does, with the settings that are the lake's unless said otherwise."""
+        return Workspace(
+            storage=self.storage,
+            shape=None,
+            settings=SimpleNamespace(keep_versions_hours=KEEP / timedelta(hours=1)),
+            shaping=shaping or self.shaping,
+            catalog=self.catalog,
+        )
+
+    def committed(self, path: str) -> None:
+        """Look at a file of state, if it is one that was replaced this very moment."""
+        if path not in (layout.MANIFEST, layout.LANDED, layout.LAKE):
+            return
+        data = (self.root / path).read_bytes()
+        landed, shaping = self.inputs[-1]
+        if path == layout.MANIFEST:
+            self._moved_manifest(msgspec.json.decode(data, type=Manifest))
+        elif path == layout.LANDED:
+            self._moved_inputs(msgspec.json.decode(data, type=Landed), shaping)
+        else:
+            lake = msgspec.json.decode(data, type=LakeRecord)
+            self._moved_inputs(landed, Shaping(lake.shaping, lake.table_version))
+
+    def removed(self, path: str) -> None:
+        """Judge whether a file might be removed: none of a version that inputs gave when the program began to clean."""
+        folder, _, file = path.rpartition("/")
+        if folder.startswith(layout.DAYS):
+            landed, shaping = self.inputs[program().inputs_before]
+            current = {layout.version_folder(day, fingerprint(landed, day, shaping)) for day in landed.days}
+            assert folder not in current, file
+
+    def _moved_inputs(self, landed: Landed, shaping: Shaping) -> None:
+        self.inputs.append((landed, shaping))
+        for day, known in landed.days.items():
+            past = self.digests.setdefault(day, [])
+            if known.digest not in past[-1:]:
+                assert known.digest not in past, (day, "landed as it had before")
+                past.append(known.digest)
+        for day in landed.days:
+            before = len(self.digests.get(day - timedelta(days=1), []))
+            for each in SHAPINGS:
+                self.places.setdefault((day, fingerprint(landed, day, each)), (len(self.digests[day]), before))
+
+    def _moved_manifest(self, after: Manifest) -> None:
+        before, self.published = self.published, after
+        assert after.generation == before.generation + (after.days != before.days)
+        assert before.days.keys() <= after.days.keys()
+        for day, entry in after.days.items():
+            old = before.days.get(day)
+            if old != entry:
+                self._published(day, old.version if old else None, entry.version)
+        assert self.lacking(after) == []
+
+    def _published(self, day: date, old: str | None, new: str) -> None:
+        """Judge whether a version may take the place of another."""
+        # What lands while a program publishes may or may not count for it.
+        now = {fingerprint(landed, day, shaping) for landed, shaping in self.inputs[program().inputs_before :]}
+        assert new in now or program().bases[day] == old, (day, old, new)
+        if old:
+            past, present = self.places[day, old], self.places[day, new]
+            assert all(was <= is_ for was, is_ in zip(past, present, strict=True)), (day, "went back", past, present)
+        audit = read_audit(LocalStorage(self.root), day, new)
+        assert audit is not None
+        assert audit.passed
+
+    def lacking(self, manifest: Manifest) -> list[str]:
+        """Return files of published versions that are not on disk as they were published."""
+        storage = LocalStorage(self.root)
+        return [
+            path
+            for day, entry in manifest.days.items()
+            for table in TABLES
+            if storage.size(path := layout.table_file(day, entry.version, table)) != entry.bytes[table]
+        ]
+
+
+@dataclass
+class Publisher:
+    """What a program began to publish from: how far inputs were, and what was published when it planned its days."""
+
+    inputs_before: int = 0
+    bases: dict[date, str | None] = field(default_factory=dict)
+
+
+def program() -> Publisher:
+    """Return what is known of the program that goes now."""
+    facts = threading.current_thread().__dict__
+    found: Publisher = facts.setdefault("publisher", Publisher())
+    return found

@@ -1,0 +1,126 @@
+"""What readers see of a lake while its writers work or die: the states that were committed, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from pipelines.dictionary import TABLES
+from pipelines.serve.catalog import open_catalog
+from tests.support.contents import day_of, state
+
+Days = dict[str, str]
+"""The version of each day."""
+Counts = dict[str, tuple[int, int]]
+"""Rows and bytes of each table of a version."""
+
+
+@dataclass
+class Readers:
+    """Looks at a lake in the three ways there are to read, again and again, and remembers what was committed.
+
+    Attributes:
+        lake: The lake's folder.
+        generations: The versions of all days, by the generation of each manifest or catalog seen.
+        manifest: The generation of the manifest seen last.
+        catalog: That of the catalog seen last.
+    """
+
+    lake: Path
+    generations: dict[int, Days] = field(default_factory=dict)
+    manifest: int = 0
+    catalog: int = 0
+    _counts: dict[tuple[str, str], Counts] = field(default_factory=dict)
+    _published: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _files: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    _globbed: set[Path] = field(default_factory=set)
+
+    def look(self) -> None:
+        """Fail where a reader would see what was never committed, or a part of it."""
+        self._look_at_manifest()
+        self._look_at_catalog()
+        for path in {path for table in TABLES for path in (self.lake / table).glob("*/data.parquet")} | self._globbed:
+            self._look_at_file(path, path.parent.parent.name)
+
+    def _look_at_manifest(self) -> None:
+        if self._is_new(self.lake / "manifest.json"):
+            manifest = state(self.lake, "manifest.json")
+            days = {day: known["version"] for day, known in manifest["days"].items()}
+            assert manifest["generation"] >= self.manifest, "the manifest went back"
+            self.manifest = manifest["generation"]
+            self._remember(self.manifest, days)
+            for day, known in manifest["days"].items():
+                said = {table: (rows, known["bytes"][table]) for table, rows in known["rows"].items()}
+                assert said == self._counts_of(day, known["version"]), (day, known["version"])
+        self._assert_whole(self.generations.get(self.manifest, {}))
+
+    def _look_at_catalog(self) -> None:
+        """The catalog may be older than the manifest, never newer; a state it shows may have been missed until now."""
+        if self._is_new(path := self.lake / "chorus.duckdb"):
+            generation, days, shown = _read_catalog(path)
+            assert self.catalog <= generation <= self.manifest, "the catalog went back, or is ahead of the manifest"
+            self.catalog = generation
+            self._remember(generation, days)
+            expected = {
+                table: {day: rows for day, version in days.items() if (rows := self._counts_of(day, version)[table][0])}
+                for table in TABLES
+            }
+            assert shown == expected
+        self._assert_whole(self.generations.get(self.catalog, {}))
+
+    def _look_at_file(self, path: Path, table: str) -> None:
+        """A file for plain globs is that of a version which is or was published."""
+        self._globbed.add(path)
+        if self._is_new(path):
+            day = str(day_of(path))
+            found = (pq.read_metadata(path).num_rows, path.stat().st_size)
+            assert found in [self._counts_of(day, version)[table] for version in self._published[day]], path
+
+    def _remember(self, generation: int, days: Days) -> None:
+        assert self.generations.setdefault(generation, days) == days, f"there are two states {generation}"
+        for day, version in days.items():
+            self._published[day].add(version)
+
+    def _assert_whole(self, days: Days) -> None:
+        """Make sure that whoever reads these versions now finds all their files."""
+        for day, version in days.items():
+            for table, (_, size) in self._counts_of(day, version).items():
+                path = self.lake / f"days/call_date={day}/{version}/{table}.parquet"
+                assert path.stat().st_size == size, path
+
+    def _counts_of(self, day: str, version: str) -> Counts:
+        """What a version holds, counted once in its files and found to be what its audit says."""
+        if (day, version) not in self._counts:
+            folder = self.lake / f"days/call_date={day}/{version}"
+            audit = json.loads((folder / "_audit.json").read_bytes())
+            files = {table: folder / f"{table}.parquet" for table in TABLES}
+            counts = {table: (pq.read_metadata(file).num_rows, file.stat().st_size) for table, file in files.items()}
+            assert counts == {table: (rows, audit["bytes"][table]) for table, rows in audit["rows"].items()}, folder
+            self._counts[day, version] = counts
+        return self._counts[day, version]
+
+    def _is_new(self, path: Path) -> bool:
+        """Whether a file is there, and another one than at the last look."""
+        try:
+            there = path.stat()
+        except FileNotFoundError:
+            assert path not in self._files, f"{path} is gone"
+            return False
+        mark = (there.st_ino, there.st_mtime_ns)
+        changed = self._files.get(path) != mark
+        self._files[path] = mark
+        return changed
+
+
+def _read_catalog(path: Path) -> tuple[int, Days, dict[str, dict[str, int]]]:
+    """Generation, the version of each day, and by table and day the rows that the catalog shows."""
+    count = "SELECT call_date::VARCHAR, count(*) FROM {} GROUP BY ALL"
+    with open_catalog(path) as connection:
+        ((generation,),) = connection.execute("SELECT generation FROM _lake").fetchall()
+        days = dict(connection.execute("SELECT call_date::VARCHAR, version FROM _days").fetchall())
+        shown = {table: dict(connection.execute(count.format(table)).fetchall()) for table in TABLES}
+    return int(generation), days, shown

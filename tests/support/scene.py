@@ -1,0 +1,179 @@
+"""A tiny lake that is brought back to one state again and again, for runs that shall fail at every possible place.
+
+Everything that is random in a run stands still here, the clock of landing and the names of files, so that two runs
+which do the same leave the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipelines.build import processes
+from pipelines.cli.main import main
+from pipelines.extract import run as extraction
+from pipelines.extract.landing import Landing
+from pipelines.lake import compaction
+from pipelines.simulator import SimulatedApi
+from tests.support import contents
+from tests.support.faults import FaultyDisk, KilledError
+from tests.support.simulated import KEY
+
+NOW = datetime(2026, 3, 6, 12, tzinfo=UTC)
+KILLED = -9
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_RANDOM = re.compile(r"(?<=\.)[0-9a-f]{12}(?=\.tmp|$)")
+"""What tells unfinished files of the same name apart."""
+
+
+def _call(name: str, day: int, **fields: Any) -> bytes:
+    call = {
+        "id": name,
+        "organizationId": "organisation",
+        "agentId": "agent",
+        "direction": "inbound",
+        "status": "completed",
+        "durationSeconds": 61,
+        "cost": 0.1,
+        "createdAt": f"2026-03-0{day}T10:00:00Z",
+        **fields,
+    }
+    return json.dumps(call).encode()
+
+
+_LEG = {"id": "leg", "transferStatus": "completed", "durationSeconds": 5}
+_FIRST = [_call("one", 1), _call("two", 2, transferCalls=[_LEG])]
+BEFORE = [*_FIRST, _call("three", 3)]
+AFTER = [*_FIRST, _call("three", 3, analysis={"summary": "A friendly call."}), _call("four", 3)]
+"""Day 3 has a call that changed and one that is new; the other days stay as they are."""
+
+
+@dataclass
+class Ended:
+    """How a run ended; the code is KILLED where it was killed."""
+
+    code: int
+    err: str
+    disk: FaultyDisk
+
+
+def hold_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let two runs that do the same leave the same: by one process, one clock, and names that are not random."""
+    monkeypatch.setattr(processes, "_processors", lambda: 1)
+    for module in (extraction, compaction):
+        monkeypatch.setattr(module, "secrets", SimpleNamespace(token_hex=lambda _: "name"))
+    monkeypatch.setitem(Landing.__init__.__kwdefaults__, "clock", lambda: NOW)
+
+
+class Scene:
+    """The lake, and the state that it is brought back to."""
+
+    def __init__(self, folder: Path, before: str, after: str) -> None:
+        """Take the addresses of the API as it was and as it is."""
+        self.lake = folder / "lake"
+        self._kept = folder / "kept"
+        self._before = before
+        self._after = after
+
+    def prepare(self, monkeypatch: pytest.MonkeyPatch, *, small_files: int = 7) -> None:
+        """Make the lake as it is before: published, with several small raw files of the day that will change."""
+        settings = {
+            "CHORUS_API_KEY": KEY,
+            "CHORUS_LAKE": str(self.lake),
+            "CHORUS_PII_KEY": "a pii key for tests only",
+            "CHORUS_RETRY_SECONDS": "0",
+            "CHORUS_KEEP_VERSIONS_HOURS": "0",
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(self.lake.parent)
+        hold_still(monkeypatch)
+        for number in range(small_files):
+            with SimulatedApi(items=[*_FIRST, _call("three", 3, cost=number)], key=KEY) as api:
+                build = number == small_files - 1  # of which a version is left that is published no more
+                assert self.run(f"sync --full{'' if build else ' --no-build'}", url=api.url).code == 0
+        assert self.run("sync --full", url=self._before).code == 0
+        self.keep()
+
+    def keep(self) -> None:
+        """Let the present state be the one to come back to."""
+        if self._kept.exists():
+            shutil.rmtree(self._kept)
+        shutil.copytree(self.lake, self._kept, copy_function=os.link)
+
+    def restore(self, *, raw_alone: bool = False) -> None:
+        """Bring the lake back, or of it only what tables are made from.
+
+        Files are linked, not copied, since no file of a lake is ever written in place.
+        """
+        shutil.rmtree(self.lake)
+        if raw_alone:
+            for name in ("raw", "state"):
+                shutil.copytree(self._kept / name, self.lake / name, copy_function=os.link)
+        else:
+            shutil.copytree(self._kept, self.lake, copy_function=os.link)
+
+    def run(self, command: str, disk: FaultyDisk | None = None, *, url: str | None = None) -> Ended:
+        """Run a command on a disk that may be faulty."""
+        disk = disk or FaultyDisk()
+        said = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(said), ExitStack() as stack:
+            stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+            patch.setenv("CHORUS_API_URL", url or self._after)
+            disk.take_over(patch)
+            try:
+                code = main(command.split())
+            except KilledError:
+                code = KILLED
+        return Ended(code, said.getvalue(), disk)
+
+    def die(self, command: str, at: int) -> int:
+        """Run a command in a process of its own that is killed for real at a step; returns how it ended."""
+        program = [sys.executable, "-m", "tests.support.dying_program", str(at), *command.split()]
+        environment = {**os.environ, "CHORUS_API_URL": self._after, "PYTHONPATH": str(_REPOSITORY)}
+        return subprocess.run(program, env=environment, capture_output=True, check=False, timeout=120).returncode
+
+    def content(self) -> dict[str, str]:
+        """What is on the disk, but for what tells of runs: each file with the hash of its bytes, and each folder."""
+        found = {}
+        for path in sorted(self.lake.rglob("*")):
+            name = _RANDOM.sub("", path.relative_to(self.lake).as_posix())
+            if name.startswith(("state/locks/", "state/scan", "state/no_scans")) or path.name == ".tmp":
+                continue
+            found[name] = "" if name == "chorus.duckdb" else hashlib.sha256(self._plain(path)).hexdigest()
+        return found
+
+    @staticmethod
+    def _plain(path: Path) -> bytes:
+        if path.name != "manifest.json":
+            return path.read_bytes() if path.is_file() else b""
+        manifest = contents.state(path.parent, path.name)
+        versions = {day: known["version"] for day, known in manifest["days"].items()}
+        return json.dumps([versions, sorted(manifest["unreferenced"])]).encode()
+
+
+@contextlib.contextmanager
+def scene(folder: Path, **options: Any) -> Iterator[Scene]:
+    """A scene with its two APIs running."""
+    with ExitStack() as stack:
+        monkeypatch = stack.enter_context(pytest.MonkeyPatch.context())
+        urls = [stack.enter_context(SimulatedApi(items=items, key=KEY)).url for items in (BEFORE, AFTER)]
+        made = Scene(folder, *urls)
+        made.prepare(monkeypatch, **options)
+        yield made
