@@ -13,7 +13,7 @@ COMPILE_PRODUCT := $(COMPILE) pyproject.toml
 COMPILE_DEV := $(COMPILE) pyproject.toml --group dev --constraints requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test kills test-service dev lint lint-locks docs bench readers scale lock wheel clean
+.PHONY: help setup demo test kills test-service dev lint lint-locks docs bench readers scale drift soak lock wheel clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,12 @@ readers: $(SYNCED) ## Show what readers see while days are rewritten; takes a wh
 
 scale: $(SYNCED) ## Measure what a lake of many days costs
 	@$(BIN)/python benchmarks/scale.py
+
+drift: $(SYNCED) ## Measure what syncs ask for while the list changes; takes some minutes
+	@PYTHONPATH=. $(BIN)/python benchmarks/drift.py $(DRIFT_ARGS)
+
+soak: $(SYNCED) ## Play many more disturbed scans than the tests do; takes some minutes
+	@SCAN_EXAMPLES=20000 $(BIN)/python -m pytest -q tests/extract/test_scan_machine.py
 
 # Needs no complete .venv, so that locks which cannot be installed can be made again.
 lock: $(UV) ## Write the locks again after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions

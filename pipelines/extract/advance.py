@@ -11,6 +11,7 @@ Pure: no request is made here, no clock is read, and what is known is in two sma
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import takewhile
 
 from pipelines.extract.observed import Shown, observe
 from pipelines.extract.outcome import Ending, Order
@@ -22,6 +23,8 @@ MAX_ROUNDS = 10
 """How often the head is read again at most; calls that come even later are for the next scan."""
 END_SHOWN = 3
 """Pages in a row that have to show the end of the list before it is believed."""
+_WITNESSES = 2
+"""Of the run's last calls, those that a page has to show."""
 _SEEK_FURTHER = 1.25
 """By how much more than its pages suggest a scan seeks back in a list that is oldest first."""
 
@@ -61,11 +64,16 @@ def _seek(scan: Scan, shown: Shown) -> Scan:
             return begin
         # So long is the list; its newest calls stand at its end.
         return replace(scan, offset=max(shown.total - len(shown.keys), 1), detours=scan.detours + 1)
-    if min(times) < scan.until:
+    if max(times) < scan.until:  # all of it: one old call may have come late
         return begin
     apart = max((max(times) - min(times)) / len(times), MOMENT)
-    back = int((min(times) - scan.until) / apart * _SEEK_FURTHER) + len(shown.keys)
+    back = int(max((min(times) - scan.until) / apart, 0) * _SEEK_FURTHER) + len(shown.keys)
     return replace(scan, offset=max(shown.offset - back, 0), detours=scan.detours + 1)
+
+
+def _crowded(scan: Scan, shown: Shown) -> bool:
+    """Whether the calls of one instant at a page's end leave no room for another on any page."""
+    return shown.last_ties + 2 > scan.widest
 
 
 def _overlap(shown: Shown) -> int:
@@ -73,12 +81,38 @@ def _overlap(shown: Shown) -> int:
     return min(OVERLAP + shown.last_ties - 1, len(shown.keys) // 2)
 
 
+def _reach(scan: Scan, shown: Shown) -> int:
+    """The same behind a page that joined: at least to before the calls of its last instant, where pages are so wide."""
+    alone = shown.last_ties == 1 or _crowded(scan, shown)
+    return _overlap(shown) if alone else max(_overlap(shown), shown.last_ties + 1)
+
+
 def _joins(scan: Scan, shown: Shown) -> bool:
-    """Whether a page shows one of the run's last calls, and all calls of the same instant as the very last."""
-    if scan.tail and set(scan.tail).isdisjoint(shown.keys):
+    """Whether a page begins within the run and shows two of its last calls there.
+
+    One alone, or one behind calls that are not of the run, may have moved there. Of the very last call's instant it has
+    to show all. At the list's head nothing can be hidden before a page.
+    """
+    if not scan.tail:
+        return True
+    if shown.offset == 0:
+        return not set(scan.tail).isdisjoint(shown.keys)
+    begins = _beginning(scan, shown)
+    if len(begins.intersection(scan.tail)) < min(_WITNESSES, len(scan.tail), len(shown.keys)):
         return False
-    sure = not scan.tail or not shown.unseen or scan.crowded or scan.edge is None or shown.offset == 0
-    return sure or shown.times[:1] != (scan.edge,)
+    return not shown.unseen or scan.crowded or scan.edge is None or shown.times[:1] != (scan.edge,)
+
+
+def _beginning(scan: Scan, shown: Shown) -> set[str]:
+    """The part of a page that lies within the run.
+
+    Of a run that was resumed the last calls alone are known: they stand behind others of it, and where the list is not
+    newest first, new calls do not push them on, so that further on they can only have moved.
+    """
+    if not scan.blind:
+        return set(takewhile(lambda key: key not in shown.unseen, shown.keys))
+    pushed = scan.order is Order.NEWEST
+    return set(shown.keys if pushed else shown.keys[: max(scan.end - shown.offset, 0)])
 
 
 def _walk(scan: Scan, shown: Shown) -> Scan:
@@ -97,10 +131,11 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
         size=scan.size + len(shown.unseen),
         tail=(*(key for key in scan.tail if key not in keys), *shown.keys)[-OVERLAP:],
         edge=shown.times[-1] if shown.times else None,
-        crowded=shown.last_ties > len(keys) // 2,
+        crowded=_crowded(scan, shown),
+        blind=False,
         end=end,
         # Where a page brings nothing, the next one lies behind it: this may be the end of the list.
-        offset=end - _overlap(shown) if shown.unseen else end,
+        offset=max(end - _reach(scan, shown), 0) if shown.unseen else end,
         end_shown=scan.end_shown + 1 if ends_here else 0,
         empty=0,
         detours=0 if shown.unseen else scan.detours + 1,
@@ -128,7 +163,7 @@ def _at_end(scan: Scan) -> Scan:
         return scan
     if scan.partial:  # what comes later stands at this end
         return replace(scan, ending=Ending.FRONTIER)
-    if scan.unordered and scan.size < (scan.total or 0):
+    if (scan.order is Order.NONE or not scan.size) and scan.size < (scan.total or 0):
         return replace(scan, ending=Ending.NOT_JOINED)
     return _to_head(scan, Ending.END)
 
@@ -139,7 +174,7 @@ def _search(scan: Scan, shown: Shown) -> Scan:
     if not shown.unseen:  # the list grew before this place
         return replace(scan, offset=shown.offset + len(shown.keys) - _overlap(shown), detours=scan.detours + 1)
     grown = (shown.total or 0) - (scan.total or 0) if scan.total is not None else 0
-    if grown >= len(shown.keys) - OVERLAP:  # so many at once would have pushed the run's end off the page
+    if grown >= max(stride_of(len(shown.keys)), 1):  # so many at once would have pushed the run's end off the page
         return replace(scan, offset=shown.offset + grown, detours=scan.detours + 1)
     return _step_back(scan, shown.offset)
 
@@ -156,20 +191,32 @@ def _step_back(scan: Scan, offset: int) -> Scan:
 
 def _to_head(scan: Scan, goal: Ending) -> Scan:
     """The way is walked; what came in the meantime stands at the head of a list that is newest first."""
-    return replace(scan, phase=Phase.HEAD, goal=goal, offset=0, detours=0, round=frozenset())
+    return replace(scan, phase=Phase.HEAD, goal=goal, offset=0, detours=0, empty=0, round=frozenset())
 
 
 def _head(scan: Scan, shown: Shown) -> Scan:
     """One page of a round that leads from the head to the run; a round that brings nothing ends the scan."""
-    if not shown.unseen and not scan.round:
-        return replace(scan, ending=scan.goal)
     keys = frozenset(shown.keys)
-    if keys - shown.unseen or not keys:
-        over = scan.goal if scan.rounds + 1 >= MAX_ROUNDS else None
-        return replace(_next_round(scan, accepted=scan.round | shown.unseen), ending=over)
-    if scan.round and not scan.round & keys:  # calls vanished between two pages of the round
+    if not keys and scan.size and scan.empty + 1 < END_SHOWN:  # it may be a lapse
+        return replace(scan, empty=scan.empty + 1)
+    scan = replace(scan, empty=0)
+    if scan.round and keys and scan.round.isdisjoint(keys):  # calls vanished between two pages of the round
         return replace(_next_round(scan, frozenset()), detours=scan.detours + 1)
-    return replace(scan, round=scan.round | keys, offset=shown.offset + len(shown.keys) - _overlap(shown))
+    end = shown.offset + len(keys)
+    if keys and end != shown.total and not _leads_to_run(scan, shown):
+        ahead = end - len(keys) // 2 if shown.unseen - scan.round else end
+        return replace(scan, round=scan.round | shown.unseen, offset=ahead)
+    brought = scan.round | shown.unseen
+    if not brought:
+        return replace(scan, ending=scan.goal)
+    over = scan.goal if scan.rounds + 1 >= MAX_ROUNDS else None
+    return replace(_next_round(scan, accepted=brought), ending=over)
+
+
+def _leads_to_run(scan: Scan, shown: Shown) -> bool:
+    """Whether a page ends with calls of the run; fewer may have moved there, above others that did too."""
+    count = max(min(OVERLAP, scan.widest // 2), scan.widest // 4, 1)
+    return len(shown.keys) >= count and shown.unseen.isdisjoint(shown.keys[-count:])
 
 
 def _next_round(scan: Scan, accepted: frozenset[str]) -> Scan:

@@ -64,6 +64,7 @@ def resume(cut: Cut, max_pages: int | None) -> Scan:
         max_pages=max_pages,
         tail=tuple(cut.tail),
         edge=cut.edge,
+        blind=True,
         end=cut.end,
         size=cut.size,
         rising=cut.rising,

@@ -19,7 +19,7 @@ MAX_PASSES = 40
 QUIET = 2
 """Passes in a row that have to bring nothing new."""
 _VAIN = 10
-"""Such passes after which calls that the API counts but does not show are no longer looked for."""
+"""Such passes after which calls that the API counts but does not show are no longer looked for, or none is expected."""
 _BEYOND = 30
 """Pages behind the known end that may go on showing items."""
 
@@ -36,6 +36,7 @@ class Passes(Observed):
         brought: New keys in the present pass.
         quiet: Passes in a row that brought none.
         empty: Whether the last page was empty where it should not be.
+        grew: Whether the API ever said that there are more calls than before; `fell` is the same for fewer.
     """
 
     offset: int = 0
@@ -48,6 +49,8 @@ class Passes(Observed):
     brought: int = 0
     quiet: int = 0
     empty: bool = False
+    grew: bool = False
+    fell: bool = False
 
     def ahead(self, most: int) -> list[int]:
         """Return the offsets asked for next, the first included, as far as they can be foretold."""
@@ -58,8 +61,11 @@ class Passes(Observed):
 
 def advance_passes(passes: Passes, shown: Shown) -> Passes:
     """Return the passes after one more page."""
+    difference = (shown.total or 0) - (passes.total or 0) if None not in {shown.total, passes.total} else 0
     after = replace(
         observe(passes, shown),
+        grew=passes.grew or difference > 0,
+        fell=passes.fell or difference < 0,
         accepted=frozenset(shown.keys),
         size=passes.size + len(shown.unseen),
         brought=passes.brought + len(shown.unseen),
@@ -86,6 +92,8 @@ def _next_pass(passes: Passes) -> Passes:
     quiet = 0 if passes.brought else passes.quiet + 1
     after = replace(passes, offset=0, number=passes.number + 1, brought=0, quiet=quiet, empty=False)
     totals = (passes.total_start, passes.total)
-    if quiet >= QUIET and all(total is not None and passes.size >= total for total in totals):
+    # Where calls came and others went, the number of those that were seen says less.
+    enough = _VAIN if passes.grew and passes.fell else QUIET
+    if quiet >= enough and all(total is not None and passes.size >= total for total in totals):
         return replace(after, ending=Ending.SETTLED)
     return replace(after, ending=Ending.UNSETTLED) if quiet == _VAIN or passes.number == MAX_PASSES else after

@@ -97,7 +97,9 @@ class Run:
         for start in [None] * _FRESH_STARTS if cut is None else [cut, None]:
             self._start(start)
             self._read(self._begin(start, self._left(max_pages)))
-            if self._scan.ending is not Ending.NOT_JOINED and not self._scan.clearly_unordered:
+            # Of a short list in no order known pages may come again and again; passes tell that from a broken paging.
+            in_vain = self._scan.ending in {Ending.NOT_JOINED, Ending.REPEATED}
+            if not in_vain and not self._scan.clearly_unordered:
                 return
             if self._scan.clearly_unordered:
                 break

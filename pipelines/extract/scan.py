@@ -39,6 +39,7 @@ class Scan(Observed):
         tail: The last keys of the run.
         edge: When the run's last call was created. Calls of the same instant may change places, so a page that begins
             with one of them may hide another; `crowded` says that there are too many of them for one page.
+        blind: Whether nothing is known yet of a resumed run but its last calls.
         end: The offset behind the run's last item, when it was shown.
         accepted: What the last page added to the run, which then has `size` keys.
         until: Where calls older than this are of no interest, in a list that has an order.
@@ -61,6 +62,7 @@ class Scan(Observed):
     tail: tuple[str, ...] = ()
     edge: datetime | None = None
     crowded: bool = False
+    blind: bool = False
     end: int = 0
     accepted: frozenset[str] = frozenset()
     size: int = 0

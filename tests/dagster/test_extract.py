@@ -132,3 +132,26 @@ def test_without_a_key_the_run_says_what_to_set(instance, monkeypatch):
     monkeypatch.delenv("CHORUS_API_KEY")
     result = run_extract(instance)
     assert "CHORUS_API_KEY is not set" in step_failures(result)["call_pages"]
+
+
+def test_the_key_is_in_no_event_log_or_file(api, tmp_path, capfd, caplog):
+    caplog.set_level("DEBUG")
+    home = tmp_path / "dagster"
+    home.mkdir()
+    with dg.DagsterInstance.local_temp(str(home)) as lasting:
+        assert run_extract(lasting).success
+        run_stale_days(lasting)
+        api.faults.extend(parse_faults("disconnect:every=2"))
+        failed = run_extract(lasting)
+        api.faults[:] = parse_faults("unauthorized:every=1")
+        refused = run_extract(lasting)
+        assert not failed.success
+        assert not refused.success
+        records = [record for run in lasting.get_run_records() for record in lasting.all_logs(run.dagster_run.run_id)]
+    assert len(records) > 20
+    assert KEY not in "".join(map(repr, records)) + "".join(capfd.readouterr())
+    # The API's own log is not the pipeline's.
+    assert KEY not in "".join(record.getMessage() for record in caplog.records if "simulator" not in record.name)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []

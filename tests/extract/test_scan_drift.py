@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.extract.advance import advance
-from pipelines.extract.observed import Shown
 from pipelines.extract.outcome import Ending
 from pipelines.extract.scan import Phase, Scan
-
-FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+from tests.support.listing import NEWEST, OLDEST, SHUFFLED, ChangingList, Entry, Reading
 
 
 @dataclass
@@ -34,74 +30,41 @@ class Drift:
     until: int | None = None
 
 
-@dataclass
-class World:
-    size: int
-    drift: Drift
-    random: Random
-    calls: list[int] = field(init=False)
-    requests: int = 0
+class Drifting(ChangingList):
+    """A list that changes a little after each answer."""
 
-    def __post_init__(self):
-        self.calls = list(range(self.size))
-        self.next = self.size
-        self.stayed = set(self.calls)
+    def __init__(self, size: int, drift: Drift, random: Random) -> None:
+        order = SHUFFLED if drift.shuffled else OLDEST if drift.oldest_first else NEWEST
+        super().__init__(random, size, order, drift.clamp, drift.ties)
+        self.drift = drift
 
-    def page(self, offset: int, request: int) -> list[int]:
-        drift = self.drift
-        view = sorted(self.calls, key=lambda call: (call // drift.ties, self.random.random()))
-        if not drift.oldest_first:
-            view.reverse()
-        if drift.shuffled:
-            self.random.shuffle(view)
-        return [] if request in drift.empty else view[offset : offset + drift.clamp]
-
-    def move_on(self) -> None:
+    def page(self, offset: int) -> tuple[list[Entry], int]:
+        self.faults = ["empty"] if self.requests in self.drift.empty else []
+        page = super().page(offset)
         if self.random.random() < self.drift.insert_chance:
-            self.calls += range(self.next, self.next + self.drift.inserts)
-            self.next += self.drift.inserts
+            self.insert(len(self.entries), self.drift.inserts)
         if self.random.random() < self.drift.delete_chance:
-            gone = set(self.random.sample(self.calls, min(self.drift.deletes, len(self.calls))))
-            self.calls = [call for call in self.calls if call not in gone]
-            self.stayed -= gone
+            for _ in range(min(self.drift.deletes, len(self.entries))):
+                self.delete(self.random.randrange(len(self.entries)), 1)
+        return page
 
 
-def minute(call: int, drift: Drift) -> datetime:
-    return FIRST + timedelta(minutes=call // drift.ties)
-
-
-def scan_of(size: int, drift: Drift, seed: int, workers: int = 1) -> tuple[Scan, set[int]]:
+def scan_of(size: int, drift: Drift, seed: int, workers: int = 1) -> tuple[Scan, set[str]]:
     """Scan a list while it changes; return the scan and the calls that were there all along but not seen.
 
     Args:
         size: Calls in the beginning.
-        drift: How the list changes before each request.
+        drift: How the list changes after each answer.
         seed: Of all chance.
         workers: Pages asked for at a time; which of them is answered first is chance.
     """
-    world = World(size, drift, Random(seed))
-    phase = Phase.SEEK if drift.oldest_first and drift.until else Phase.WALK
-    scan = Scan(until=None if drift.until is None else minute(drift.until, drift), phase=phase)
-    run: set[str] = set()
-    coming: dict[int, tuple[list[int], int]] = {}
-    while scan.ending is None:
-        assert world.requests < 30_000
-        wanted = scan.ahead(workers)
-        assert wanted[0] == scan.offset
-        assert len(wanted) <= workers
-        coming = {offset: page for offset, page in coming.items() if offset in wanted}
-        for offset in world.random.sample(wanted, len(wanted)):
-            if offset not in coming:
-                coming[offset] = (world.page(offset, world.requests), len(world.calls))
-                world.requests += 1
-                world.move_on()
-        numbers, total = coming.pop(scan.offset)
-        keys = tuple(map(str, numbers))
-        times = tuple(minute(number, drift) for number in numbers)
-        unseen = frozenset(key for key in keys if key not in run)
-        scan = advance(scan, Shown(scan.offset, keys, unseen, times, total))
-        run |= scan.accepted
-    return scan, {call for call in world.stayed if call >= (drift.until or 0) and str(call) not in run}
+    listed = Drifting(size, drift, Random(seed))
+    until = None if drift.until is None else listed.entries[drift.until].created
+    phase = Phase.SEEK if drift.oldest_first and until else Phase.WALK
+    reading = Reading(listed, Scan(until=until, phase=phase), workers=workers)
+    reading.finish()
+    wanted = {entry.name for entry in listed.entries if until is None or entry.created >= until}
+    return reading.scan, wanted & listed.stayed - reading.run
 
 
 DRIFTS = {
@@ -146,7 +109,7 @@ def test_short_lists_are_scanned_in_a_few_pages(name, size):
     scan, missed = scan_of(size, drift, seed=1)
     assert scan.ending is Ending.END
     assert not missed
-    assert scan.pages <= 12 + 2 * size * 2 // drift.clamp
+    assert scan.pages <= 12 + 2 * size * 2 // drift.clamp + 8 * drift.inserts
 
 
 def test_a_quiet_list_costs_an_eighth_more_requests_than_it_has_pages():

@@ -86,10 +86,10 @@ def test_every_transcript_is_listed_whole_and_in_its_order(history, chunk):
 
 @settings(bounded, max_examples=60)
 @given(histories())
-def test_every_call_that_was_received_and_not_moved_has_one_row(history):
+def test_every_call_that_was_received_has_one_row(history):
     for day in history.days:
-        versions = sorted(history.versions.get(day, []), key=lambda version: version.landed_at)
-        received = {call for call, version in {one.call_id: one for one in versions}.items() if not version.moved}
+        newest = {version.call_id: version for version in history.versions.get(day, [])}  # in the order of landing
+        received = [call_id for call_id, version in newest.items() if not version.moved]
         rows = flatten(history, day, Shaping())
         assert [row["call_id"] for row in rows["calls"]] == sorted(received)
         rejected = [row for row in rows["data_issues"] if row["kind"] == "rejected_item"]

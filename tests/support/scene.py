@@ -27,7 +27,7 @@ import pytest
 
 from pipelines.build import processes
 from pipelines.cli.main import main
-from pipelines.extract import sync as extraction
+from pipelines.extract import run as extraction
 from pipelines.extract.landing import Landing
 from pipelines.lake import compaction
 from pipelines.simulator import SimulatedApi

@@ -1,0 +1,169 @@
+"""Whatever happens to a list while it is scanned: what is called complete has been seen completely.
+
+Hypothesis plays the API, the network and the power supply: calls come, go and move between any two answers, answers are
+empty, short or lost, and a scan is dropped and goes on from what its journal says. The scan is the real decision.
+"""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from pipelines.extract.journal import Cut, cut_off, resume
+from pipelines.extract.outcome import Ending
+from pipelines.extract.passes import Passes
+from pipelines.extract.scan import Phase, Scan
+from tests.support.listing import FIRST, MIXED, NEWEST, OLDEST, SHUFFLED, ChangingList, Reading
+
+EXAMPLES = int(os.environ.get("SCAN_EXAMPLES", "1000"))
+PLACES = st.floats(0, 1)
+COUNTS = st.sampled_from([1, 2, 3, 5, 9, 11, 30, 200])
+VAIN = {Ending.NOT_JOINED, Ending.REPEATED}
+CHANGES = st.sampled_from(["insert", "insert at the newest end", "insert at the oldest end", "delete", "move"])
+
+
+class ScanMachine(RuleBasedStateMachine):
+    """A scan of a list, and all that can happen to both."""
+
+    @initialize(
+        seed=st.integers(0, 2**32),
+        size=st.sampled_from([0, 1, 9, 25, 60, 150, 300]),
+        order=st.sampled_from([NEWEST, NEWEST, OLDEST, OLDEST, MIXED, SHUFFLED]),
+        width=st.sampled_from([20, 20, 40, 8]),
+        ties=st.sampled_from([1, 1, 3, 12]),
+        loose=st.booleans(),
+        incremental=st.booleans(),
+        workers=st.sampled_from([1, 3, 8]),
+    )
+    def begin(self, *, seed, size, order, width, ties, loose, incremental, workers):
+        self.random = Random(seed)
+        self.listed = ChangingList(self.random, size, order, width, ties, loose)
+        self.workers = workers
+        self.until = None
+        if incremental and order in {NEWEST, OLDEST} and size:
+            self.until = self.listed.entries[size // 2].created
+        self.saved: tuple[Cut, set[str]] | None
+        self.start()
+
+    def start(self, scan=None):
+        """Begin a reading with nothing known."""
+        self.listed.watch()
+        self.asked = self.listed.requests
+        self.narrowest = self.listed.width
+        self.saved = None
+        oldest = self.listed.order == OLDEST and self.until is not None
+        scan = scan or Scan(until=self.until, phase=Phase.SEEK if oldest else Phase.WALK)
+        self.reading = Reading(self.listed, scan, workers=self.workers)
+        self.before: set[str] = set()
+
+    def change(self, kind, place, count):
+        size = len(self.listed.entries)
+        at = int(place * size)
+        if kind == "insert":
+            self.listed.insert(at, count)
+        elif kind.startswith("insert at"):
+            self.listed.insert(size if "newest" in kind else 0, count)
+        elif kind == "delete":
+            self.listed.delete(at, count)
+        elif self.until is None or (self.listed.entries[at:] and self.listed.entries[at].created >= self.until):
+            # An incremental scan stops where calls are old, which a page of old ones at the newest end looks like.
+            self.listed.move(at, count)
+
+    @rule(kind=CHANGES, place=PLACES, count=COUNTS, ask=st.integers(0, 3))
+    def happens(self, kind, place, count, ask):
+        """The list changes, and a few of the pages that are on their way are answered afterwards."""
+        self.change(kind, place, count)
+        for _ in range(ask):
+            if not self.reading.over:
+                self.reading.ask()
+
+    @rule(kinds=st.lists(CHANGES, max_size=3), often=st.sampled_from([0.2, 0.5, 1]), pages=st.integers(1, 12))
+    def reads(self, kinds, often, pages):
+        """Some pages are read while the list changes a little all the time."""
+        for _ in range(pages):
+            if self.reading.over:
+                break
+            self.reading.step()
+            if kinds and self.random.random() < often:
+                self.change(self.random.choice(kinds), self.random.random(), self.random.choice([1, 1, 1, 4]))
+        self.judge()
+
+    @rule(faults=st.lists(st.sampled_from(["empty", "short"]), min_size=1, max_size=2))
+    def lapses(self, faults):
+        """Fewer in a row than it takes to show the end of a list."""
+        self.listed.faults = faults
+
+    @rule()
+    def loses_answers(self):
+        self.reading.lose()
+
+    @precondition(lambda self: self.listed.order in {NEWEST, OLDEST})
+    @rule(width=st.sampled_from([20, 8, 13]))
+    def clamps(self, width):
+        self.listed.width = width
+        self.narrowest = min(width, self.narrowest)
+
+    @rule(again=st.booleans())
+    def saves_and_crashes(self, again):
+        """The journal is written; or the process ends, and the next one goes on from what is written there."""
+        scan = self.reading.scan
+        if not again:
+            if isinstance(scan, Scan) and not self.until and scan.tail:
+                cut = cut_off(scan, started_at=FIRST, newest=None, head=self.reading.head, pages_before=0)
+                self.saved = cut, self.before | self.reading.run
+            return
+        if self.saved is None or self.reading.over:
+            self.start()
+            return
+        cut, self.before = self.saved
+        known = {*cut.head, *cut.tail}
+        self.reading = Reading(self.listed, resume(cut, None), workers=self.workers, known=known)
+        self.reading.head = cut.head
+
+    def judge(self):
+        """Nothing that stayed is missing from a complete scan; each is followed by another one."""
+        scan = self.reading.scan
+        if isinstance(scan, Scan) and (scan.ending in VAIN or scan.clearly_unordered):
+            self.start(Passes())
+        elif scan.ending is None:
+            assert self.listed.requests - self.asked < 2_000
+        else:
+            # Where calls came and others went, the number of those seen proves nothing of a list without order.
+            if scan.ending.complete and not (isinstance(scan, Passes) and self.listed.came and self.listed.went):
+                assert not self.missing(), (scan.ending, self.missing())
+            self.start()
+
+    def missing(self):
+        here = {entry.name for entry in self.listed.entries if self.until is None or entry.created >= self.until}
+        # What moves to a head that is read at the end hides below as many that are known and move there later.
+        hidden = set(self.listed.moved[: -min(self.narrowest // 2, 10)]) if self.listed.order == NEWEST else set()
+        return here & self.listed.stayed - hidden - self.reading.run - self.reading.known - self.before
+
+    def finish(self):
+        """Read to the end, in one way or the other."""
+        while True:
+            reading = self.reading
+            reading.finish()
+            self.judge()
+            if not isinstance(self.reading.scan, Passes) or isinstance(reading.scan, Passes):
+                return reading
+
+    def teardown(self):
+        """At last nothing happens any more: the scan ends, and one more sees exactly what is listed."""
+        if not hasattr(self, "listed"):
+            return
+        self.listed.faults = []
+        self.finish()
+        self.until = None
+        self.start()
+        last = self.finish()
+        assert last.scan.ending in {Ending.END, Ending.SETTLED}, last.scan.ending
+        assert last.run == self.listed.names
+
+
+TestScanMachine = ScanMachine.TestCase
+TestScanMachine.settings = settings(max_examples=EXAMPLES, stateful_step_count=12, deadline=None)
