@@ -23,6 +23,8 @@ MAX_ROUNDS = 10
 """How often the head is read again at most; calls that come even later are for the next scan."""
 END_SHOWN = 3
 """Pages in a row that have to show the end of the list before it is believed."""
+_PROBED = 3
+"""Empty pages in a row behind which a look is taken at what lies further on."""
 _WITNESSES = 2
 """Of the run's last calls, those that a page has to show."""
 _SEEK_FURTHER = 1.25
@@ -45,6 +47,8 @@ def advance(scan: Scan, shown: Shown) -> Scan:
         after = _walk(seen, shown) if seen.phase is Phase.WALK else _head(seen, shown)
     if after.ending is None and after.detours > MAX_DETOURS:
         after = replace(after, ending=Ending.NOT_JOINED if shown.unseen or not shown.keys else Ending.REPEATED)
+    if after.hole and after.ending is not None and after.ending.complete:
+        after = replace(after, ending=Ending.HOLE)
     if after.ending is None and after.max_pages is not None and after.pages >= after.max_pages:
         after = replace(after, ending=Ending.LIMITED)
     return replace(after, total=shown.total if shown.total is not None else after.total)
@@ -120,10 +124,12 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
     keys = set(shown.keys)
     if not keys:
         return _walk_empty(scan)
-    if not _joins(scan, shown):
+    joins = _joins(scan, shown)
+    if not joins and not (scan.empty == _PROBED and shown.unseen):
         return _search(scan, shown)
     end = shown.offset + len(shown.keys)
-    last = len(shown.keys) < max(scan.widest, 2) or end == shown.total
+    ended = shown.keys[-1:] == scan.tail[-1:] and scan.size == shown.total  # whatever is shown behind the end
+    last = len(shown.keys) < max(scan.widest, 2) or end == shown.total or ended
     ends_here = last and not shown.unseen and scan.tail[-1] in keys
     joined = replace(
         scan,
@@ -133,6 +139,7 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
         edge=shown.times[-1] if shown.times else None,
         crowded=_crowded(scan, shown),
         blind=False,
+        hole=scan.hole or not joins,
         end=end,
         # Where a page brings nothing, the next one lies behind it: this may be the end of the list.
         offset=max(end - _reach(scan, shown), 0) if shown.unseen else end,
@@ -148,13 +155,17 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
 
 
 def _walk_empty(scan: Scan) -> Scan:
-    """A page without items shows the end only where the run was just seen to end there; it may be a lapse."""
+    """A page without items shows the end only where the run was just seen to end there; it may be a lapse, or a hole.
+
+    Where items stand behind a page that stays empty, the list goes on there, with a gap that nothing can close.
+    """
     scan = replace(scan, joined=0)
     if scan.end_shown or not scan.tail:
         return _at_end(replace(scan, end_shown=scan.end_shown + 1))
-    if not scan.empty:
-        return replace(scan, empty=1)
-    return _step_back(replace(scan, empty=0), scan.offset)
+    if scan.empty < _PROBED:
+        probing = scan.empty + 1 == _PROBED
+        return replace(scan, empty=scan.empty + 1, offset=scan.offset + scan.limit * probing)
+    return _step_back(replace(scan, empty=0), scan.offset - scan.limit)
 
 
 def _at_end(scan: Scan) -> Scan:

@@ -14,6 +14,7 @@ class Ending(StrEnum):
     LIMITED = "limited to a number of pages"
     NOT_JOINED = "the pages do not join: the list changes faster than it can be read"
     UNSETTLED = "the list has no stable order, and reading it again and again did not show as many calls as it has"
+    HOLE = "a page in the middle of the list stays empty: what stands in that hole could not be read"
     REPEATED = "the API repeats its pages, whatever offset is asked for"
     TOO_MANY_GONE = "more known calls are no longer listed than may be marked deleted unasked"
     HIDDEN = "known calls are no longer listed, and the API counts more calls than it showed"

@@ -20,6 +20,8 @@ QUIET = 2
 """Passes in a row that have to bring nothing new."""
 _VAIN = 10
 """Such passes after which calls that the API counts but does not show are no longer looked for, or none is expected."""
+_LAPSES = 2
+"""Empty pages in a row that are no end yet, where there should be items: of the second one, those behind it."""
 _BEYOND = 30
 """Pages behind the known end that may go on showing items."""
 
@@ -35,7 +37,7 @@ class Passes(Observed):
         number: Of the present pass.
         brought: New keys in the present pass.
         quiet: Passes in a row that brought none.
-        empty: Whether the last page was empty where it should not be.
+        empty: How many of the last pages were empty where they should not be.
         grew: Whether the API ever said that there are more calls than before; `fell` is the same for fewer.
     """
 
@@ -48,7 +50,7 @@ class Passes(Observed):
     number: int = 1
     brought: int = 0
     quiet: int = 0
-    empty: bool = False
+    empty: int = 0
     grew: bool = False
     fell: bool = False
 
@@ -82,15 +84,17 @@ def _on(passes: Passes, shown: Shown) -> Passes:
         beyond = max(passes.total or 0, passes.size) + _BEYOND * passes.widest
         if shown.offset > beyond and not shown.unseen:
             return replace(passes, ending=Ending.REPEATED)
-        return replace(passes, offset=shown.offset + len(shown.keys), empty=False)
-    if shown.offset < (passes.total or 0) and not passes.empty:
-        return replace(passes, empty=True)  # it may be a lapse
+        if not shown.unseen and shown.offset >= passes.size == passes.total:  # whatever is shown behind the end
+            return _next_pass(passes)
+        return replace(passes, offset=shown.offset + len(shown.keys), empty=0)
+    if shown.offset < (passes.total or 0) and passes.empty < _LAPSES:  # it may be a lapse, or a hole
+        return replace(passes, offset=passes.offset + passes.limit * passes.empty, empty=passes.empty + 1)
     return _next_pass(passes)
 
 
 def _next_pass(passes: Passes) -> Passes:
     quiet = 0 if passes.brought else passes.quiet + 1
-    after = replace(passes, offset=0, number=passes.number + 1, brought=0, quiet=quiet, empty=False)
+    after = replace(passes, offset=0, number=passes.number + 1, brought=0, quiet=quiet, empty=0)
     totals = (passes.total_start, passes.total)
     # Where calls came and others went, the number of those that were seen says less.
     enough = _VAIN if passes.grew and passes.fell else QUIET

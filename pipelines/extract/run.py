@@ -161,7 +161,7 @@ class Run:
         self._unsaved = 0
         scan = self._scan
         is_over = scan.ending not in {None, Ending.LIMITED}
-        if self._report.mode == FULL and isinstance(scan, Scan) and scan.tail and not is_over:
+        if self._report.mode == FULL and isinstance(scan, Scan) and scan.tail and not (is_over or scan.hole):
             self._journal.value.cut = cut_off(
                 scan, started_at=self._scan_began, newest=self._newest, head=self._head, pages_before=self._pages_before
             )

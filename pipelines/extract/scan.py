@@ -46,6 +46,7 @@ class Scan(Observed):
         partial: Whether the run begins within the list, where calls are younger than that.
         joined: Pages in a row that joined and led on; `breaks` counts those that did not join.
         end_shown: Pages in a row that showed the run's last item as the list's last, or nothing behind it.
+        empty: Pages in a row without items, where there should be some; `hole` says that some stayed so.
         goal: How the scan ends once its head is quiet.
         round: In the head: keys shown since offset 0 that do not reach the run yet.
         detours: Pages in a row that brought the run no further; `steps_back` of them went back.
@@ -71,6 +72,7 @@ class Scan(Observed):
     breaks: int = 0
     end_shown: int = 0
     empty: int = 0
+    hole: bool = False
     detours: int = 0
     steps_back: int = 0
     rounds: int = 0

@@ -75,7 +75,7 @@ def test_an_api_that_ignores_the_offset_is_found_out():
     keys = tuple(map(str, range(100)))
     while passes.ending is None:
         unseen = frozenset(keys) if not passes.pages else frozenset()
-        passes = advance_passes(passes, Shown(passes.offset, keys, unseen, (), 100))
+        passes = advance_passes(passes, Shown(passes.offset, keys, unseen, (), 200))
     assert passes.ending is Ending.REPEATED
     assert passes.pages < 50
 

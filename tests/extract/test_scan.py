@@ -112,10 +112,27 @@ def test_an_empty_page_in_the_middle_is_asked_for_again_and_no_end(reader):
     assert reader.show(range(180, 280)).offset == 270
 
 
-def test_an_empty_page_that_stays_is_gone_back_from(reader):
-    assert reader.show([]).offset == 180
-    assert reader.show([]).offset == 90
+def test_an_empty_page_that_stays_is_gone_back_from_where_nothing_stands_behind_it(reader):
+    assert [reader.show([]).offset for _ in range(4)] == [180, 180, 280, 90]
     assert reader.show(range(105, 190)).phase is Phase.WALK
+
+
+def test_what_stands_behind_an_empty_page_that_stays_is_read_and_not_called_complete(reader):
+    for _ in range(3):
+        reader.show([])
+    assert reader.show(range(280, 380)).offset == 370
+    assert reader.show(range(370, 400), 400).ending is None
+    while reader.scan.ending is None:
+        reader.show(range(100) if reader.scan.phase is Phase.HEAD else range(390, 400), 400)
+    assert reader.scan.ending is Ending.HOLE
+    assert not Ending.HOLE.complete
+    assert not Ending.HOLE.proven
+
+
+def test_a_run_that_is_shown_behind_an_empty_page_makes_no_hole(reader):
+    for _ in range(3):
+        reader.show([])
+    assert not reader.show(range(90, 190)).hole
 
 
 def test_an_empty_list_is_complete():
