@@ -123,7 +123,7 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
     """One page on the way to the end of the list."""
     keys = set(shown.keys)
     if not keys:
-        return _walk_empty(scan)
+        return _walk_empty(scan, shown.total)
     joins = _joins(scan, shown)
     if not joins and not (scan.empty == _PROBED and shown.unseen):
         return _search(scan, shown)
@@ -154,7 +154,7 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
     return _at_end(joined)
 
 
-def _walk_empty(scan: Scan) -> Scan:
+def _walk_empty(scan: Scan, total: int | None) -> Scan:
     """A page without items shows the end only where the run was just seen to end there; it may be a lapse, or a hole.
 
     Where items stand behind a page that stays empty, the list goes on there, with a gap that nothing can close.
@@ -162,10 +162,12 @@ def _walk_empty(scan: Scan) -> Scan:
     scan = replace(scan, joined=0)
     if scan.end_shown or not scan.tail:
         return _at_end(replace(scan, end_shown=scan.end_shown + 1))
-    if scan.empty < _PROBED:
-        probing = scan.empty + 1 == _PROBED
-        return replace(scan, empty=scan.empty + 1, offset=scan.offset + scan.limit * probing)
-    return _step_back(replace(scan, empty=0), scan.offset - scan.limit)
+    behind = scan.offset + scan.limit
+    if scan.empty == _PROBED:
+        return _step_back(replace(scan, empty=0), scan.offset - scan.limit)
+    if scan.empty and total is not None and total <= behind:
+        return _step_back(replace(scan, empty=0), scan.offset)
+    return replace(scan, empty=scan.empty + 1, offset=behind if scan.empty + 1 == _PROBED else scan.offset)
 
 
 def _at_end(scan: Scan) -> Scan:

@@ -117,6 +117,10 @@ def test_an_empty_page_that_stays_is_gone_back_from_where_nothing_stands_behind_
     assert reader.show(range(105, 190)).phase is Phase.WALK
 
 
+def test_where_the_list_is_said_to_end_nothing_is_looked_for_behind_it(reader):
+    assert [reader.show([], 250).offset for _ in range(2)] == [180, 90]
+
+
 def test_what_stands_behind_an_empty_page_that_stays_is_read_and_not_called_complete(reader):
     for _ in range(3):
         reader.show([])
