@@ -114,7 +114,7 @@ def test_38_numbers_of_any_length_come_as_they_were_sent():
 @pytest.mark.parametrize(
     "fault", ["byte_order_mark", *(f"content_type:form={form}" for form in ("wrong", "missing", "charset"))]
 )
-def test_39_odd_wrapping_is_no_obstacle(fault):
+def test_39_odd_wrapping_costs_the_client_no_try(fault):
     with faulty(fault) as (_, client):
         assert client.page(0).items == CALLS
         assert client.retries == 0

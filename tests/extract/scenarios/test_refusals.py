@@ -135,7 +135,7 @@ def test_33_the_apis_clock_is_shown_as_it_is():
     assert timedelta(hours=4) < date - datetime.now(UTC) < timedelta(hours=6)
 
 
-def test_64_threads_share_a_client():
+def test_a_client_is_shared_by_64_threads():
     with faulty("server_error:every=9,rate_limit:every=11:wait=0.05") as (api, client), ThreadPoolExecutor(64) as pool:
         pages = list(pool.map(lambda offset: client.page(offset % 30, 1), range(128)))
     assert [page.items for page in pages] == [[CALLS[number % 30]] for number in range(128)]
