@@ -50,6 +50,12 @@ def assert_each_costs_its_field(program, serve, cases, *, deep=False):
     return rows
 
 
+def test_34_a_call_of_ten_megabytes_is_a_call_like_others(program, serve):
+    words = "word " * 2_000_000
+    rows = synced(program, serve, call("large", transcript=[{"role": "user", "content": words}]))
+    assert [row["char_count"] for row in rows["transcript_turns"]] == [len(words)]
+
+
 def test_35_what_is_no_finite_number_is_null_and_noted_as_it_was_sent(program, serve):
     sent = ("NaN", "Infinity", "-Infinity", "1e999")
     cases = [(f'"cost":{number}', {"cost": None}, ["$.cost"]) for number in sent]

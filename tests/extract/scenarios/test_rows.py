@@ -45,7 +45,7 @@ ROWS = {
     31: ("a wait longer than there is patience", 2),
     32: ("many refusals in a row", 2),
     33: ("a clock that is hours off", 3),
-    34: ("calls of megabytes", 4),
+    34: ("calls of megabytes", 5),
     35: ("numbers that are not finite", 1),
     36: ("text that no table can hold", 3),
     37: ("a key twice in an object", 1),
