@@ -20,7 +20,7 @@ from pipelines.lake import layout
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.state import Landed, Manifest, read
 from pipelines.simulator import SimulatedApi
-from tests.end_to_end.conftest import PII_KEY, Program
+from tests.support.program import PII_KEY, Program
 from tests.support.simulated import KEY, small_world
 
 Finding = dict[str, Any]

@@ -6,10 +6,10 @@ import json
 from collections import Counter
 
 from pipelines.lake.compaction import MANY
-from tests.end_to_end.conftest import PII_KEY
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import expected_lake
+from tests.support.program import PII_KEY
 from tests.support.simulated import small_world
 
 SYNCS = 30
