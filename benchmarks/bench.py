@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from pathlib import Path
 from statistics import median
 
 from measuring import MEBIBYTE, REPOSITORY, CommandFailedError, Cost, clean_environment, middle, run
-from report import Bar, say, table
+from report import Bar, heading, say, table
 
 HERE = Path(__file__).resolve().parent
 KIT = REPOSITORY.parent / "shared" / "bench"
@@ -197,11 +196,7 @@ def main() -> None:
             say(f"Kept: {folder}")
         else:
             shutil.rmtree(folder)
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(
-        f"{wanted.calls:,} calls, {wanted.rounds} rounds; Python {platform.python_version()}, {os.cpu_count()} "
-        f"processors, load {load} at the end\n"
-    )
+    print(heading(f"{wanted.calls:,} calls, {wanted.rounds} rounds"))
     show(bench.figures)
 
 

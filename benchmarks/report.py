@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,3 +39,9 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def say(news: str) -> None:
     """Print a line of news."""
     print(news, file=sys.stderr, flush=True)
+
+
+def heading(what: str) -> str:
+    """Return what was measured, and on what kind of machine."""
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    return f"{what}; Python {platform.python_version()}, {os.cpu_count()} processors, load {load} at the end\n"

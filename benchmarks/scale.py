@@ -9,8 +9,6 @@ than a person notices, however long the history. A bar that is missed is said, a
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -19,7 +17,7 @@ from pathlib import Path
 
 from long_lake import LongLake
 from measuring import Cost, clean_environment, middle, run
-from report import say, table
+from report import heading, say, table
 
 from pipelines.build.days import build_days, days_to_build
 from pipelines.build.workspace import open_workspace
@@ -113,11 +111,7 @@ def main() -> None:
             say(f"Measuring, round {number + 1} of {wanted.rounds}")
             scale.measure()
         scale.catalog_anew()
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(
-        f"{wanted.days:,} days, {wanted.rounds} rounds; Python {platform.python_version()}, {os.cpu_count()} "
-        f"processors, load {load} at the end\n"
-    )
+    print(heading(f"{wanted.days:,} days, {wanted.rounds} rounds"))
     show(scale.costs)
 
 

@@ -25,7 +25,8 @@ from pipelines.lake import state
 from pipelines.lake.state import Kept
 from pipelines.lake.storage import Storage
 
-_PAGES_PER_JOURNAL = 10
+_FEWEST_SAVED, _MOST_SAVED = 5, 100
+"""Pages between two savings: a fiftieth of the list, within these bounds. So much is read again after a crash."""
 _FRESH_STARTS = 2
 
 
@@ -135,7 +136,7 @@ class Run:
         while self._scan.ending is None:
             self._take(self._ahead.page(self._scan.ahead(self._workers), self._scan.limit))
             self._unsaved += 1
-            if self._landing.full or (self._unsaved >= _PAGES_PER_JOURNAL and isinstance(self._scan, Scan)):
+            if self._landing.full or (isinstance(self._scan, Scan) and self._unsaved >= _saved_together(self._scan)):
                 self._save()
             if self._on_page:
                 self._on_page(self._progress())
@@ -220,6 +221,11 @@ class Run:
     def _progress(self) -> PageProgress:
         counts, pages = self._landing.counts, self._pages + self._scan.pages
         return PageProgress(pages, len(self._seen), counts.new, counts.changed, self._scan.total)
+
+
+def _saved_together(scan: Scan) -> int:
+    pages = (scan.total or 0) // max(scan.widest, 1)
+    return min(max(pages // 50, _FEWEST_SAVED), _MOST_SAVED)
 
 
 def _incomplete(reason: str) -> str:

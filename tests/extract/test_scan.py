@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -11,25 +10,7 @@ from pipelines.extract.advance import advance
 from pipelines.extract.observed import Shown
 from pipelines.extract.outcome import Ending, Order
 from pipelines.extract.scan import Phase, Scan
-
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-
-
-class Reader:
-    """Plays pages to a scan and keeps its run, as a sync does."""
-
-    def __init__(self, scan: Scan | None = None, known: range = range(0)) -> None:
-        self.scan = scan or Scan()
-        self.run = {str(number) for number in known}
-
-    def show(self, numbers, total: int | None = None) -> Scan:
-        """Show a page whose calls are known by their place in a newest-first list that was quiet: 0 is the newest."""
-        keys = tuple(str(number) for number in numbers)
-        times = tuple(NOON - timedelta(minutes=number) for number in numbers)
-        unseen = frozenset(key for key in keys if key not in self.run)
-        self.scan = advance(self.scan, Shown(self.scan.offset, keys, unseen, times, total))
-        self.run |= self.scan.accepted
-        return self.scan
+from tests.support.page_reader import NOON, Reader
 
 
 @pytest.fixture
@@ -179,49 +160,6 @@ def test_pages_that_never_join_end_the_scan(reader):
     assert not reader.scan.ending.complete
 
 
-def at_the_head() -> Reader:
-    return Reader(Scan(phase=Phase.HEAD, tail=("499",), size=500, falling=400), range(500))
-
-
-def test_a_quiet_head_ends_the_scan():
-    assert at_the_head().show(range(100)).ending is Ending.END
-
-
-def test_the_head_is_read_until_it_brings_nothing_new():
-    reading = at_the_head()
-    assert reading.show(range(-3, 97)).offset == 0
-    assert reading.scan.ending is None
-    assert reading.scan.size == 503
-    assert reading.show(range(-5, 95)).ending is None
-    assert reading.show(range(-5, 95)).ending is Ending.END
-
-
-def test_a_head_with_more_than_a_page_of_new_calls_is_read_down_to_the_run():
-    reading = at_the_head()
-    assert reading.show(range(-130, -30)).offset == 50
-    assert not reading.scan.accepted
-    assert reading.show(range(-80, 20)).offset == 100
-    assert reading.show(range(-30, 70)).offset == 0
-    assert len(reading.scan.accepted) == 130
-    assert reading.show(range(-130, -30)).ending is Ending.END
-
-
-def test_a_round_of_the_head_whose_pages_do_not_join_begins_again():
-    reading = at_the_head()
-    reading.show(range(-300, -200))
-    after = reading.show(range(-150, -50))
-    assert (after.offset, after.accepted, after.round) == (0, frozenset(), frozenset())
-
-
-def test_a_head_that_never_rests_ends_after_some_rounds():
-    reading = at_the_head()
-    for number in range(1, 40):
-        if reading.show(range(-number, 100 - number)).ending:
-            break
-    assert reading.scan.ending is Ending.END
-    assert number == 10
-
-
 def test_an_incremental_scan_ends_behind_its_boundary():
     reading = Reader(Scan(until=NOON - timedelta(minutes=150)))
     reading.show(range(100), 1000)
@@ -244,12 +182,6 @@ def test_a_number_of_pages_limits_a_scan():
     after = reading.show(range(90, 190))
     assert after.ending is Ending.LIMITED
     assert not after.ending.complete
-
-
-def test_a_scan_that_ends_with_its_last_allowed_page_is_complete():
-    reading = at_the_head()
-    reading.scan = replace(reading.scan, max_pages=1)
-    assert reading.show(range(100)).ending is Ending.END
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def test_a_scan_that_had_come_to_its_end_is_not_gone_on_with(storage, monkeypatc
             raise DiedError
         real(storage, kept)
 
-    world = small_world(calls=300)  # so few pages that only the last save would keep a place
+    world = small_world(calls=60)  # so few pages that only the last save would keep a place
     with simulated_api(world) as api:
         monkeypatch.setattr(state, "commit", commit)
         with pytest.raises(DiedError):

@@ -2,110 +2,31 @@
 
 from __future__ import annotations
 
-import logging
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.build.day import VersionBuilder, plan_builds
 from pipelines.build.days import build_days, days_to_build
-from pipelines.dictionary.schemas import raw_schema
 from pipelines.lake import compaction, raw, state
 from pipelines.lake.cleaning import clean
 from pipelines.lake.compaction import compact
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.state import LandedDay
 from pipelines.lake.versions import fingerprint, stale_days
 from tests.support.built import build, lake_of
-from tests.support.extraction import call, raw_rows
+from tests.support.extraction import call
 from tests.support.histories import histories
 from tests.support.lakes import land as land_payloads
 from tests.support.lakes import place, published_rows, workspace
+from tests.support.small_files import DAY, FIRST, IDS, compacted, digest_of_landed_names, files, land, land_many, seen
 from tests.support.small_lake import SHAPING
-
-DAY = date(2026, 3, 10)
-FIRST = datetime(2026, 3, 11, 8, tzinfo=UTC)
-IDS = ["a", "b", "ca", "é", "𝄞"]
-
-
-class DiedError(BaseException):
-    """Stands for a process that ends between two steps."""
 
 
 @pytest.fixture
 def storage(tmp_path) -> LocalStorage:
     return LocalStorage(tmp_path / "lake")
-
-
-def land(storage, name, *versions, day=DAY, kind=raw.CALLS):
-    """Land versions (call id, hour, payload or None) as one file of a day."""
-    rows = [
-        {
-            "call_id": call_id,
-            "landed_at": FIRST + timedelta(hours=hour),
-            "sync_id": name,
-            "payload_hash": None if payload is None else f"hash of {payload}",
-            "deleted": payload is None,
-            "payload": payload,
-        }
-        for call_id, hour, payload in versions
-    ]
-    kept = state.load_landed(storage)
-    file = raw.write_versions(storage, kind, day, pa.Table.from_pylist(rows, schema=raw_schema()), name)
-    raw.count(kept.value.days.setdefault(day, LandedDay()), kind, name, file)
-    state.commit(storage, kept)
-
-
-def land_many(storage, number, *, day=DAY, first=0):
-    """Land one call in so many files, a version in each."""
-    for hour in range(first, first + number):
-        land(storage, f"2026031{hour // 24 + 1}T{hour % 24:02d}0000000000Z-5f", ("a", hour, f"version {hour}"), day=day)
-
-
-def compacted(storage):
-    return compact(storage, state.load_landed(storage))
-
-
-def files(storage, day=DAY, kind=raw.CALLS):
-    """The names of the files that count of a day."""
-    return sorted(raw.counted(state.load_landed(storage).value.days[day], kind))
-
-
-def seen(storage):
-    """All that readers of raw can be told of a day."""
-    landed = state.load_landed(storage).value.days[DAY]
-    rejected = raw.known_versions(storage, DAY, landed, raw.REJECTED).rows()
-    return {
-        "newest": [
-            [row for part in raw.read_day(storage, DAY, landed, chunk) for row in part.to_pylist()] for chunk in (2, 99)
-        ],
-        "known": raw.known_versions(storage, DAY, landed).rows(),
-        "payloads": raw.payloads(storage, DAY, landed, IDS),
-        "rejected": sorted(rejected, key=repr),
-        "rejected rows": sorted(raw.read_rejected(storage, DAY, landed).to_pylist(), key=repr),
-        "versions": sorted((row for kind in ("calls", "rejected") for row in raw_rows(storage, kind)), key=repr),
-        "digest": landed.digest,
-    }
-
-
-def digest_of_landed_names(storage, kinds=(raw.CALLS, raw.REJECTED)):
-    """The digest that counting gives for the names under which a day's rows have landed."""
-    names = [
-        (origin, kind)
-        for kind in kinds
-        for name in files(storage, kind=kind)
-        for origin in raw.landed_names(
-            pq.read_schema(storage.root / f"raw/{kind}/call_date={DAY}/{name}.parquet"), name
-        )
-    ]
-    counted = LandedDay()
-    for name, kind in sorted(names):
-        raw.count(counted, kind, name, state.LandedFile(1, 1))
-    return counted.digest
 
 
 VERSIONS = st.lists(
@@ -243,64 +164,3 @@ def test_the_days_with_the_most_files_come_first(storage, monkeypatch):
     assert compacted(storage) == [(days[1], raw.CALLS), (days[2], raw.CALLS)]
     assert compacted(storage) == [(days[0], raw.CALLS)]
     assert compacted(storage) == []
-
-
-@pytest.mark.parametrize("step", ["nothing written", "first day written", "all written", "committed"])
-def test_a_process_that_dies_at_any_step_loses_nothing(storage, monkeypatch, step):
-    for day in (DAY, DAY + timedelta(days=1)):
-        land_many(storage, 9, day=day)
-    before = seen(storage)
-    written, real_write, real_commit = [], raw.write_versions, state.commit
-
-    def write(*args, **options):
-        if len(written) == ["nothing written", "first day written", "all written", "committed"].index(step):
-            raise DiedError
-        written.append(args)
-        return real_write(*args, **options)
-
-    def commit(*args):
-        if step == "committed":
-            real_commit(*args)
-        raise DiedError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(raw, "write_versions", write)
-        patch.setattr(state, "commit", commit)
-        with pytest.raises(DiedError):
-            compacted(storage)
-    assert len(files(storage)) == (1 if step == "committed" else 9)
-    assert seen(storage) == before
-    clean(storage, timedelta(days=1))
-    assert seen(storage) == before
-    counted = sum(len(day.calls) for day in state.load_landed(storage).value.days.values())
-    assert len(storage.list("raw")) == counted
-    compacted(storage)
-    assert len(files(storage)) == 1
-    assert seen(storage) == before
-
-
-def test_a_day_that_cannot_be_merged_stays_as_it_is_and_the_others_are_merged(storage, caplog):
-    days = [DAY, DAY + timedelta(days=1)]
-    for day in days:
-        land_many(storage, 8, day=day)
-    path = storage.root / f"raw/calls/call_date={days[0]}/{files(storage)[3]}.parquet"
-    path.write_bytes(b"no Parquet")
-    with caplog.at_level(logging.WARNING):
-        assert compacted(storage) == [(days[1], raw.CALLS)]
-    assert str(days[0]) in caplog.text
-    assert [len(files(storage, day)) for day in days] == [8, 1]
-
-
-def test_a_full_disk_changes_nothing(storage, monkeypatch, caplog):
-    land_many(storage, 8)
-    before = seen(storage)
-
-    def swap(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(storage, "swap", swap)
-    with caplog.at_level(logging.WARNING):
-        assert compacted(storage) == []
-    assert "No space left" in caplog.text
-    assert len(files(storage)) == 8
-    assert seen(storage) == before
