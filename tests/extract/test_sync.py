@@ -11,7 +11,7 @@ from pipelines.extract.outcome import Ending, Order
 from pipelines.extract.sync import PageProgress, sync
 from pipelines.lake import layout, state
 from pipelines.lake.storage import LakeBusyError, Storage
-from pipelines.simulator.faults import Clamp, EmptyPage, RateLimit, parse_faults
+from pipelines.simulator.faults import Clamp, EmptyPage, RateLimit
 from tests.support.extraction import START_DATE, call, client_of, files_outside_state, raw_rows, synced
 from tests.support.simulated import simulated_api, small_world
 from tests.support.small_lake import SmallLake
@@ -212,47 +212,9 @@ def test_a_clock_far_from_the_apis_stops_the_sync_before_anything_lands(storage,
     assert raw_rows(storage) == []
 
 
-def test_a_call_of_another_account_stops_the_sync(storage):
-    with simulated_api(items=[call("a")]) as api:
-        synced(storage, api)
-    with (
-        simulated_api(items=[call("b", organizationId="org-2")]) as api,
-        pytest.raises(ChorusCallsError, match=r"org-2.*CHORUS_LAKE"),
-    ):
-        synced(storage, api)
-    assert [row["call_id"] for row in raw_rows(storage)] == ["a"]
-
-
 def test_a_call_dated_ahead_does_not_move_the_frontier_past_now(storage):
     tomorrow = (state.now() + timedelta(days=1)).strftime("%Y-%m-%dT00:00:00Z")
     with simulated_api(items=[call("z", createdAt=tomorrow), call("a")]) as api:
         synced(storage, api)
     frontier = datetime.fromisoformat(json.loads(storage.read(layout.SCAN))["frontier"])
     assert frontier <= state.now()
-
-
-@pytest.mark.parametrize("workers", [1, 8])
-def test_calls_of_another_account_in_the_first_sync_stop_it(storage, workers):
-    world = small_world(calls=450, days=2)
-    with (
-        simulated_api(world, faults=parse_faults("other_account:every=1:after=3")) as api,
-        pytest.raises(ChorusCallsError, match=r"incomplete.*org_of_somebody_else.*CHORUS_LAKE"),
-    ):
-        synced(storage, api, workers=workers)
-    assert b"org_of_somebody_else" not in b"".join(row["payload"].encode() for row in raw_rows(storage))
-    assert len(raw_rows(storage)) == 280
-    with simulated_api(world) as api:
-        assert synced(storage, api).complete
-
-
-def test_an_account_may_have_several_organisations(storage):
-    first = [call(f"call-{number:03}", organizationId=f"org-{number % 2}") for number in range(150)]
-    with simulated_api(items=first) as api:
-        assert synced(storage, api).complete
-        assert synced(storage, api, full=True).complete
-    with (
-        simulated_api(items=[*first, call("other", organizationId="org-2")]) as api,
-        pytest.raises(ChorusCallsError, match="org-2"),
-    ):
-        synced(storage, api, full=True)
-    assert {row["call_id"] for row in raw_rows(storage)} == {f"call-{number:03}" for number in range(150)}

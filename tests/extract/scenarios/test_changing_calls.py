@@ -32,7 +32,7 @@ def rows_of(program, call_id, table="calls"):
 
 
 def test_17_of_a_call_that_is_twice_on_a_page_the_later_one_counts(program, serve):
-    serve(items=listing(), faults=parse_faults("duplicate:every=1"))
+    serve(items=listing(), faults=parse_faults("duplicate:every=1:place=0"))
     assert program.sync()["scan"]["calls_new"] == len(NAMES)
     (row,) = rows_of(program, NAMES[0])
     assert (row["status"], row["version_count"]) == ("in-progress", 1)
