@@ -168,7 +168,7 @@ def test_a_demo_is_not_mixed_with_another(folder):
 
 
 def test_ctrl_c_ends_it_cleanly_and_the_next_one_completes_it(tmp_path):
-    with start(tmp_path, "--calls", "10", "--days", "1") as process:
+    with start(tmp_path, "--calls", "40", "--days", "12") as process:  # so many that they are not built in a moment
         log = ""
         while "build_days" not in log:
             log += process.stderr.readline()

@@ -103,7 +103,9 @@ def test_the_lake_is_at_last_what_the_api_lists(tmp_path, monkeypatch, seed, ord
     random, world = Random(seed), small_world(calls=150, seed=seed)
     drift, complete = Drift(world, random), 0
     with simulated_api(world, order=order, faults=[drift]) as api:
-        for _ in range(6):
+        for run in range(30):
+            if complete == 2 and run >= 6:
+                break
             try:
                 report = synced(storage, api, full=True, workers=workers, on_page=dying(random))
             except (DiedError, ChorusCallsError):
@@ -115,6 +117,6 @@ def test_the_lake_is_at_last_what_the_api_lists(tmp_path, monkeypatch, seed, ord
         api.faults.clear()
         assert synced(storage, api, full=True, workers=workers).complete
         assert synced(storage, api, full=True, workers=workers).calls_changed == 0
-    assert complete
+    assert complete >= 2
     there, newest = listed(world), {row["call_id"]: row["payload"] for row in raw_rows(storage)}
     assert {name: newest.get(name) for name in there} == there
