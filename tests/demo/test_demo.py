@@ -60,13 +60,22 @@ ASKED = {
 }
 
 
+PROGRAM = """
+import signal, sys
+from pipelines.cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main())
+"""
+"""The program, which hears Ctrl-C also where the tests were started in the background and do not."""
+
+
 def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHORUS_", "DAGSTER_"))}
     return {**kept, "PYTHONPATH": str(REPOSITORY), "PYTHONWARNINGS": "error::ResourceWarning"}
 
 
 def start(folder: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "pipelines.cli.main", "demo", *options]
+    command = [sys.executable, "-c", PROGRAM, "demo", *options]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=folder, env=environment(), stdout=pipe, stderr=pipe, text=True)
 
