@@ -13,6 +13,7 @@ from pipelines.lake import layout, state
 from pipelines.lake.storage import LakeBusyError, Storage
 from pipelines.simulator.faults import Clamp, EmptyPage, RateLimit
 from tests.support.extraction import START_DATE, call, client_of, files_outside_state, raw_rows, synced
+from tests.support.landed import landed_payloads, listed, scans
 from tests.support.simulated import simulated_api, small_world
 from tests.support.small_lake import SmallLake
 
@@ -20,19 +21,6 @@ from tests.support.small_lake import SmallLake
 @pytest.fixture
 def storage(tmp_path) -> Storage:
     return SmallLake(tmp_path / "lake").storage
-
-
-def scans(storage: Storage) -> pl.DataFrame:
-    return pl.read_parquet(storage.address(layout.SCANS))
-
-
-def landed_payloads(storage: Storage) -> dict[str, str]:
-    """The newest payload of every call."""
-    return {row["call_id"]: row["payload"] for row in raw_rows(storage)}
-
-
-def listed(world) -> dict[str, str]:
-    return {json.loads(item)["id"]: item.decode() for item in world.items()}
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])

@@ -14,6 +14,7 @@ from pipelines.errors import ChorusCallsError
 from pipelines.simulator import World
 from pipelines.simulator.messages import Request, Respond, Response, error
 from tests.support.extraction import call, raw_rows, synced
+from tests.support.landed import listed
 from tests.support.simulated import START, simulated_api, small_world
 from tests.support.small_lake import SmallLake
 
@@ -77,10 +78,6 @@ class Drift:
 
 def _without_calls(answer: Response) -> Response:
     return replace(answer, body=json.dumps({**json.loads(answer.body), "data": []}).encode())
-
-
-def listed(world: World) -> dict[str, str]:
-    return {json.loads(item)["id"]: item.decode() for item in world.items()}
 
 
 def dying(at: int):

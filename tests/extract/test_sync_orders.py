@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import polars as pl
 import pytest
 
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.outcome import Ending, Order
-from pipelines.lake import layout
 from pipelines.lake.storage import Storage
 from tests.support.extraction import raw_rows, synced
+from tests.support.landed import landed_payloads, listed, scans
 from tests.support.simulated import simulated_api, small_world
 from tests.support.small_lake import SmallLake
 
@@ -20,19 +19,6 @@ from tests.support.small_lake import SmallLake
 @pytest.fixture
 def storage(tmp_path) -> Storage:
     return SmallLake(tmp_path / "lake").storage
-
-
-def scans(storage: Storage) -> pl.DataFrame:
-    return pl.read_parquet(storage.address(layout.SCANS))
-
-
-def landed_payloads(storage: Storage) -> dict[str, str]:
-    """The newest payload of every call."""
-    return {row["call_id"]: row["payload"] for row in raw_rows(storage)}
-
-
-def listed(world) -> dict[str, str]:
-    return {json.loads(item)["id"]: item.decode() for item in world.items()}
 
 
 def test_a_list_that_is_oldest_first_is_read_from_its_end(storage):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pyarrow.parquet as pq
+import polars as pl
 
 from pipelines.lake import layout
 from pipelines.lake.storage import Storage
@@ -23,7 +23,21 @@ def landed_ids(storage: Storage) -> list[str]:
     return sorted(row["call_id"] for row in raw_rows(storage))
 
 
+def listed(world: World) -> dict[str, str]:
+    """The calls that a world lists now, as it sends them, by id."""
+    return {json.loads(item)["id"]: item.decode() for item in world.items()}
+
+
+def landed_payloads(storage: Storage) -> dict[str, str]:
+    """The newest payload of every call that landed, by id."""
+    return {row["call_id"]: row["payload"] for row in raw_rows(storage)}
+
+
+def scans(storage: Storage) -> pl.DataFrame:
+    """The record of scans."""
+    return pl.read_parquet(storage.address(layout.SCANS))
+
+
 def last_scan(storage: Storage) -> dict[str, Any]:
     """The newest line of the record of scans."""
-    scan: dict[str, Any] = pq.read_table(storage.open_input(layout.SCANS)).to_pylist()[-1]
-    return scan
+    return scans(storage).row(-1, named=True)
