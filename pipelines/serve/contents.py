@@ -21,6 +21,7 @@ from pipelines.serve.carried import Carried, signature
 from pipelines.serve.facts import landed_states, newest_call
 from pipelines.serve.freshness import ensure_scans_readable, freshness_query
 from pipelines.serve.helpers import COLUMNS_TABLE, DAYS, DIM_DATE, FRESHNESS, LAKE, TABLES_TABLE
+from pipelines.serve.macros import MACROS
 
 _CALENDAR: Final = """
 SELECT day, isoyear(day), week(day), year(day), quarter(day), month(day), monthname(day), isodow(day), dayname(day),
@@ -87,8 +88,10 @@ class Contents:
         relations = [*self._lake_relations(lacking), *self._helper_relations()]
         for relation in relations:
             _create(connection, relation)
-        for statement in ddl.create_macros():
-            connection.execute(statement)
+        for macro in MACROS:
+            if not (self._marts_only and macro.reads_calls):
+                for statement in macro.statements():
+                    connection.execute(statement)
         relations += [
             _Relation("helper", table, table.columns, "") for table in (TABLES_TABLE, COLUMNS_TABLE, LAKE, DAYS)
         ]

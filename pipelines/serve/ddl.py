@@ -1,4 +1,4 @@
-"""The SQL that gives the catalog its tables, views, macros and comments, made from the data dictionary."""
+"""The SQL that gives the catalog its tables, views and comments, made from the data dictionary."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from pipelines.dictionary import RATIOS, Column, ColumnType, Ratio, Table
+from pipelines.dictionary import Column, ColumnType, Table
 from pipelines.dictionary.comments import column_comment, table_comment
 
 _SQL_TYPES: Mapping[ColumnType, str] = MappingProxyType(
@@ -82,27 +82,6 @@ def parquet(*files: str, options: str = "") -> str:
     else:  # a folder has a line feed in its name
         listed = f"[{', '.join(map(exact_path, files))}]"
     return f"read_parquet({listed}, hive_partitioning = true, hive_types = {{'call_date': DATE}}{options})"
-
-
-def create_macro(ratio: Ratio) -> Iterator[str]:
-    """Yield the statements that make a ratio's macro, whose parameters are sums over any group of rows.
-
-    All is cast to DOUBLE: a client may have set `/` to divide whole numbers without a remainder.
-    """
-    parameters = ", ".join(name(component) for component in ratio.components)
-    above = f"CAST({name(ratio.numerator)} AS DOUBLE)"
-    below = " + ".join(f"CAST({name(part)} AS DOUBLE)" for part in ratio.denominator)
-    factor = "" if ratio.factor == 1 else f"{ratio.factor:g} * "
-    yield f"CREATE MACRO {name(ratio.name)}({parameters}) AS {factor}{above} / nullif({below}, 0)"
-    sums = ", ".join(f"sum({component})" for component in ratio.components)
-    text = f"{ratio.description} Call it as {ratio.name}({sums}) over any rows of {' or '.join(ratio.tables)}."
-    yield f"COMMENT ON MACRO {name(ratio.name)} IS {literal(text)}"
-
-
-def create_macros() -> Iterator[str]:
-    """Yield the statements that make the macros of all ratios."""
-    for ratio in RATIOS.values():
-        yield from create_macro(ratio)
 
 
 def comment(kind: str, table: Table, columns: Sequence[Column]) -> Iterator[str]:

@@ -1,0 +1,11 @@
+"""The macros of the catalog, each with a comment and an example."""
+
+from __future__ import annotations
+
+from pipelines.serve.macros.model import Macro
+from pipelines.serve.macros.ratios import RATIO_MACROS
+
+__all__ = ["MACROS", "Macro"]
+
+MACROS: tuple[Macro, ...] = RATIO_MACROS
+"""Every macro, in the order in which they are made: a later one may use an earlier one."""
