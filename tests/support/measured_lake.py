@@ -23,20 +23,8 @@ SILENT_DAY = DAYS[3]
 
 CALLS_A_DAY = 40
 TIMEZONE = "America/New_York"
-NEWEST = datetime(2026, 4, 1, 23, 59, 59, tzinfo=UTC)
 
-_STATUSES = (
-    "completed",
-    "completed",
-    "ended",
-    "failed",
-    "no-answer",
-    "busy",
-    "voicemail",
-    "canceled",
-    "odd",
-    "ringing",
-)
+_STATUSES = ("completed", "completed", "ended", "failed", "no-answer", "busy", "voicemail", "canceled", "odd")
 _REASONS = (None, None, "customer-ended-call", "customer_ended_call", "voicemail", "Agent_Hangup")
 _NUMBERS = (*(f"+1555010{number:04}" for number in range(101, 111)), "anonymous", None)
 _FIELDS: tuple[Any, ...] = ("text", "", " \t", 0, False, 7.5, None, [], {}, ["x"], {"a": None}, "[]")
@@ -50,10 +38,10 @@ def measured_lake(folder: Path) -> Workspace:
     items = [item for day in DAYS for number in range(CALLS_A_DAY) for item in _items(random, day, number)]
     days = place(json.dumps(item) for item in items)
     for versions in days.values():
-        gone = [version.call_id for version in versions[::9]]
+        gone = [version.call_id for version in versions[4::9]]
         versions += [Version(call_id, None, FIRST_LANDING + timedelta(hours=1)) for call_id in gone]
     land(opened, days)
-    for first in range(0, len(DAYS), 3):  # three days at once are built in this process
+    for first in range(0, len(days), 3):  # three days at once are built in this process
         build_days(opened, sorted(days)[first : first + 3])
     return opened
 
@@ -62,7 +50,8 @@ def _items(random: Random, day: date, number: int) -> list[dict[str, Any]]:
     """One call, and sometimes a leg of it that comes as an item of its own."""
     call_id = f"{day}-{number}"
     created = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(seconds=random.randrange(86_400))
-    if number == 0:
+    crosses = number == 0 and day + timedelta(days=1) in DAYS  # a leg of this call is an item of the next day
+    if crosses:
         created = created.replace(hour=23, minute=59, second=59)
     started = created + timedelta(seconds=random.choice([0, 2, 20]))
     seconds = random.choice([None, 0, 0.5, 9.99, 10, 65, 65, 600, 4000])
@@ -73,7 +62,7 @@ def _items(random: Random, day: date, number: int) -> list[dict[str, Any]]:
         "phoneNumberId": random.choice(["number_1", None]),
         "direction": random.choice(["inbound", "inbound", "outbound", None]),
         "provider": random.choice(["twilio", None]),
-        "status": random.choice(_STATUSES),
+        "status": random.choice([*_STATUSES, "ringing"]),
         "endedReason": random.choice(_REASONS),
         "customerNumber": random.choice(_NUMBERS),
         "durationSeconds": seconds,
@@ -85,18 +74,18 @@ def _items(random: Random, day: date, number: int) -> list[dict[str, Any]]:
         "startedAt": random.choice([started.isoformat()] * 4 + [None]),
         "endedAt": (started + timedelta(seconds=seconds)).isoformat() if seconds is not None else None,
     }
+    if number in (7, 8):  # where createdAt is unusable, startedAt says when the call was
+        item |= {"createdAt": "soon", "startedAt": started.isoformat()}
     if day == SILENT_DAY:
         return [item | {"status": "no-answer", "durationSeconds": 0, "endedAt": item["startedAt"]}]
     legs = [_leg(random, f"{call_id}-leg{n}", started) for n in range(random.choice([0, 0, 0, 1, 2]))]
-    if legs and random.random() < 0.3:
-        own = legs.pop()
-        moment = created + timedelta(seconds=1)  # of the first call of a day: on the next one
-        shared = {name: item[name] for name in ("organizationId", "agentId", "direction")}
-        return [
-            item | {"transferCalls": legs},
-            own | shared | {"parentCallId": call_id, "createdAt": moment.isoformat()},
-        ]
-    return [item | {"transferCalls": legs}]
+    if crosses:
+        legs = [_leg(random, f"{call_id}-next", started) | {"transferStatus": "completed"}]
+    if not legs or (random.random() < 0.7 and not crosses):
+        return [item | {"transferCalls": legs}]
+    child = {name: item[name] for name in ("organizationId", "agentId", "direction")}
+    child |= {"parentCallId": call_id, "createdAt": (created + timedelta(seconds=1)).isoformat()}
+    return [item | {"transferCalls": legs[1:]}, legs[0] | child]
 
 
 _TALK = [{"role": "agent", "content": "How can I help you today?"}, {"role": "user", "content": "My order, please"}]

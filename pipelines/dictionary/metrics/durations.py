@@ -55,7 +55,7 @@ ORDER BY ALL;""",
         "of daily percentiles [by any amount](http://recursion.org/2017/5/15/you-cant-average-percentiles-period). "
         "Of another group ask the calls: `quantile_cont(duration_seconds, 0.95)`.",
         sql="""\
-SELECT period_start AS month, agent_id, duration_calls, p50, p90, p95, p99
+SELECT period_start AS month, organization_id, agent_id, duration_calls, p50, p90, p95, p99
 FROM duration_percentiles('month')
 ORDER BY ALL;""",
     ),
