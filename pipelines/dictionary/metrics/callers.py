@@ -85,7 +85,7 @@ ORDER BY ALL;""",
         nulls="0 where no call was alive",
         sums="no: take the maximum over hours and days of one agent and direction. Peaks of several agents lie at "
         "different instants, so neither their sum nor their maximum is the peak of all",
-        vendors="There is a row only for an hour in which a call was created, and its peak is of the calls of that day; "
+        vendors="There is a row only for an hour in which a call was created, and its peak is of that day's calls; "
         "the peak of all calls below has every hour, and the calls of the evening before, too.",
         sql="""\
 SELECT

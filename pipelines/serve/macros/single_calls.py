@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipelines.serve.macros.model import Macro
-from pipelines.serve.macros.periods import PERIOD_COLUMN, asked_grain, period_of
+from pipelines.serve.macros.periods import PERIOD_COLUMN, asked_grain, or_refused, period_of
 
 _DAY_IN_MICROSECONDS: Final = 86_400_000_000
 
@@ -21,6 +21,13 @@ FROM (
     GROUP BY period_start, organization_id, agent_id
 )
 """  # noqa: S608 - own names
+
+_SPAN: Final = f"""(
+    SELECT CASE WHEN TRY_CAST(days AS DOUBLE) >= 1 AND TRY_CAST(days AS DOUBLE) = floor(TRY_CAST(days AS DOUBLE))
+        THEN TRY_CAST(days AS DOUBLE) * {_DAY_IN_MICROSECONDS}
+        ELSE error(concat('repeat_callers: days must be a whole number of at least 1, not ',
+            coalesce(CAST(days AS VARCHAR), 'NULL'))) END AS span
+)"""
 
 # Instants are compared as microseconds since 1970: arithmetic on them would need an extension, and depend on the
 # session's time zone. The next call is looked for before days are grouped, so that it may lie on any later day.
@@ -44,12 +51,7 @@ FROM (
             FROM calls
             WHERE is_root AND deleted_at IS NULL AND direction = 'inbound'
         )
-    ), (
-        SELECT CASE WHEN TRY_CAST(days AS DOUBLE) >= 1 AND TRY_CAST(days AS DOUBLE) = floor(TRY_CAST(days AS DOUBLE))
-            THEN TRY_CAST(days AS DOUBLE) * {_DAY_IN_MICROSECONDS}
-            ELSE error(concat('repeat_callers: days must be a whole number of at least 1, not ',
-                coalesce(CAST(days AS VARCHAR), 'NULL'))) END AS span
-    )
+    ), {_SPAN}
     GROUP BY call_date, organization_id, agent_id
 )
 """  # noqa: S608 - own names
@@ -117,14 +119,15 @@ LEFT JOIN found ON found.period_start = extracted.period_start AND found.key = k
 """  # noqa: S608 - own names
 
 
-def _macro(name: str, parameter: str, body: str, description: str, example: str) -> Macro:
-    return Macro(name, (parameter,), body.strip(), description, example, reads_calls=True)
+def _by_grain(name: str, columns: int, body: str, description: str, example: str) -> Macro:
+    query = or_refused(body.strip(), columns, asked_grain(name))
+    return Macro(name, ("grain",), query, description, example, reads_calls=True)
 
 
 SINGLE_CALL_MACROS = (
-    _macro(
+    _by_grain(
         "duration_percentiles",
-        "grain",
+        8,
         _PERCENTILES,
         "How long calls last, by 'day', 'week' or 'month': one row per period, organization_id and agent_id with "
         f"calls. Columns: {PERIOD_COLUMN}; organization_id; agent_id; duration_calls, the connected root calls, not "
@@ -133,10 +136,10 @@ SINGLE_CALL_MACROS = (
         "calls. Never average or add percentiles: ask for another group with quantile_cont over calls.",
         "SELECT period_start, agent_id, p50, p95 FROM duration_percentiles('month') ORDER BY ALL",
     ),
-    _macro(
+    Macro(
         "repeat_callers",
-        "days",
-        _REPEAT_CALLERS,
+        ("days",),
+        or_refused(_REPEAT_CALLERS.strip(), 7, _SPAN),
         "Whether callers call again within so many days (a whole number, each day of 24 hours): one row per call_date, "
         "organization_id and agent_id with inbound calls. Columns: anonymous_calls, inbound calls without a usable "
         "number, which the others leave out; caller_calls, the inbound root calls, not deleted, whose caller is known; "
@@ -145,10 +148,11 @@ SINGLE_CALL_MACROS = (
         "sums leave them out, for days after whose end the newest call is not that many days away: who calls again is "
         "not known yet.",
         "SELECT sum(repeat_calls) / sum(caller_calls) AS repeat_caller_rate FROM repeat_callers(7)",
+        reads_calls=True,
     ),
-    _macro(
+    _by_grain(
         "concurrency_peaks",
-        "grain",
+        2,
         _CONCURRENCY,
         "The most calls of all agents together that were alive at one instant, by 'day', 'week' or 'month' in UTC: one "
         f"row per period in which a call was created or started. Columns: {PERIOD_COLUMN}; peak_calls. Counted are "
@@ -156,9 +160,9 @@ SINGLE_CALL_MACROS = (
         "without a start or an end are left out. A peak is a maximum: never add it up.",
         "SELECT period_start, peak_calls FROM concurrency_peaks('day') ORDER BY ALL",
     ),
-    _macro(
+    _by_grain(
         "extraction_fill_rates",
-        "grain",
+        7,
         _FILL_RATES,
         "How often the analysis finds a value for each field it is asked for, by 'day', 'week' or 'month': one row per "
         "period, organization_id, agent_id and key. "
