@@ -163,12 +163,16 @@ def test_peaks_see_calls_of_the_evening_before_and_none_that_only_touch(tmp_path
         lasting("c", "2026-03-03 01:00", "2026-03-03 02:00"),
         lasting("d", "2026-03-03 01:30", "2026-03-03 01:30"),
         lasting("e", "2026-03-03 01:30", "2026-03-03 01:45", deleted_at=at("2026-03-03 02:00")),
-        lasting("f", "2026-03-04 12:00", "2026-03-04 12:00", outcome="busy"),
+        lasting("f", "2026-03-04 12:00", "2026-03-04 13:00"),
+        lasting("g", "2026-03-04 13:00", "2026-03-04 14:00"),
+        lasting("h", "2026-03-05 12:00", "2026-03-05 12:00", outcome="busy"),
+        lasting("i", "2026-03-06 23:00", "2026-03-07 00:10"),
+        lasting("j", "2026-03-06 23:50", "2026-03-07 00:10"),
+        lasting("k", "2026-03-06 23:59", "2026-03-07 00:30", started_at=at("2026-03-07 00:20")),
     )
     path = catalog_of(tmp_path, *calls)
-    third, fourth = date(2026, 3, 3), date(2026, 3, 4)
-    daily = "FROM concurrency_peaks('day') ORDER BY period_start"
-    assert ask(path, daily, TimeZone="Asia/Tokyo") == [(DAY, 2), (third, 2), (fourth, 0)]
+    daily = "SELECT day(period_start), peak_calls FROM concurrency_peaks('day') ORDER BY period_start"
+    assert ask(path, daily, TimeZone="Asia/Tokyo") == [(2, 2), (3, 2), (4, 1), (5, 0), (6, 2), (7, 2)]
     assert ask(path, "FROM concurrency_peaks('month')") == [(date(2026, 3, 1), 2)]
 
 

@@ -9,14 +9,15 @@ from pipelines.serve.macros.model import Macro
 
 
 def quotient(ratio: Ratio) -> str:
-    """Return a ratio as an expression over its sums: null without them, over zero, and where it is no finite number.
+    """Return a ratio as an expression over its sums: null without them, and where it is no finite number.
 
-    All is cast to DOUBLE, since a client may have set `/` to divide without a remainder.
+    All is cast to DOUBLE, since a client may have set `/` to divide without a remainder; what is then divided by zero
+    is infinite or nothing, as the client has set.
     """
     above = f"CAST({name(ratio.numerator)} AS DOUBLE)"
     below = " + ".join(f"CAST({name(part)} AS DOUBLE)" for part in ratio.denominator)
     factor = "" if ratio.factor == 1 else f"{ratio.factor:g} * "
-    result = f"{factor}{above} / nullif({below}, 0)"
+    result = f"{factor}{above} / ({below})"
     return f"CASE WHEN isfinite({result}) THEN {result} END"
 
 
