@@ -131,10 +131,9 @@ def _of_api(client: CallsClient, missed: Iterable[str], report: NamesReport) -> 
         except ChorusCallsError as error:
             if kind in missed:
                 failed.setdefault(_reason(error), []).append(kind.replace("_", " "))
-    for reason, words in failed.items():
-        report.notes.append(
-            f"Names of {' and '.join(words)} could not be read ({reason}); where none is known, ids are shown."
-        )
+    if failed:
+        what = ", ".join(f"{' and '.join(words)} ({reason})" for reason, words in failed.items())
+        report.notes.append(f"Names could not be read of {what}; where none is known, ids are shown.")
     return found
 
 
