@@ -19,6 +19,7 @@ def storage(tmp_path):
 @pytest.fixture
 def api():
     with simulated_api(items=[]) as running:
+        running.directory["phone-numbers"] = [item("p1", "Main")]
         yield running
 
 
