@@ -9,6 +9,8 @@ import pytest
 
 from pipelines.extract import names
 from pipelines.simulator.messages import error
+from tests.support.extraction import call
+from tests.support.named import item
 from tests.support.simulated import KEY, small_world
 
 
@@ -119,3 +121,15 @@ def test_names_that_cannot_be_read_stop_neither_sync_nor_build(program, api):
     assert program("doctor", "--repair")[0] == 0
     program.sync()
     assert agents(program) == called(api)
+
+
+def test_ids_that_are_odd_are_the_same_beside_calls_and_names(program, serve):
+    odd = [7, "a\u0000b", "\ud83d", " x ", "ÄÖ"]
+    calls = [call(f"call-{number}", agentId=one) for number, one in enumerate(odd)]
+    api = serve(items=calls)
+    api.directory["agents"] = [item(one, f"Agent {number}") for number, one in enumerate(odd)]
+    program.sync()
+    sql = "SELECT call_id, name FROM calls LEFT JOIN agents ON agents.id = agent_id ORDER BY call_id"
+    with duckdb.connect(program.lake / "chorus.duckdb", read_only=True) as catalog:
+        assert catalog.execute(sql).fetchall() == [(f"call-{n}", f"Agent {n}") for n in range(len(odd))]
+    assert len(agents(program)) == len(odd)
