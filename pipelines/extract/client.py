@@ -102,7 +102,8 @@ class CallsClient:
         self._url = api_url.rstrip("/")
         self._key = api_key
         self._retry_seconds = retry_seconds
-        self._read_seconds = read_seconds
+        self._timeout = (min(_CONNECT_SECONDS, read_seconds), read_seconds)
+        self._request_seconds = min(_REQUEST_SECONDS, read_seconds * _READS)
         self._max_mb = max_body_mb
         self._fitting = LIMIT
         self._lock = threading.Lock()
@@ -223,12 +224,10 @@ class CallsClient:
         with self._lock:
             self.requests += 1
         line = self._connections.line()
-        idle = min(self._read_seconds, most_seconds)
-        timeout = (min(_CONNECT_SECONDS, idle), idle)
         try:
             with (
-                line.within(min(_REQUEST_SECONDS, self._read_seconds * _READS, most_seconds)),
-                line.session.get(url, timeout=timeout, allow_redirects=False, stream=True) as response,
+                line.within(min(self._request_seconds, most_seconds)),
+                line.session.get(url, timeout=self._timeout, allow_redirects=False, stream=True) as response,
             ):
                 return redirection(response) or read(response, list_url, self._max_mb * 1_000_000)
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError,

@@ -152,7 +152,7 @@ def test_an_api_that_wants_no_more_requests_is_asked_no_more(storage, api):
     """The pace of the calls goes on: what their last answer asked for is kept."""
     rest = {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "60"}
     api.faults.append(lambda seen, respond: respond(seen).with_headers(**rest))
-    with client_of(api.url) as client:
+    with client_of(api.url, retry_seconds=120) as client:  # so long the calls would wait
         client.page(0)
         report = reading.refresh_names(storage, client, catalog_of(storage), reading.timedelta(0))
     assert "asked to wait" in report.notes[0]
