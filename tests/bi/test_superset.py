@@ -158,10 +158,14 @@ def test_every_metric_draws_and_ratios_are_those_of_the_catalog(superset, import
     metrics = [metric["metric_name"] for metric in superset.dataset(imported[table])["metrics"]]
     (drawn,) = superset.chart(imported[table], metrics)
     assert drawn.keys() == set(metrics)
-    for ratio in ratios_of(table):
-        sums = ", ".join(f"sum({part})" for part in ratio.components)
-        (row,) = account("query", f"SELECT {ratio.name}({sums}) AS expected FROM {table}")
-        assert drawn[ratio.name] == pytest.approx(row["expected"], abs=1e-9), ratio.name
+    macros = {
+        ratio.name: f"{ratio.name}({', '.join(f'sum({part})' for part in ratio.components)})"
+        for ratio in ratios_of(table)
+    }
+    if macros:
+        listed = ", ".join(f"{macro} AS {name}" for name, macro in macros.items())
+        (expected,) = account("query", f"SELECT {listed} FROM {table}")
+        assert {name: drawn[name] for name in macros} == pytest.approx(expected, abs=1e-9)
 
 
 def draw(superset: Superset, dataset: int) -> Answer:
