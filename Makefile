@@ -15,7 +15,7 @@ COMPILE_PRODUCT := $(COMPILE) pyproject.toml
 COMPILE_DEV := $(COMPILE) pyproject.toml --group dev --constraints requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test kills test-service dev lint lint-locks docs bench readers scale drift soak lock wheel clean
+.PHONY: help setup demo test kills test-service bi-check dev lint lint-locks docs bench readers scale drift soak lock bi-lock wheel clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ kills: $(SYNCED) ## Kill syncs and builds 200 times; the lake must not show it
 # pytest ends with 5 where no test is marked.
 test-service: $(SYNCED) ## Run the tests that start real services
 	@$(BIN)/python -m pytest -m service $(PYTEST_ARGS) || [ $$? -eq 5 ]
+
+bi-check: $(SYNCED) ## Install Superset and older DuckDBs, and see that they read the catalog
+	@$(BIN)/python -m pytest tests/bi $(PYTEST_ARGS)
 
 dev: $(SYNCED) ## Open Dagster's UI on this machine
 	@$(BIN)/python -m pipelines.dev
@@ -78,6 +81,14 @@ soak: $(SYNCED) ## Play many more disturbed scans than the tests do; takes some 
 lock: $(UV) ## Write the locks again after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions
 	@$(COMPILE_PRODUCT) $(UPGRADE) -o requirements.lock
 	@$(COMPILE_DEV) $(UPGRADE) -o requirements-dev.lock
+
+# Not compiled with the others: Superset has packages that are to be had as source alone.
+bi-lock: $(UV) ## Write the locks of tests/bi again after a change of their .in files
+	@cd tests/bi && for name in superset older-duckdb; do \
+		$(CURDIR)/$(UV) pip compile --quiet --python $(CURDIR)/$(BIN)/python --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-emit-find-links --annotation-style line --custom-compile-command "make bi-lock" \
+			$(UPGRADE) $$name.in -o $$name.txt || exit 1; \
+	done
 
 wheel: $(SYNCED) ## Build the wheel into dist/
 	@$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
