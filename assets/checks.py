@@ -6,17 +6,17 @@ go into each version's `_audit.json`, and publishing refuses the days whose verd
 
 # Dagster looks at the annotation of `context` itself: no annotations from __future__ here.
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from pipelines.build.day import audit_day
 from pipelines.build.workspace import Workspace
 from pipelines.dictionary import MARTS, TABLES
 from pipelines.lake.versions import Audit, VerdictRecord, read_audit
 from pipelines.orchestration import run_plan
+from pipelines.orchestration.judged import Targets, judged
 from pipelines.partitions import DAILY
 from pipelines.quality import CHECKS, CHECKS_VERSION
 from pipelines.resources import LakeResource, expected_failures
@@ -33,8 +33,6 @@ CHECK_SPECS = [
     )
     for check in CHECKS
 ]
-
-Targets = Mapping[tuple[str, date], AssetCheckEvaluationTargetMaterializationData]
 
 
 # Subsets, because somebody who materializes one table in the UI selects its checks alone.
@@ -54,7 +52,7 @@ def audit(
             whole = {day: build for day, build in builds.items() if not run_plan.missing(workspace, day, build, TABLES)}
             audits = {day: _audit(workspace, day, build.version) for day, build in whole.items()}
         context.log.info("%s of %s days have all tables and were judged", len(whole), len(builds))
-        targets = _targets(step.instance, [str(day) for day in audits])
+        targets = judged(step.instance, {check.table for check in CHECKS}, audits)
         for day, found in audits.items():
             for verdict in found.verdicts:
                 if dg.AssetCheckKey(dg.AssetKey(verdict.table), verdict.check) in step.selected_asset_check_keys:
@@ -84,21 +82,3 @@ def _evaluation(day: date, verdict: VerdictRecord, targets: Targets) -> dg.Asset
         metadata={"offending rows": verdict.rows},
         target_materialization_data=targets.get((verdict.table, day)),
     )
-
-
-def _targets(instance: dg.DagsterInstance, days: list[str]) -> Targets:
-    """The materializations that are judged, without which the page of partitions shows no verdict."""
-    targets = {}
-    for table in sorted({check.table for check in CHECKS}):
-        key = dg.AssetKey(table)
-        newest = instance.event_log_storage.get_latest_storage_id_by_partition(
-            key, dg.DagsterEventType.ASSET_MATERIALIZATION, set(days)
-        )
-        wanted = dg.AssetRecordsFilter(asset_key=key, storage_ids=list(newest.values()))
-        for record in instance.fetch_materializations(wanted, limit=len(newest)).records if newest else ():
-            targets[table, date.fromisoformat(str(record.partition_key))] = (
-                AssetCheckEvaluationTargetMaterializationData(
-                    storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
-                )
-            )
-    return targets

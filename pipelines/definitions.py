@@ -15,6 +15,7 @@ from assets.core import core_tables  # noqa: E402
 from assets.extract import call_pages, landed_calls  # noqa: E402
 from assets.marts import call_metrics_daily, call_volume_hourly, transfer_metrics_daily  # noqa: E402
 from assets.publish import catalog  # noqa: E402
+from assets.unusual import look_at_days, look_at_extract  # noqa: E402
 from pipelines.jobs import build_days, extract_calls, purge_runs  # noqa: E402
 from pipelines.resources import CallsApi, LakeResource  # noqa: E402
 from pipelines.schedules import hourly_extract, nightly_full_extract  # noqa: E402
@@ -30,7 +31,7 @@ defs = dg.Definitions(
         call_volume_hourly,
         catalog,
     ],
-    asset_checks=[audit],
+    asset_checks=[audit, look_at_days, look_at_extract],
     jobs=[extract_calls, build_days, purge_runs],
     schedules=[hourly_extract, nightly_full_extract],
     sensors=[changed_days, run_failure_alert],

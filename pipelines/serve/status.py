@@ -79,7 +79,7 @@ def lake_status(storage: Storage) -> LakeStatus:
     stale = stale_days(landed, manifest, shaping) if shaping else sorted(landed.days)
     calls = [file for day in landed.days.values() for file in day.calls.values()]
     rejected = [file for day in landed.days.values() for file in day.rejected.values()]
-    scans = _scans(storage)
+    scans = recorded_scans(storage)
     return LakeStatus(
         landed=_span(landed.days),
         landed_versions=_rows(calls),
@@ -125,8 +125,8 @@ def _refused(storage: Storage, landed: Landed, shaping: Shaping, stale: Iterable
     return {day: sorted({verdict.check for verdict in audit.failed}) for day, audit in audits if audit and audit.failed}
 
 
-def _scans(storage: Storage) -> list[dict[str, Any]]:
-    """The recorded scans, the last one first."""
+def recorded_scans(storage: Storage) -> list[dict[str, Any]]:
+    """Return the recorded scans, the last one first."""
     if storage.size(layout.SCANS) is None:
         return []
     scans: list[dict[str, Any]] = pq.read_table(storage.open_input(layout.SCANS)).to_pylist()

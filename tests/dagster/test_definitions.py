@@ -10,9 +10,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from pipelines.build.unusual import EXTRACT_WARNINGS
 from pipelines.definitions import defs
 from pipelines.dictionary import CORE_TABLES, MARTS, TABLES
 from pipelines.quality import CHECKS
+from pipelines.quality.unusual import DAY_WARNINGS
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,8 +69,17 @@ def test_a_table_has_the_columns_of_the_dictionary(table):
 def test_every_check_is_shown_on_its_table():
     keys = defs.resolve_asset_graph().asset_check_keys
     assert {(key.asset_key.to_user_string(), key.name) for key in keys} == {
-        (check.table, check.name) for check in CHECKS
+        *((check.table, check.name) for check in (*CHECKS, *DAY_WARNINGS)),
+        *(("call_pages", name) for name in EXTRACT_WARNINGS),
     }
+
+
+def test_no_warning_stands_before_anything():
+    job = defs.resolve_job_def("build_days")
+    waiting = job.graph.dependency_structure.input_to_upstream_outputs_for_node
+    upstream = {output.node_name for node in job.graph.node_dict for outputs in waiting(node).values() for output in outputs}
+    assert upstream >= {"core_tables", "audit"}
+    assert not upstream & {"look_at_days", "look_at_extract"}
 
 
 def test_publishing_waits_for_the_checks():
