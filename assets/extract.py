@@ -2,14 +2,13 @@
 
 # Dagster looks at the annotation of `context` itself: no annotations from __future__ here.
 
-from datetime import timedelta
 from enum import Enum
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from assets.tables import EXTRACT, OWNERS
+from assets.tables import EXTRACT, OWNERS, docs_link
 from pipelines.extract.deletions import Allowance
 from pipelines.extract.names import refresh_names
 from pipelines.extract.sync import ScanReport, sync
@@ -17,6 +16,7 @@ from pipelines.lake.state import load_landed
 from pipelines.orchestration.day_events import LANDED
 from pipelines.orchestration.lake_report import report_landed
 from pipelines.partitions import DAILY
+from pipelines.quality import limits
 from pipelines.resources import CallsApi, LakeResource, expected_failures
 
 
@@ -55,6 +55,8 @@ landed_calls = dg.AssetSpec(
     kinds={"parquet"},
     owners=OWNERS,
     partitions_def=DAILY,
+    tags={"personal_data": "content"},
+    metadata=docs_link("tables.md#raw"),
 )
 
 
@@ -63,7 +65,10 @@ landed_calls = dg.AssetSpec(
     kinds={"python"},
     owners=OWNERS,
     pool="calls_api",
-    freshness_policy=dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=3), fail_window=timedelta(hours=26)),
+    metadata=docs_link("extraction.md"),
+    freshness_policy=dg.FreshnessPolicy.time_window(
+        warn_window=limits.EXTRACT_LATE, fail_window=limits.EXTRACT_OVERDUE
+    ),
 )
 def call_pages(
     context: dg.AssetExecutionContext,

@@ -7,7 +7,7 @@ from datetime import date
 
 import dagster as dg
 
-from assets.tables import OWNERS, SERVING
+from assets.tables import BUILT_LATELY, OWNERS, SERVING, docs_link
 from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
 from pipelines.lake.plans import drop_plan
@@ -30,6 +30,8 @@ from pipelines.resources import LakeResource, expected_failures
     partitions_def=DAILY,
     backfill_policy=ONE_RUN,
     output_required=False,
+    metadata=docs_link("lake.md#the-catalog"),
+    freshness_policy=BUILT_LATELY,
 )
 def catalog(
     context: dg.AssetExecutionContext, lake: dg.ResourceParam[LakeResource]

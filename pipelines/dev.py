@@ -18,6 +18,7 @@ from pipelines.demo.serving import served, stands_in
 from pipelines.demo.world import open_world
 from pipelines.errors import ChorusCallsError
 from pipelines.orchestration.home import VARIABLE, dagster_home
+from pipelines.settings import Settings, load_settings
 
 _WORKSPACE: Final = Path(__file__).parents[1] / "workspace.yaml"
 
@@ -44,6 +45,8 @@ def main(context: click.Context, port: int, *, demo: bool | None) -> None:
         click.echo(error.message, err=True)
         context.exit(error.exit_code)
     os.environ[VARIABLE] = str(dagster_home())
+    if load_settings().dagster_url == Settings.model_fields["dagster_url"].default:
+        os.environ["CHORUS_DAGSTER_URL"] = f"http://127.0.0.1:{port}"  # where alerts lead to
     # `dagster dev` recommends another program for the same; that is no news to somebody who starts this one.
     warnings.filterwarnings("ignore", category=dg.SupersessionWarning)
     # A shell that starts a program in the background has it ignore Ctrl-C; Dagster would then ignore TERM as well.

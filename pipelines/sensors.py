@@ -68,20 +68,20 @@ def changed_days(
 )
 def run_failure_alert(context: dg.RunFailureSensorContext) -> None:
     """Tell somebody that a run failed; that nobody could be told is no failure of its own."""
-    url = load_settings().alert_webhook_url
-    if url is None:
+    settings = load_settings()
+    if settings.alert_webhook_url is None:
         return
+    url, alert = settings.alert_webhook_url.get_secret_value(), _alert(context, settings.dagster_url)
     try:
-        answer = requests.post(
-            url.get_secret_value(), json=_alert(context), timeout=_WEBHOOK_SECONDS, allow_redirects=False
-        )
-        answer.raise_for_status()
+        # What it answers is not read: nobody wants it, and it might never end.
+        with requests.post(url, json=alert, timeout=_WEBHOOK_SECONDS, allow_redirects=False, stream=True) as answer:
+            answer.raise_for_status()
     except requests.RequestException as error:
         # The error's own words hold the address, and that is a secret.
         context.log.warning("The alert was not delivered: %s", type(error).__name__)
 
 
-def _alert(context: dg.RunFailureSensorContext) -> dict[str, object]:
+def _alert(context: dg.RunFailureSensorContext, dagster_url: str) -> dict[str, object]:
     """The run and, of each step that failed with words meant for people, those words."""
     run = context.dagster_run
     reasons = {}
@@ -92,8 +92,11 @@ def _alert(context: dg.RunFailureSensorContext) -> dict[str, object]:
     return {
         "job": run.job_name,
         "run_id": run.run_id,
+        "run_url": f"{dagster_url}/runs/{run.run_id}",
         "status": "failed",
         "first_day": str(days[0]) if days else None,
         "last_day": str(days[-1]) if days else None,
         "steps": reasons,
+        # Where no step failed, such as for a run whose process died, it is all there is to say.
+        "message": context.failure_event.message,
     }

@@ -26,13 +26,14 @@ from pipelines.settings_rules import (
     no_folder,
     not_blank,
     own_path,
+    web_url,
     webhook_url,
 )
 
 ENV_FILE: Final = ".env"
 _PREFIX: Final = "CHORUS_"
 _ALERT_WEBHOOK: Final = "ALERT_WEBHOOK_URL"
-_MAY_HOLD_SECRETS: Final = frozenset({"api_key", "api_url", "pii_key", "alert_webhook_url"})
+_MAY_HOLD_SECRETS: Final = frozenset({"api_key", "api_url", "pii_key", "alert_webhook_url", "dagster_url"})
 _SHOWN_LENGTH: Final = 60
 
 OwnPath = Annotated[Path, AfterValidator(own_path)]
@@ -103,6 +104,10 @@ class Settings(BaseSettings):
     )
     alert_webhook_url: Annotated[SecretStr, AfterValidator(webhook_url)] | None = Field(
         default=None, validation_alias=_ALERT_WEBHOOK, description="an http:// or https:// address"
+    )
+
+    dagster_url: Annotated[str, AfterValidator(web_url)] = Field(
+        default="http://127.0.0.1:3000", description="an http:// or https:// address without query or fragment"
     )
 
     @property

@@ -36,13 +36,7 @@ def api_base_url(url: str) -> str:
     if parts.scheme not in {"http", "https"}:
         message = "is no https address"
         raise ValueError(message)
-    if parts.username is not None or parts.password is not None:
-        message = "contains a user or password"
-        raise ValueError(message)
-    if "?" in url or "#" in url:
-        message = "has a query or fragment"
-        raise ValueError(message)
-    return url.rstrip("/")
+    return _base(url, parts)
 
 
 def not_blank(key: SecretStr) -> SecretStr:
@@ -51,6 +45,15 @@ def not_blank(key: SecretStr) -> SecretStr:
         message = "is blank"
         raise ValueError(message)
     return key
+
+
+def web_url(url: str) -> str:
+    """Accept an http or https address to which paths are added, and drop slashes at its end."""
+    parts = _split(url)
+    if parts.scheme not in {"http", "https"}:
+        message = "is no web address"
+        raise ValueError(message)
+    return _base(url, parts)
 
 
 def webhook_url(url: SecretStr) -> SecretStr:
@@ -127,6 +130,17 @@ def iso_date(value: object) -> object:
         message = "is no date"
         raise ValueError(message)
     return day
+
+
+def _base(url: str, parts: SplitResult) -> str:
+    """Return an address to which paths can be added, without slashes at its end."""
+    if parts.username is not None or parts.password is not None:
+        message = "contains a user or password"
+        raise ValueError(message)
+    if "?" in url or "#" in url:
+        message = "has a query or fragment"
+        raise ValueError(message)
+    return url.rstrip("/")
 
 
 def _split(url: str) -> SplitResult:

@@ -51,6 +51,7 @@ def test_everything_has_a_default_but_the_key():
         "max_deleted_share": 0.1,
         "keep_versions_hours": 24,
         "alert_webhook_url": None,
+        "dagster_url": "http://127.0.0.1:3000",
     }
     assert settings.catalog_path == Path("data/lake/chorus.duckdb")
 
@@ -76,6 +77,7 @@ def test_every_variable_is_read(folder, monkeypatch):
         "CHORUS_MAX_DELETED_SHARE": "1",
         "CHORUS_KEEP_VERSIONS_HOURS": "0",
         "ALERT_WEBHOOK_URL": "https://hooks.example.com/T0/secret",
+        "CHORUS_DAGSTER_URL": "https://dagster.example.com/calls/",
     }
     for variable, value in given.items():
         monkeypatch.setenv(variable, value)
@@ -104,6 +106,7 @@ def test_every_variable_is_read(folder, monkeypatch):
         "max_body_mb": 16,
         "max_deleted_share": 1,
         "keep_versions_hours": 0,
+        "dagster_url": "https://dagster.example.com/calls",
     }
 
 
@@ -164,6 +167,9 @@ def test_an_empty_value_counts_as_unset(folder, monkeypatch):
         ("CHORUS_MAX_DELETED_SHARE", "nan", "0 to 1"),
         ("CHORUS_KEEP_VERSIONS_HOURS", "-0.5", "0 to 87600"),
         ("ALERT_WEBHOOK_URL", "hooks.example.com", "web address"),
+        ("CHORUS_DAGSTER_URL", "dagster.example.com", "web address"),
+        ("CHORUS_DAGSTER_URL", "ftp://dagster.example.com", "http:// or https://"),
+        ("CHORUS_DAGSTER_URL", "https://host/?view=runs", "query"),
     ],
 )
 def test_a_wrong_setting_gets_one_line_that_names_it(folder, monkeypatch, variable, value, says):
@@ -187,7 +193,7 @@ def test_all_wrong_settings_are_told_at_once(folder, monkeypatch):
     assert {line.split(":")[0] for line in problems()} == {"CHORUS_PII", "CHORUS_WORKERS", "CHORUS_LAKE"}
 
 
-@pytest.mark.parametrize("variable", ["CHORUS_API_KEY", "CHORUS_API_URL", "ALERT_WEBHOOK_URL"])
+@pytest.mark.parametrize("variable", ["CHORUS_API_KEY", "CHORUS_API_URL", "ALERT_WEBHOOK_URL", "CHORUS_DAGSTER_URL"])
 def test_no_wrong_secret_shows_in_the_error_or_its_traceback(monkeypatch, variable):
     monkeypatch.setenv(variable, "ftp://hunter2 hunter2")
     with pytest.raises(SettingsError) as caught:

@@ -59,6 +59,8 @@ def built_event(
     rows: int,
     size: int,
     times: tuple[datetime, datetime] | None = None,
+    seconds: float | None = None,
+    view: str | None = None,
     tags: Mapping[str, str] = MappingProxyType({}),
 ) -> dg.AssetMaterialization:
     """Say that one table of a day was built.
@@ -70,6 +72,8 @@ def built_event(
         rows: Its rows.
         size: Its file's size in bytes.
         times: Earliest and latest of its times, None where it has none.
+        seconds: How long it took to build, None where that is not known.
+        view: What a person looks at, as Markdown.
         tags: What it was built from, of `core_tags`.
     """
     metadata: dict[str, dg.MetadataValue] = {
@@ -79,6 +83,10 @@ def built_event(
     }
     if times:
         metadata["earliest"], metadata["latest"] = map(dg.MetadataValue.timestamp, times)
+    if seconds is not None:
+        metadata["seconds"] = dg.MetadataValue.float(round(seconds, 3))
+    if view:
+        metadata["the day"] = dg.MetadataValue.md(view)
     return dg.AssetMaterialization(
         asset, partition=str(day), metadata=metadata, tags={**tags, DATA_VERSION_TAG: version}
     )

@@ -7,6 +7,7 @@ shows totals over all calls or legs of the day, and nothing of a single one.
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -98,9 +99,9 @@ def _unit(table: str, name: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    if value is None or value != value:  # noqa: PLR0124 - a quotient of nothing is no number
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}"
 
 
 def columns_chart(bars: Mapping[str, int]) -> tuple[str, str]:
@@ -120,8 +121,8 @@ def columns_chart(bars: Mapping[str, int]) -> tuple[str, str]:
 
 
 def _column(left: float, step: float, name: str, count: int, most: int) -> str:
-    height = _HEIGHT * count / most
-    top, middle = 20 + _HEIGHT - height, left + step / 2
+    height, middle = _HEIGHT * count / most, left + step / 2
+    top = 20 + _HEIGHT - height
+    bar = f'<rect x="{left + step / 8:.0f}" y="{top:.0f}" width="{step * 3 / 4:.0f}" height="{height:.0f}"'
     number = f'<text x="{middle:.0f}" y="{top - 4:.0f}">{count:,}</text>' if count else ""
-    bar = f'<rect x="{left + step / 8:.0f}" y="{top:.0f}" width="{step * 3 / 4:.0f}" height="{height:.0f}" fill="#4178be"/>'
-    return f'{bar}{number}<text x="{middle:.0f}" y="{_HEIGHT + 34}">{name}</text>'
+    return f'{bar} fill="#4178be"/>{number}<text x="{middle:.0f}" y="{_HEIGHT + 34}">{name}</text>'

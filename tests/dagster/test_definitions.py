@@ -66,6 +66,31 @@ def test_a_table_has_the_columns_of_the_dictionary(table):
     assert asset.owners == ("team:call-analytics",)
 
 
+def test_every_asset_says_whose_it_is_and_leads_to_its_documentation():
+    graph = defs.resolve_asset_graph()
+    for node in (graph.get(key) for key in graph.get_all_asset_keys()):
+        assert node.description, node.key
+        assert node.kinds, node.key
+        assert list(node.owners) == ["team:call-analytics"], node.key
+        page, _, heading = str(node.metadata["docs"].value).partition("#")
+        lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+        headings = {line.lstrip("# ").lower().replace(" ", "-") for line in lines if line.startswith("#")}
+        assert not heading or heading in headings, f"{page} has no heading {heading}"
+
+
+def test_a_table_says_what_it_tells_about_people():
+    graph = defs.resolve_asset_graph()
+    tags = {table: graph.get(dg.AssetKey(table)).tags["personal_data"] for table in TABLES}
+    assert tags == {
+        "calls": "content",
+        "transcript_turns": "content",
+        "transfer_legs": "content",
+        "call_attributes": "content",
+        "data_issues": "content",
+        **dict.fromkeys(MARTS, "none"),
+    }
+
+
 def test_every_check_is_shown_on_its_table():
     keys = defs.resolve_asset_graph().asset_check_keys
     assert {(key.asset_key.to_user_string(), key.name) for key in keys} == {
@@ -77,7 +102,9 @@ def test_every_check_is_shown_on_its_table():
 def test_no_warning_stands_before_anything():
     job = defs.resolve_job_def("build_days")
     waiting = job.graph.dependency_structure.input_to_upstream_outputs_for_node
-    upstream = {output.node_name for node in job.graph.node_dict for outputs in waiting(node).values() for output in outputs}
+    upstream = {
+        output.node_name for node in job.graph.node_dict for outputs in waiting(node).values() for output in outputs
+    }
     assert upstream >= {"core_tables", "audit"}
     assert not upstream & {"look_at_days", "look_at_extract"}
 

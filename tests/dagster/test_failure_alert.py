@@ -60,11 +60,13 @@ def test_a_failed_run_is_told_with_its_days_and_reasons(failed, webhook, monkeyp
     result, instance = failed
     address, got, _ = webhook
     monkeypatch.setenv("ALERT_WEBHOOK_URL", address)
+    monkeypatch.setenv("CHORUS_DAGSTER_URL", "https://dagster.example.com/calls/")
     alert(result, instance)
     assert len(got) == 1
-    assert {name: value for name, value in got[0].items() if name != "steps"} == {
+    assert {name: value for name, value in got[0].items() if name not in {"steps", "message"}} == {
         "job": "build_days",
         "run_id": result.run_id,
+        "run_url": f"https://dagster.example.com/calls/runs/{result.run_id}",
         "status": "failed",
         "first_day": "2026-03-01",
         "last_day": "2026-03-02",
