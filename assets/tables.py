@@ -41,7 +41,10 @@ def table_spec(table: str, group: str, deps: Iterable[dg.AssetDep | str]) -> dg.
     return dg.AssetSpec(
         table,
         deps=list(deps),
-        description=f"{definition.title}. {definition.description}\n\nGrain: {definition.grain}",
+        description=(
+            f"{definition.title}. {definition.description}\n\nGrain: {definition.grain}\n\n"
+            f"Documentation: docs/tables.md#{table}"
+        ),
         group_name=group,
         kinds={"polars", "parquet"},
         owners=OWNERS,

@@ -52,7 +52,16 @@ _BARS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """The columns that the chart of a mart's day shows; of the hourly mart it shows the calls by hour."""
 
+_TITLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "call_metrics_daily": "Calls by outcome",
+        "transfer_metrics_daily": "Legs by outcome",
+        "call_volume_hourly": "Calls by the hour in which they were created, in UTC",
+    }
+)
 _HEIGHT: Final = 90
+_BASE: Final = _HEIGHT + 20
+_ALL_NAMED: Final = 12
 _WIDTH: Final = 600
 
 
@@ -70,7 +79,7 @@ def day_view(table: str, rows: pl.DataFrame) -> str:
         table: A mart.
         rows: Its rows of the day, with `view_columns`.
     """
-    sums = rows.select(pl.when(pl.col(column).count() > 0).then(pl.col(column).sum()) for column in rows.columns)
+    sums = rows.select(pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()) for name in view_columns(table))
     ratios = [
         (ratio.factor * pl.col(ratio.numerator) / pl.sum_horizontal(ratio.denominator)).alias(ratio.name)
         for ratio in ratios_of(table)
@@ -78,8 +87,11 @@ def day_view(table: str, rows: pl.DataFrame) -> str:
     ]
     numbers = sums.with_columns(ratios).select(_NUMBERS[table]).row(0, named=True)
     lines = [f"| {name} | {_number(value)} | {_unit(table, name)} |" for name, value in numbers.items()]
-    chart = columns_chart(_bars(table, rows, sums))
-    return "\n".join(["| of the day | | unit |", "|---|--:|---|", *lines, "", f"![{chart[0]}]({chart[1]})"])
+    words, address = columns_chart(_bars(table, rows, sums))
+    title = _TITLES[table]
+    return "\n".join(
+        ["| of the day | | unit |", "|---|--:|---|", *lines, "", f"{title}:", "", f"![{words}]({address})"]
+    )
 
 
 def _bars(table: str, rows: pl.DataFrame, sums: pl.DataFrame) -> dict[str, int]:
@@ -105,24 +117,28 @@ def _number(value: float | None) -> str:
 
 
 def columns_chart(bars: Mapping[str, int]) -> tuple[str, str]:
-    """Draw one column for each number, with its name below and the number above.
+    """Draw one column for each number, with the number above and its name below; of many, each third is named.
 
     Returns:
         The numbers in words, for who does not see the chart, and the chart as the address of an SVG image.
     """
     words = ", ".join(f"{name} {count}" for name, count in bars.items())
-    step, most = _WIDTH / max(len(bars), 1), max(bars.values(), default=0) or 1
-    drawn = "".join(_column(place * step, step, name, count, most) for place, (name, count) in enumerate(bars.items()))
+    step, most = _WIDTH / len(bars), max(bars.values()) or 1
+    named_each = 1 if len(bars) <= _ALL_NAMED else 3
+    columns, texts = "", ""
+    for place, (name, count) in enumerate(bars.items()):
+        left, middle, height = (
+            round((place + 1 / 8) * step),
+            round((place + 1 / 2) * step),
+            round(_HEIGHT * count / most),
+        )
+        if count:
+            columns += f"M{left} {_BASE}v-{height}h{step * 3 / 4:.0f}v{height}z"
+            texts += f'<text x="{middle}" y="{_BASE - height - 4}">{count:,}</text>'
+        if place % named_each == 0:
+            texts += f'<text x="{middle}" y="{_BASE + 14}">{name}</text>'
     svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT + 40}" font-family="sans-serif" '
-        f'font-size="11" fill="#7d8590" text-anchor="middle">{drawn}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_BASE + 18}" font-family="sans-serif" '
+        f'font-size="11" fill="#7d8590" text-anchor="middle"><path fill="#4178be" d="{columns}"/>{texts}</svg>'
     )
     return words, f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-
-
-def _column(left: float, step: float, name: str, count: int, most: int) -> str:
-    height, middle = _HEIGHT * count / most, left + step / 2
-    top = 20 + _HEIGHT - height
-    bar = f'<rect x="{left + step / 8:.0f}" y="{top:.0f}" width="{step * 3 / 4:.0f}" height="{height:.0f}"'
-    number = f'<text x="{middle:.0f}" y="{top - 4:.0f}">{count:,}</text>' if count else ""
-    return f'{bar} fill="#4178be"/>{number}<text x="{middle:.0f}" y="{_HEIGHT + 34}">{name}</text>'
