@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets.extract import ExtractConfig
 from pipelines.build.unusual import EXTRACT_WARNINGS
 from pipelines.definitions import defs
 from pipelines.dictionary import CORE_TABLES, MARTS, TABLES
@@ -127,3 +128,12 @@ def test_loading_warns_of_nothing_and_needs_no_key(tmp_path):
     )
     assert (loaded.returncode, loaded.stderr) == (0, "")
     assert list(tmp_path.iterdir()) == [], "loading must leave no trace"
+
+
+def test_the_launchpad_says_what_each_setting_of_an_extract_does_and_asks_for_nothing():
+    job = defs.resolve_job_def("extract_calls")
+    assert dg.validate_run_config(job, {})["ops"]["call_pages"]["config"]["mode"] == "recent"
+    assert all(field.description and not field.is_required() for field in ExtractConfig.model_fields.values())
+    for wrong in ({"mode": "EVERYTHING"}, {"max_pages": "many"}, {"pages": 3}):
+        with pytest.raises(dg.DagsterInvalidConfigError):
+            dg.validate_run_config(job, {"ops": {"call_pages": {"config": wrong}}})

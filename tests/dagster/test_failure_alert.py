@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dagster as dg
 import pytest
+from dagster import DagsterRunStatus
+from dagster._core.test_utils import create_run_for_test
 
 from pipelines.orchestration.local_runs import run_job
 from pipelines.sensors import run_failure_alert
@@ -72,6 +74,61 @@ def test_a_failed_run_is_told_with_its_days_and_reasons(failed, webhook, monkeyp
         "last_day": "2026-03-02",
     }
     assert "2026-03-02 (unique_keys)" in got[0]["steps"]["catalog"]
+
+
+def tick(instance, cursor=None):
+    """Let the sensor look once: where it stands then, and the errors that it had."""
+    data = run_failure_alert.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor))
+    return data.cursor, [reaction.error for reaction in data.dagster_run_reactions]
+
+
+@pytest.fixture
+def run_failing(land, instance, fail_check):
+    """Let a run fail, and return what its log says."""
+    land("2026-03-01")
+    fail_check("2026-03-01")
+    day = date(2026, 3, 1)
+
+    def run():
+        result = run_job("build_days", instance=instance, partition_range=(day, day))
+        assert not result.success
+        return result.run_id, len(instance.all_logs(result.run_id))
+
+    return run
+
+
+def test_each_failed_run_is_told_once(run_failing, instance, webhook, monkeypatch):
+    address, got, _ = webhook
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", address)
+    cursor, _ = tick(instance)
+    run, _ = run_failing()
+    for _ in range(2):
+        cursor, errors = tick(instance, cursor)
+        assert not any(errors)
+    assert [alert["run_id"] for alert in got] == [run]
+    assert got[0]["run_url"] == f"http://127.0.0.1:3000/runs/{run}"
+
+
+def test_a_dead_address_does_no_harm(run_failing, instance, monkeypatch):
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", "http://127.0.0.1:9/hook/secret-part")
+    cursor, _ = tick(instance)
+    run, said = run_failing()
+    moved_on, errors = tick(instance, cursor)
+    assert errors == [None]
+    assert moved_on != cursor, "the next failure is not kept waiting"
+    assert len(instance.all_logs(run)) == said
+
+
+def test_a_run_that_died_without_a_step_is_told_in_the_words_of_who_noticed(instance, webhook, monkeypatch):
+    address, got, _ = webhook
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", address)
+    cursor, _ = tick(instance)
+    run = create_run_for_test(instance, job_name="extract_calls", status=DagsterRunStatus.STARTED)
+    instance.report_run_failed(run, "The run's process is gone.")
+    tick(instance, cursor)
+    assert [(alert["job"], alert["steps"], alert["message"], alert["first_day"]) for alert in got] == [
+        ("extract_calls", {}, "The run's process is gone.", None)
+    ]
 
 
 def test_without_an_address_nobody_is_told(failed, webhook):
