@@ -9,8 +9,9 @@ PYTEST_ARGS ?=
 KILLS ?= 200
 COMPILE := $(UV) pip compile --quiet --python $(BIN)/python --universal --python-version 3.11 --generate-hashes --no-build \
 	--no-emit-index-url --no-emit-find-links --annotation-style line --custom-compile-command "make lock"
-COMPILE_PRODUCT := $(COMPILE) pyproject.toml
-COMPILE_DEV := $(COMPILE) pyproject.toml --group dev --constraints requirements.lock
+# With what a server needs: whoever installs from the lock of the product installs a server.
+COMPILE_PRODUCT := $(COMPILE) pyproject.toml --extra server
+COMPILE_DEV := $(COMPILE_PRODUCT) --group dev --constraints requirements.lock
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test kills test-service dev lint lint-locks docs bench readers scale drift soak lock wheel clean
