@@ -9,17 +9,21 @@ from tests.support.simulated import KEY, simulated_api
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def api():
+    with simulated_api() as serving:
+        yield serving
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, api):
     folder = tmp_path_factory.mktemp("srv") / "chorus-calls"
-    with simulated_api() as api:
-        settings = {
-            "CHORUS_API_KEY": KEY,
-            "CHORUS_API_URL": api.url,
-            "CHORUS_LAKE": str(folder / "lake"),
-            "CHORUS_START_DATE": "2026-03-01",
-        }
-        with running_server(folder, settings) as started:
-            started.start("code")
-            started.start("web")
-            started.wait_for_code()
-            yield started
+    settings = {
+        "CHORUS_API_KEY": KEY,
+        "CHORUS_API_URL": api.url,
+        "CHORUS_START_DATE": "2026-03-01",
+    }
+    with running_server(folder, settings) as started:
+        started.start("code")
+        started.start("web")
+        started.wait_for_code()
+        yield started

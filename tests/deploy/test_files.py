@@ -25,7 +25,7 @@ def test_a_server_works_as_a_machine_of_ones_own_but_for_where_it_keeps_runs(tmp
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     server, own = settings_of("dagster.yaml"), yaml.safe_load((dagster_home() / "dagster.yaml").read_text())
     assert {name: server[name] for name in own} == own
-    assert set(server) - set(own) == {"storage", "run_retries", "sensors", "schedules"}
+    assert set(server) - set(own) == {"storage", "run_queue", "run_retries", "sensors", "schedules"}
 
 
 def test_every_service_runs_the_same_command_in_a_container_and_under_systemd():
@@ -37,7 +37,7 @@ def test_every_service_runs_the_same_command_in_a_container_and_under_systemd():
         program, *words = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE).group(1).split()
         contained = services[name].get("command", code)
         assert program == f"{OUTSIDE}/{contained[0]}"
-        plain = [word.removeprefix("/srv/chorus-calls/") for word in words if word != "127.0.0.1"]
+        plain = [word.removeprefix("/srv/chorus/") for word in words if word != "127.0.0.1"]
         assert [word for word in contained[1:] if word != "0.0.0.0"] == [
             *(["api", "grpc", "--host"] if name == "code" else []),
             *plain[2 if name == "code" else 0 :],

@@ -37,10 +37,10 @@ def caddy(server, tmp_path):
     """The port of a Caddy with the Caddyfile as it is."""
     binary, port = program("caddy", "caddy"), free_port()
     settings = {
-        "CHORUS_SITE": f"http://127.0.0.1:{port}",
-        "CHORUS_UI": f"127.0.0.1:{server.port}",
-        "CHORUS_UI_USER": "ana",
-        "CHORUS_UI_PASSWORD_HASH": output_of(binary, "hash-password", "--plaintext", PASSWORD),
+        "UI_SITE": f"http://127.0.0.1:{port}",
+        "UI_UPSTREAM": f"127.0.0.1:{server.port}",
+        "UI_USER": "ana",
+        "UI_PASSWORD_HASH": output_of(binary, "hash-password", "--plaintext", PASSWORD),
         "CADDY_ADMIN": f"127.0.0.1:{free_port()}",
         "XDG_DATA_HOME": str(tmp_path),
         "XDG_CONFIG_HOME": str(tmp_path),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from contextlib import closing
 
@@ -12,7 +13,7 @@ import pytest
 from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.scheduler.instigation import InstigatorStatus, ScheduleInstigatorData
 
-from tests.support.processes import eventually
+from tests.support.processes import PATIENCE, eventually
 
 pytestmark = pytest.mark.service
 
@@ -29,7 +30,7 @@ STOP = "mutation($id: String) {stopRunningSchedule(id: $id) {__typename}}"
 def instance(server, monkeypatch):
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
-    with dg.DagsterInstance.from_config(str(server.folder / "dagster")) as opened:
+    with dg.DagsterInstance.from_config(str(server.home)) as opened:
         yield opened
 
 
@@ -53,10 +54,15 @@ def finished(instance, job):
 
     def look():
         runs = instance.get_runs(RunsFilter(job_name=job), limit=1)
-        assert not runs or runs[0].status is not DagsterRunStatus.FAILURE, instance.all_logs(runs[0].run_id)
+        assert not runs or runs[0].status is not DagsterRunStatus.FAILURE, log_of(instance, runs[0])
         return runs[0] if runs and runs[0].status is DagsterRunStatus.SUCCESS else None
 
     return eventually(look, f"a run of {job} that ends well")
+
+
+def log_of(instance, run):
+    """Everything that was written about a run."""
+    return " ".join(entry.message for entry in instance.all_logs(run.run_id))
 
 
 def let_days_pass(server, runs, outputs, days):
@@ -75,22 +81,47 @@ def let_days_pass(server, runs, outputs, days):
         os.utime(path, times=(time.time() - days * 24 * 3600,) * 2)
 
 
-def test_a_server_extracts_builds_and_purges_unattended(server, instance):
+@pytest.fixture
+def held(api):
+    """Hold the API's answers back until they are let go: whether one was asked for, and how to let go."""
+    asked, let_go = threading.Event(), threading.Event()
+
+    def hold(request, respond):
+        asked.set()
+        let_go.wait(PATIENCE)
+        return respond(request)
+
+    api.faults = [hold]
+    yield asked, let_go
+    let_go.set()
+
+
+def test_a_server_works_unattended(server, instance, held):
+    asked, let_go = held
     switch_schedules_off(server)
     let_a_tick_be_missed(instance, "hourly_extract")
     let_a_tick_be_missed(instance, "weekly_purge")
     server.start("daemon")
 
+    old = finished(instance, "purge_runs")
+    assert old.tags["dagster/schedule_name"] == "weekly_purge"
+    assert asked.wait(PATIENCE)
+    stopped = instance.get_runs(RunsFilter(job_name="extract_calls"))[0]
+    assert stopped.tags["dagster/schedule_name"] == "hourly_extract"
+    server.stop("code")
+    let_go.set()
+    again = eventually(lambda: instance.get_runs(RunsFilter(tags={"dagster/parent_run_id": stopped.run_id})), "a retry")
+    eventually(lambda: "re-submitting" in log_of(instance, again[0]), "that it waits for the code server")
+    server.start("code")
+
     extracted = finished(instance, "extract_calls")
-    assert extracted.tags["dagster/schedule_name"] == "hourly_extract"
+    assert extracted.run_id == again[0].run_id
     built = finished(instance, "build_days")
     assert built.tags["dagster/sensor_name"] == "changed_days"
     assert set(instance.get_materialized_partitions(dg.AssetKey("catalog"))) == DAYS
-    assert {path.name for path in (server.folder / "lake" / "calls").iterdir()} == {f"call_date={day}" for day in DAYS}
+    assert {path.name for path in (server.folder / "data/lake/calls").iterdir()} == {f"call_date={day}" for day in DAYS}
 
-    old = finished(instance, "purge_runs")
-    assert old.tags["dagster/schedule_name"] == "weekly_purge"
-    outputs = [server.folder / "dagster" / "storage" / run.run_id for run in (old, extracted, built)]
+    outputs = [server.home / "storage" / run.run_id for run in (old, extracted, built)]
     let_days_pass(server, [old, extracted, built], outputs, 40)
     assert server.ask(LAUNCH, job="purge_runs")["launchRun"]["__typename"] == "LaunchRunSuccess"
     eventually(lambda: not any(output.exists() for output in outputs), "that old output is gone")
@@ -99,4 +130,5 @@ def test_a_server_extracts_builds_and_purges_unattended(server, instance):
     assert old.run_id not in left
     assert {extracted.run_id, built.run_id} < left, "they say what has landed and what is built now"
 
-    server.stop()
+    for name in ("web", "daemon", "code"):
+        server.stop(name)

@@ -40,7 +40,8 @@ def running(
     with ExitStack() as stack:
         output = stack.enter_context(log.open("ab"))
         process = subprocess.Popen(
-            command,
+            # A shell that starts the tests in the background has them, and so their children, ignore Ctrl-C.
+            ["env", "--default-signal=INT,TERM", *command],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},

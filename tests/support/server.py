@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
 import shutil
 import signal
@@ -19,32 +21,33 @@ from tests.support.processes import eventually, free_port, left_of, running
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OUTSIDE = "/opt/chorus-calls/bin"
-PLACE = "/srv/chorus-calls"
+PLACE = "/srv/chorus"
 
 
 class Server:
-    """A folder in the place of /srv/chorus-calls, and what runs on it.
+    """A folder in the place of /srv/chorus, and what runs on it.
 
     Attributes:
         folder: The place.
+        home: Dagster's home in it.
         environment: What every service finds in its environment.
         port: Where the web server listens.
     """
 
     def __init__(self, folder: Path, stack: ExitStack, environment: dict[str, str]) -> None:
         """Set the place up; nothing runs yet."""
-        self.folder, self.port = folder, free_port()
+        self.folder, self.home, self.port = folder, folder / "data/dagster_home", free_port()
         self._stack = stack
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {
             "PYTHONPATH": str(DEPLOY.parent),
-            "DAGSTER_HOME": str(folder / "dagster"),
+            "DAGSTER_HOME": str(self.home),
             "DAGSTER_GRPC_HOST": "127.0.0.1",
             "DAGSTER_GRPC_PORT": str(free_port()),
             **environment,
         }
-        (folder / "dagster").mkdir(parents=True)
-        shutil.copy(DEPLOY / "dagster.yaml", folder / "dagster")
+        self.home.mkdir(parents=True)
+        shutil.copy(DEPLOY / "dagster.yaml", self.home)
         shutil.copy(DEPLOY / "workspace.yaml", folder)
 
     def start(self, name: str) -> None:
@@ -53,13 +56,14 @@ class Server:
             running(self._command(name), self.log(name), environment=self.environment, cwd=self.folder)
         )
 
-    def stop(self) -> None:
-        """Stop everything as systemd would, the code server last; nothing may be left."""
-        for name, process in reversed(self._running.items()):
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=90)
-            # What shares memory between processes for Python ends a moment after the last of them.
-            eventually(lambda: not left_of(process), f"that {name} leaves nothing running", 10)  # noqa: B023
+    def stop(self, name: str) -> None:
+        """Stop a service as systemd does, with every process of it; nothing may be left."""
+        process = self._running.pop(name)
+        farewell = re.search(r"^KillSignal=(\w+)$", self._unit(name), re.MULTILINE)
+        os.killpg(process.pid, signal.Signals[farewell.group(1)] if farewell else signal.SIGTERM)
+        assert process.wait(timeout=90) == 0
+        # What shares memory between processes for Python ends a moment after the last of them.
+        eventually(lambda: not left_of(process), f"that {name} leaves nothing running", 10)
 
     def log(self, name: str) -> Path:
         """Where a service's output is."""
@@ -81,10 +85,12 @@ class Server:
         loaded = {"loadStatus": "LOADED", "locationOrLoadError": {"__typename": "RepositoryLocation"}}
         eventually(lambda: self.ask(query)["workspaceOrError"]["locationEntries"] == [loaded], "the definitions")
 
+    def _unit(self, name: str) -> str:
+        return (DEPLOY / "systemd" / f"chorus-calls-{name}.service").read_text()
+
     def _command(self, name: str) -> list[str]:
-        unit = (DEPLOY / "systemd" / f"chorus-calls-{name}.service").read_text()
-        command = next(line.partition("=")[2] for line in unit.splitlines() if line.startswith("ExecStart="))
-        here = command.replace(OUTSIDE, f"{sys.prefix}/bin").replace(PLACE, str(self.folder))
+        command = next(line for line in self._unit(name).splitlines() if line.startswith("ExecStart="))
+        here = command.partition("=")[2].replace(OUTSIDE, f"{sys.prefix}/bin").replace(PLACE, str(self.folder))
         return shlex.split(here.replace("--port 3000", f"--port {self.port}"))
 
 
