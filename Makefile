@@ -38,10 +38,12 @@ test-service: $(SYNCED) ## Run the tests that start real services
 dev: $(SYNCED) ## Open Dagster's UI on this machine
 	@$(BIN)/python -m pipelines.dev
 
-lint: $(SYNCED) lint-locks ## Check style, types, locks and generated pages
+lint: $(SYNCED) lint-locks ## Check style, types, locks, containers and generated pages
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/hadolint deploy/Dockerfile
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@$(BIN)/python -m pipelines.dictionary | cmp - docs/tables.md || { echo "Run 'make docs' and commit the result." >&2; exit 1; }
 
 # Compiled onto the present locks, so that a newer release of a package changes nothing: only pyproject.toml can.
