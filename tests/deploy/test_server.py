@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 
 import dagster as dg
 import psycopg2
 import pytest
 from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.scheduler.instigation import InstigatorStatus, ScheduleInstigatorData
+from dagster._core.test_utils import create_run_for_test
 
+from tests.support.debian import program
+from tests.support.guide import blocks
 from tests.support.processes import PATIENCE, eventually
+from tests.support.server import DEPLOY
 
 pytestmark = pytest.mark.service
 
@@ -79,6 +86,28 @@ def let_days_pass(server, runs, outputs, days):
     assert len(files) >= len(outputs)
     for path in files:
         os.utime(path, times=(time.time() - days * 24 * 3600,) * 2)
+
+
+def test_a_dump_brings_the_history_of_runs_back(server, instance, tmp_path):
+    """By the commands of the page on operations, but for whom they run as and the place of the file."""
+    address = server.environment["DAGSTER_POSTGRES_URL"].replace("+psycopg2", "")
+    programs = Path(program("pg_dump", "postgresql")).parent
+
+    def shell(word):
+        script = next(block for block in blocks(DEPLOY.parent / "docs/operations.md", "sh") if word in block)
+        for said, here in (("runuser -u postgres -- ", ""), ("/var/backups", str(tmp_path))):
+            assert said in script
+            script = script.replace(said, here)
+        script = re.sub(r"(?<=[ =])chorus_calls$|(?<=--dbname=)chorus_calls", address, script.strip())
+        subprocess.run(["sh", "-ec", script], check=True, env={"PATH": f"{programs}:{os.environ['PATH']}"})
+
+    kept = create_run_for_test(instance, job_name="build_days", status=DagsterRunStatus.SUCCESS).run_id
+    shell("pg_dump")
+    instance.delete_run(kept)
+    create_run_for_test(instance, job_name="build_days", status=DagsterRunStatus.SUCCESS)
+    shell("pg_restore")
+    assert [run.run_id for run in instance.get_runs()] == [kept]
+    instance.delete_run(kept)
 
 
 @pytest.fixture
