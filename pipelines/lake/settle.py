@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipelines.dictionary import TABLES
-from pipelines.lake import layout, state
+from pipelines.lake import state
 from pipelines.lake.cleaning import clean
-from pipelines.lake.publish import Catalog, catalog_lags, swing_links, unlinked, wait_anew
-from pipelines.lake.state import Manifest
+from pipelines.lake.publish import Catalog, catalog_lags, stray_links, swing_links, unlinked, wait_anew
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import lost_days
 
@@ -69,18 +67,3 @@ def _serve(storage: Storage, catalog: Catalog, done: Settled) -> None:
         for path in stray_links(storage, kept):
             storage.delete(path)
             done.links_removed += 1
-
-
-def stray_links(storage: Storage, manifest: state.Kept[Manifest]) -> list[str]:
-    """Return files at the places for plain globs of days that are not published.
-
-    Where the manifest was lost none is stray: what was published is not known then.
-    """
-    if manifest.raw is None:
-        return []
-    return [
-        layout.link_file(day, table)
-        for table in TABLES
-        for folder in storage.folders(table)
-        if (day := layout.day_of(folder)) is not None and day not in manifest.value.days
-    ]
