@@ -93,6 +93,6 @@ def _search_catalog(path: Path, needles: Needles, proof: Proof) -> Iterator[Hit]
         inside = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
         for (table,) in connection.execute(inside).fetchall():
             proof.tables += 1
-            rows = connection.execute(f"FROM {quoted(table)}").to_arrow_table()
+            rows = connection.sql(f"FROM {quoted(table)}").to_arrow_table()
             for hit in search_rows(rows, f"{path.name}: {table}", "", needles):
                 yield Hit(hit.table, hit.place)

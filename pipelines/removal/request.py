@@ -53,9 +53,9 @@ def read_request(number: str | None, call_id: str | None) -> Request:
     read = customers_number(number or "")
     if read is None:
         message = (
-            "--number must be a phone number with its country code, such as +15550100123 or '+49 30 123456'. Calls whose "
-            "number was hidden or sent in another form (a SIP address, digits without +) are erased one by one, by "
-            "--call-id ID."
+            "--number must be a phone number with its country code, such as +15550100123 or '+49 30 123456'. Calls "
+            "whose number was hidden or sent in another form (a SIP address, digits without +) are erased one by one, "
+            "by --call-id ID."
         )
         raise ChorusCallsError(message, exit_code=2)
     return Request(number=read)
