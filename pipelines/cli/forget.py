@@ -127,7 +127,7 @@ def _judge(done: Forgotten) -> None:
     Raises:
         ChorusCallsError: So it is.
     """
-    from pipelines.removal.forget import require_all_days
+    from pipelines.removal.pending import require_all_days
 
     require_all_days(done.erased)
     if done.proof.found:

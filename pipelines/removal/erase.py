@@ -13,11 +13,12 @@ from datetime import date, timedelta
 from pipelines.build.days import BuildReport, build_alone, reason
 from pipelines.build.workspace import Workspace
 from pipelines.extract.journal import load_journal
+from pipelines.extract.raw_files import require_landing_log
 from pipelines.lake import state
-from pipelines.lake.erased import Erasures
-from pipelines.lake.purge import purge_versions, remove_uncounted, remove_unfinished
+from pipelines.lake.erased import Erasures, load_erasures
+from pipelines.lake.purge import known_manifest, purge_versions, remove_uncounted, remove_unfinished
 from pipelines.lake.storage import Storage
-from pipelines.removal.look import Seen, Sieve
+from pipelines.removal.look import Seen, Sieve, look_through
 from pipelines.removal.needles import Needles
 from pipelines.removal.rewrite import rewrite
 
@@ -44,6 +45,25 @@ class Erased:
     versions: int = 0
 
 
+def open_erasures(workspace: Workspace) -> Erasures:
+    """Read the list, where the lake is whole enough to erase from.
+
+    Raises:
+        ChorusCallsError: It is not known what has landed, or what is published.
+    """
+    require_landing_log(workspace.storage, state.load_landed(workspace.storage))
+    known_manifest(workspace.storage, workspace.catalog)
+    return load_erasures(workspace.storage)
+
+
+def look(workspace: Workspace, erasures: Erasures, needles: Needles, tell: Callable[[str], None]) -> Seen:
+    """Look through raw for what is listed; what belongs to it is covered too from then on."""
+    landed = state.load_landed(workspace.storage).value
+    files = sum(len(day.calls) + len(day.rejected) for day in landed.days.values())
+    tell(f"Looking through {files:,} raw files.")
+    return look_through(workspace.storage, landed, erasures, needles)
+
+
 def erase_listed(
     workspace: Workspace, erasures: Erasures, seen: Seen, needles: Needles, tell: Callable[[str], None]
 ) -> Erased:
@@ -52,7 +72,7 @@ def erase_listed(
     Args:
         workspace: The lake.
         erasures: The list.
-        seen: What `look_through` found of it.
+        seen: What `look` found of it.
         needles: What to search for in items that could not be placed.
         tell: Told what is being done.
     """
