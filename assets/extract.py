@@ -16,6 +16,7 @@ from pipelines.lake.state import load_landed
 from pipelines.orchestration.day_events import LANDED
 from pipelines.orchestration.lake_report import report_landed
 from pipelines.partitions import DAILY
+from pipelines.removal.pending import finish_erasures
 from pipelines.resources import CallsApi, LakeResource, expected_failures
 
 
@@ -86,6 +87,7 @@ def call_pages(
                     workers=workspace.settings.workers,
                 )
         finally:
+            finish_erasures(workspace, context.log.warning)
             # Also when reading was cut off: what has landed is kept, and its days are to be built.
             report_landed(context.instance, load_landed(workspace.storage).value, context.log_event)
     if report.contradiction:

@@ -16,6 +16,7 @@ from pipelines.lake.state import load_landed, load_manifest
 from pipelines.orchestration.due_days import due_days
 from pipelines.orchestration.lake_report import report_landed, report_published
 from pipelines.partitions import days_of, range_tags
+from pipelines.removal.pending import finish_erasures
 from pipelines.resources import LakeResource, expected_failures
 from pipelines.settings import load_settings
 
@@ -43,6 +44,7 @@ def changed_days(
     with expected_failures():
         workspace = lake.for_writing()
         settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+        finish_erasures(workspace, context.log.warning)
     # A tick may take a minute, and a lake of years that was filled by the command line has much to tell.
     soon = time.monotonic() + _REPORT_SECONDS
     report_landed(context.instance, landed, context.instance.report_runless_asset_event, until=soon)

@@ -185,7 +185,7 @@ def _failure(failed: Mapping[date, Exception], report: BuildReport) -> ChorusCal
     day, error = max(failed.items(), key=itemgetter(0))
     others = f" {len(failed) - 1:,} more days failed, back to {min(failed)}." if len(failed) > 1 else ""
     message = (
-        f"{day} could not be built: {_reason(error)}{others}\n{len(report.published.published):,} other days were "
+        f"{day} could not be built: {reason(error)}{others}\n{len(report.published.published):,} other days were "
         "published. Mend that, then run `chorus-calls build` again."
     )
     failure = ChorusCallsError(message)
@@ -193,7 +193,8 @@ def _failure(failed: Mapping[date, Exception], report: BuildReport) -> ChorusCal
     return failure
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Return why a day could not be built, in a sentence."""
     if isinstance(error, ChorusCallsError):
         return error.message
     return disk_trouble(error) if isinstance(error, OSError) else f"{type(error).__name__}: {str(error).rstrip('.')}."

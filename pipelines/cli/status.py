@@ -31,6 +31,8 @@ def command(*, as_json: bool) -> None:
         print_json({"lake": storage.address(), **plain(asdict(status))})
         return
     print_table(("", storage.address()), list(_lines(status)))
+    if status.erasure_pending:
+        say("An erasure is listed and not finished: run `chorus-calls forget --listed`.")
     if not status.landed.days:
         say("Nothing has landed yet: run `chorus-calls sync`.")
     elif status.stale:

@@ -13,6 +13,7 @@ from typing import Final
 from pipelines.doctor.access import access
 from pipelines.doctor.api import api
 from pipelines.doctor.catalog import catalog
+from pipelines.doctor.erasures import erasures
 from pipelines.doctor.findings import Area, Report
 from pipelines.doctor.published import links, notes, published
 from pipelines.doctor.raw_files import raw_files
@@ -30,6 +31,7 @@ _AREAS: Final[tuple[Callable[[Subject], Area], ...]] = (
     links,
     catalog,
     access,
+    erasures,
 )
 _MOVED_BY_PUBLISHING: Final = frozenset({"links", "catalog"})
 

@@ -1,4 +1,4 @@
-"""A day's digest from the names of its raw files alone: where files were lost or rewritten, and no digest goes before."""
+"""A day's digest from the names of its raw files alone, where files were lost or rewritten."""
 
 from __future__ import annotations
 

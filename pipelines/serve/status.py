@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
+from pipelines.lake.erased import load_erasures
 from pipelines.lake.identity import lake_shaping
 from pipelines.lake.retention import retention_floor
 from pipelines.lake.state import Landed, LandedFile, Manifest
@@ -48,6 +49,7 @@ class LakeStatus:
         newest_call_at: When the newest published call was created; else, when it started.
         last_scan: The last scan as recorded; None before the first.
         last_full_scan: The last full scan as recorded; None before the first.
+        erasure_pending: Whether an erasure is listed and not done.
         raw_bytes: Size of the raw files that count.
         table_bytes: Size of the published files.
     """
@@ -67,6 +69,7 @@ class LakeStatus:
     newest_call_at: datetime | None
     last_scan: dict[str, Any] | None
     last_full_scan: dict[str, Any] | None
+    erasure_pending: bool
     raw_bytes: int
     table_bytes: int
 
@@ -96,6 +99,7 @@ def lake_status(storage: Storage) -> LakeStatus:
         newest_call_at=newest_call(storage, manifest),
         last_scan=next(iter(scans), None),
         last_full_scan=next((scan for scan in scans if scan["mode"] == "full"), None),
+        erasure_pending=load_erasures(storage).pending is not None,
         raw_bytes=sum(file.bytes for file in calls + rejected),
         table_bytes=sum(sum(day.bytes.values()) for day in manifest.days.values()),
     )

@@ -17,9 +17,6 @@ from pipelines.lake.storage import LakeBusyError
 from pipelines.removal import prune as module
 from pipelines.removal.prune import floor_of
 from pipelines.serve.catalog import open_catalog
-from tests.support.program import program, serve
-
-__all__ = ["program", "serve"]
 
 TODAY = date(2026, 3, 10)
 DAYS = [date(2026, 3, day) for day in (1, 2, 3, 4, 5)]
@@ -250,6 +247,8 @@ def test_it_waits_for_who_is_at_work(lake, monkeypatch, name, shared, word):
 
     def remove(*arguments):
         assert over.is_set()
+        with pytest.raises(LakeBusyError), storage.lock(name, shared=True, wait=0):
+            pass
         return real(*arguments)
 
     real = module.remove_before_floor
@@ -260,7 +259,7 @@ def test_it_waits_for_who_is_at_work(lake, monkeypatch, name, shared, word):
     assert holding.wait(30)
     assert lake(*SEVEN, "--yes")[0] == 0
     other.join()
-    assert said[0] == f"Waiting for {word} at work on this lake to end."
+    assert said[0].startswith(f"Waiting for {word} to end. Nothing has been changed yet")
     assert days_on_disk(lake) == DAYS[2:]
 
 
