@@ -37,8 +37,9 @@ def changed_days(
     context: dg.SensorEvaluationContext, lake: dg.ResourceParam[LakeResource]
 ) -> dg.SensorResult | dg.SkipReason:
     """Mend the lake, tell Dagster what it missed, and ask for the days that are stale."""
-    landed = load_landed(lake.workspace().storage).value
-    if not landed.days:
+    storage = lake.workspace().storage
+    landed, published = load_landed(storage).value, load_manifest(storage).value
+    if not landed.days and not published.days:
         return dg.SkipReason("Nothing has landed yet.")
     with expected_failures():
         workspace = lake.for_writing()

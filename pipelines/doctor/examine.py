@@ -17,6 +17,7 @@ from pipelines.doctor.erasures import erasures
 from pipelines.doctor.findings import Area, Report
 from pipelines.doctor.published import links, notes, published
 from pipelines.doctor.raw_files import raw_files
+from pipelines.doctor.removals import removals
 from pipelines.doctor.running import quiet
 from pipelines.doctor.state_files import settings as settings_area
 from pipelines.doctor.state_files import state_files
@@ -32,6 +33,7 @@ _AREAS: Final[tuple[Callable[[Subject], Area], ...]] = (
     catalog,
     access,
     erasures,
+    removals,
 )
 _MOVED_BY_PUBLISHING: Final = frozenset({"links", "catalog"})
 

@@ -102,7 +102,7 @@ class Landing:
                 seen.append(Seen(self.screen.alias(head.call_id or payload_hash(item)), head.instant, day))
                 continue
             version = Version(head.call_id, payload_hash(kept), kept)
-            if self.screen.is_too_old(day):
+            if self.screen.is_too_old(head.instant and head.instant.date()):
                 seen.append(Seen(head.call_id or version.payload_hash, head.instant, day))
                 continue
             if day is None or head.call_id is None:

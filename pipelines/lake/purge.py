@@ -67,13 +67,20 @@ def known_manifest(storage: Storage, catalog: Catalog) -> Kept[Manifest]:
         ChorusCallsError: The manifest is lost.
     """
     kept = state.load_manifest(storage)
-    if kept.raw is None and (catalog.generation() or any(storage.folders(table) for table in TABLES)):
+    if manifest_is_lost(storage, catalog):
         message = (
             f"{storage.address(layout.MANIFEST)} is missing, though days were published. "
             "Run `chorus-calls doctor --repair`, then try again."
         )
         raise ChorusCallsError(message)
     return kept
+
+
+def manifest_is_lost(storage: Storage, catalog: Catalog) -> bool:
+    """Say whether days were published and the manifest is not there."""
+    return storage.size(layout.MANIFEST) is None and (
+        bool(catalog.generation()) or any(storage.folders(table) for table in TABLES)
+    )
 
 
 def remove_folder(storage: Storage, folder: str) -> None:

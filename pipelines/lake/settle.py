@@ -7,8 +7,11 @@ from datetime import timedelta
 
 from pipelines.lake import state
 from pipelines.lake.cleaning import clean
+from pipelines.lake.masking import may_be_unmasked, remove_unmasked
 from pipelines.lake.publish import Catalog, catalog_lags, stray_links, swing_links, unlinked, wait_anew
-from pipelines.lake.storage import Storage
+from pipelines.lake.purge import manifest_is_lost
+from pipelines.lake.retention import days_before, remove_before_floor, retention_floor
+from pipelines.lake.storage import LakeBusyError, Storage
 from pipelines.lake.versions import lost_days
 
 
@@ -19,13 +22,14 @@ class Settled:
     catalog_made: bool = False
     links_swung: int = 0
     links_removed: int = 0
+    days_pruned: int = 0
     versions_removed: int = 0
     raw_files_removed: int = 0
     unfinished_removed: int = 0
 
 
 def settle(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Settled:
-    """Bring catalog and links up to the manifest, and remove what no reader and no writer can need any more.
+    """Bring catalog and links up to the manifest, finish removals, and remove what nobody can need any more.
 
     Idempotent; where there is nothing to do, no file is touched. Published days whose files were lost are left to the
     next build, and the catalog waits for them. So does everything where the manifest itself was lost.
@@ -37,8 +41,9 @@ def settle(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Sett
     """
     done = Settled()
     _serve(storage, catalog, done)
+    _finish_removals(storage, catalog, done)
     cleaned = clean(storage, keep_versions)
-    done.versions_removed = cleaned.versions
+    done.versions_removed += cleaned.versions
     done.raw_files_removed = cleaned.raw_files
     done.unfinished_removed = cleaned.unfinished
     return done
@@ -67,3 +72,17 @@ def _serve(storage: Storage, catalog: Catalog, done: Settled) -> None:
         for path in stray_links(storage, kept):
             storage.delete(path)
             done.links_removed += 1
+
+
+def _finish_removals(storage: Storage, catalog: Catalog, done: Settled) -> None:
+    """Go on with removing what must not be kept, where whoever began it was killed, unless somebody is at work."""
+    pending = may_be_unmasked(storage) or days_before(storage, retention_floor(storage))
+    if not pending or manifest_is_lost(storage, catalog):
+        return
+    try:
+        with storage.lock("sync", wait=0), storage.lock("lake", wait=0):
+            done.days_pruned = len(remove_before_floor(storage, catalog))
+            if may_be_unmasked(storage):
+                done.versions_removed = len(remove_unmasked(storage, catalog))
+    except LakeBusyError:
+        return

@@ -1,1 +1,1 @@
-"""Takes people, calls and old days out of the lake for good: out of raw, every version, and the catalog."""
+"""Removing for good what must not be kept: a person, a call, old days."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipelines.build.workspace import Workspace
 from pipelines.errors import ChorusCallsError
-from pipelines.lake.storage import LakeBusyError, Storage
+from pipelines.removal.alone import alone
 from pipelines.removal.erase import Erased, erase_listed, look, open_erasures
 from pipelines.removal.needles import Needles
 from pipelines.removal.proof import Proof, prove
@@ -65,24 +63,6 @@ def forget_listed(workspace: Workspace, tell: Tell) -> Forgotten:
         seen = look(workspace, erasures, needles, tell)
         erased = erase_listed(workspace, erasures, seen, needles, tell)
         return Forgotten(erased, prove(workspace, needles, tell))
-
-
-@contextmanager
-def alone(storage: Storage, tell: Tell) -> Iterator[None]:
-    """Have the lake alone for a block, waiting for whoever is at work."""
-    with _waited_for(storage, "sync", "a sync", tell), _waited_for(storage, "lake", "builds", tell):
-        yield
-
-
-@contextmanager
-def _waited_for(storage: Storage, name: str, who: str, tell: Tell) -> Iterator[None]:
-    with ExitStack() as held:
-        try:
-            held.enter_context(storage.lock(name, wait=0))
-        except LakeBusyError:
-            tell(f"Waiting for {who} to end. Nothing has been changed yet; Ctrl-C leaves all as it is.")
-            held.enter_context(storage.lock(name, wait=math.inf))
-        yield
 
 
 def _unknown(request: Request) -> str:

@@ -13,6 +13,7 @@ from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.erased import load_erasures
 from pipelines.lake.identity import lake_shaping
+from pipelines.lake.retention import retention_floor
 from pipelines.lake.state import Landed, LandedFile, Manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Shaping, fingerprint, read_audit, shaping_digest, stale_days
@@ -34,6 +35,7 @@ class LakeStatus:
 
     Attributes:
         landed: Days of which calls or rejected items have landed.
+        retention_floor: First day that is kept; None where no day was ever pruned.
         landed_versions: Versions of calls that landed; a call that changed has several.
         rejected_items: Items that could not be placed.
         newest_landed_at: When something landed last.
@@ -53,6 +55,7 @@ class LakeStatus:
     """
 
     landed: Span
+    retention_floor: date | None
     landed_versions: int
     rejected_items: int
     newest_landed_at: datetime | None
@@ -82,6 +85,7 @@ def lake_status(storage: Storage) -> LakeStatus:
     scans = _scans(storage)
     return LakeStatus(
         landed=_span(landed.days),
+        retention_floor=retention_floor(storage),
         landed_versions=_rows(calls),
         rejected_items=_rows(rejected),
         newest_landed_at=landed.newest_landed_at,
