@@ -100,8 +100,8 @@ def everything() -> list[dict[str, Any]]:
 
 
 def encoded(items: list[dict[str, Any]]) -> list[bytes]:
-    """Items as they are sent."""
-    return [json.dumps(one, ensure_ascii=False).encode() for one in items]
+    """Items, given oldest first, as they are sent: newest first."""
+    return [json.dumps(one, ensure_ascii=False).encode() for one in reversed(items)]
 
 
 def without_the_person(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
