@@ -13,6 +13,7 @@ from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.erased import load_erasures
 from pipelines.lake.identity import lake_shaping
+from pipelines.lake.names import shown_names
 from pipelines.lake.retention import retention_floor
 from pipelines.lake.state import Landed, LandedFile, Manifest
 from pipelines.lake.storage import Storage
@@ -47,6 +48,7 @@ class LakeStatus:
         under_old_settings: Published days that were built with other settings than the lake's, which are stale.
         refused: Those of them that were built and did not pass, with the names of the checks.
         newest_call_at: When the newest published call was created; else, when it started.
+        names: How many names are known of agents and phone numbers.
         last_scan: The last scan as recorded; None before the first.
         last_full_scan: The last full scan as recorded; None before the first.
         erasure_pending: Whether an erasure is listed and not done.
@@ -67,6 +69,7 @@ class LakeStatus:
     under_old_settings: int
     refused: dict[date, list[str]]
     newest_call_at: datetime | None
+    names: dict[str, int]
     last_scan: dict[str, Any] | None
     last_full_scan: dict[str, Any] | None
     erasure_pending: bool
@@ -97,6 +100,7 @@ def lake_status(storage: Storage) -> LakeStatus:
         under_old_settings=_under_old_settings(manifest, shaping) if shaping else 0,
         refused=_refused(storage, landed, shaping, stale) if shaping else {},
         newest_call_at=newest_call(storage, manifest),
+        names={kind: len(names) for kind, names in shown_names(storage).items()},
         last_scan=next(iter(scans), None),
         last_full_scan=next((scan for scan in scans if scan["mode"] == "full"), None),
         erasure_pending=load_erasures(storage).pending is not None,

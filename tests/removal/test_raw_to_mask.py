@@ -30,9 +30,6 @@ def call(day, **fields):
             {"id": f"leg-{day}", "customerNumber": NUMBER, "recordingUrl": RECORDING, "durationSeconds": 5},
             {"id": "odd", "customerNumber": [NUMBER]},  # a bad value, which is kept as it was sent
         ],
-            {"id": f"leg-{day}", "customerNumber": NUMBER, "durationSeconds": 5},
-            {"id": "odd", "customerNumber": [NUMBER]},
-        ],
         "cost": 2,
         **fields,
     }
