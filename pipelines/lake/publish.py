@@ -161,3 +161,18 @@ def unlinked(storage: Storage, manifest: Manifest, days: Iterable[date]) -> list
         for source, target in files
         if not storage.is_linked(source, target) and storage.size(source) is not None
     ]
+
+
+def stray_links(storage: Storage, manifest: Kept[Manifest]) -> list[str]:
+    """Return files at the places for plain globs of days that are not published.
+
+    Where the manifest was lost none is stray: what was published is not known then.
+    """
+    if manifest.raw is None:
+        return []
+    return [
+        layout.link_file(day, table)
+        for table in TABLES
+        for folder in storage.folders(table)
+        if (day := layout.day_of(folder)) is not None and day not in manifest.value.days
+    ]
