@@ -7,6 +7,8 @@ SYNCED := $(VENV)/.synced
 # Splits the tests over the processors; `make test PYTEST_ARGS="-k outcome"` runs some of them.
 PYTEST_ARGS ?=
 KILLS ?= 200
+# Pages of docs that `python -m pipelines.dictionary` writes.
+PAGES := tables metrics
 COMPILE := $(UV) pip compile --quiet --python $(BIN)/python --universal --python-version 3.11 --generate-hashes --no-build \
 	--no-emit-index-url --no-emit-find-links --annotation-style line --custom-compile-command "make lock"
 COMPILE_PRODUCT := $(COMPILE) pyproject.toml
@@ -44,7 +46,10 @@ lint: $(SYNCED) lint-locks ## Check style, types, locks and generated pages
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/python -m pipelines.dictionary | cmp - docs/tables.md || { echo "Run 'make docs' and commit the result." >&2; exit 1; }
+	@for page in $(PAGES); do \
+		$(BIN)/python -m pipelines.dictionary $$page | cmp - docs/$$page.md \
+			|| { echo "Run 'make docs' and commit the result." >&2; exit 1; }; \
+	done
 
 # Compiled onto the present locks, so that a newer release of a package changes nothing: only pyproject.toml can.
 lint-locks: $(SYNCED)
@@ -54,8 +59,8 @@ lint-locks: $(SYNCED)
 	@cmp requirements.lock $(VENV)/requirements.lock && cmp requirements-dev.lock $(VENV)/requirements-dev.lock \
 		|| { echo "The locks do not match pyproject.toml. Run 'make lock' and commit them." >&2; exit 1; }
 
-docs: $(SYNCED) ## Write docs/tables.md from the data dictionary
-	@$(BIN)/python -m pipelines.dictionary > docs/tables.md
+docs: $(SYNCED) ## Write the pages that are made from the data dictionary
+	@for page in $(PAGES); do $(BIN)/python -m pipelines.dictionary $$page > docs/$$page.md || exit 1; done
 
 bench: $(SYNCED) ## Measure speed and memory
 	@$(BIN)/python benchmarks/bench.py
