@@ -77,10 +77,10 @@ def _is_outdated(storage: Storage, manifest: state.Kept[Manifest], catalog: Cata
 
     One that is ahead of the manifest, as where that was lost, shows more than could be made again.
     """
-    if catalog_lags(manifest, catalog):
+    made_from, names = catalog.shown()
+    if made_from is None or made_from < manifest.value.generation:
         return True
-    is_present = catalog.generation() == manifest.value.generation
-    return is_present and catalog.names() != names_digest(shown_names(storage))
+    return made_from == manifest.value.generation and names != names_digest(shown_names(storage))
 
 
 def stray_links(storage: Storage, manifest: state.Kept[Manifest]) -> list[str]:
