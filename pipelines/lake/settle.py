@@ -9,7 +9,7 @@ from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.cleaning import clean
 from pipelines.lake.names import names_digest, shown_names
-from pipelines.lake.publish import Catalog, catalog_lags, swing_links, unlinked, wait_anew
+from pipelines.lake.publish import Catalog, swing_links, unlinked, wait_anew
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import lost_days
@@ -60,7 +60,7 @@ def _serve(storage: Storage, catalog: Catalog, done: Settled) -> None:
     with storage.lock("publish"):
         kept = state.load_manifest(storage)
         if _is_outdated(storage, kept, catalog) and not lost_days(storage, kept.value):
-            if kept.value.unreferenced and catalog_lags(kept, catalog):
+            if kept.value.unreferenced:
                 wait_anew(kept, catalog)
                 state.commit(storage, kept)
             catalog.make(kept.value)
