@@ -1,0 +1,121 @@
+"""How figures are written. What is not known is None everywhere up to here, and a dash on the page."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime
+from typing import Final
+
+from markupsafe import Markup
+
+UNKNOWN: Final = Markup('<span class="unknown" role="img" aria-label="not known">–</span>')
+"""A dash for the eye, words for the ear."""
+
+_LONGEST_WORD: Final = 60
+_FEWEST_DIGITS_OF_A_NUMBER: Final = 7
+_TOO_LONG_TO_READ: Final = 1e15
+_MINUTE, _HOUR = 60, 3600
+
+
+def count(value: float | None) -> str | Markup:
+    """Write a number of things."""
+    known = _known(value)
+    return UNKNOWN if known is None else _grouped(known, 0)
+
+
+def amount(value: float | None, currency: str | None, *, digits: int = 2) -> str | Markup:
+    """Write money, with the currency's label where there is one; more digits where it is less than one."""
+    known = _known(value)
+    if known is None:
+        return UNKNOWN
+    text = _grouped(known, digits)
+    return f"{text}\N{NO-BREAK SPACE}{currency}" if currency else text
+
+
+def share(value: float | None) -> str | Markup:
+    """Write a share of one in percent."""
+    known = _known(value)
+    return UNKNOWN if known is None else f"{100 * known:.1f}%"
+
+
+def duration(seconds: float | None) -> str | Markup:
+    """Write a length of time."""
+    known = _known(seconds)
+    if known is None:
+        return UNKNOWN
+    if round(known) < _MINUTE:
+        return f"{known:.0f}\N{NO-BREAK SPACE}s"
+    minutes, rest = divmod(round(known), _MINUTE)
+    if known < _HOUR:
+        return f"{minutes}\N{NO-BREAK SPACE}min {rest:02d}\N{NO-BREAK SPACE}s"
+    return f"{_grouped(minutes // 60, 0)}\N{NO-BREAK SPACE}h {minutes % 60:02d}\N{NO-BREAK SPACE}min"
+
+
+def day(value: date) -> str:
+    """Write a day."""
+    return f"{value.day}\N{NO-BREAK SPACE}{value:%b}\N{NO-BREAK SPACE}{value.year}"
+
+
+def moment(value: datetime | None) -> str | Markup:
+    """Write an instant, to the minute."""
+    return f"{day(value)}, {value:%H:%M} UTC" if value else UNKNOWN
+
+
+def change(now: float | None, before: float | None) -> str | None:
+    """Write by how much a sum grew or shrank; None where it cannot be said."""
+    newer, older = _known(now), _known(before)
+    if newer is None or not older:
+        return None
+    return _signed(100 * (newer / older - 1), "%")
+
+
+def points(now: float | None, before: float | None) -> str | None:
+    """Write by how much a share changed, in percentage points; None where it cannot be said."""
+    newer, older = _known(now), _known(before)
+    if newer is None or older is None:
+        return None
+    return _signed(100 * (newer - older), "\N{NO-BREAK SPACE}points")
+
+
+def word(text: str | None, *, absent: str = "(none given)") -> str:
+    """Write a word that the API sends freely: cut where it is long, withheld where it may tell of a person.
+
+    A text with an @ or with as many digits as a telephone number could be about somebody.
+    """
+    if text is None or not text.strip():
+        return absent
+    cleaned = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if "@" in cleaned or sum(c.isnumeric() for c in cleaned) >= _FEWEST_DIGITS_OF_A_NUMBER:
+        return "(withheld: holds a number or address)"
+    return cleaned if len(cleaned) <= _LONGEST_WORD else cleaned[: _LONGEST_WORD - 1].rstrip() + "…"
+
+
+def plural(number: float | None, one: str, many: str | None = None) -> str:
+    """Write a number with its noun."""
+    return f"{count(number)}\N{NO-BREAK SPACE}{one if number == 1 else many or one + 's'}"
+
+
+def _known(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _grouped(value: float, digits: int) -> str:
+    if abs(value) >= _TOO_LONG_TO_READ:
+        number, _, exponent = f"{value:.2e}".partition("e")
+        return _minus(f"{number} × 10^{int(exponent)}")
+    if digits and 0 < abs(value) < 1:
+        digits += 2
+    return _minus(f"{value:,.{digits}f}")
+
+
+def _signed(value: float, unit: str) -> str | None:
+    if not math.isfinite(value):
+        return None
+    if abs(value) >= 1000:  # noqa: PLR2004 - beyond that a factor says more
+        return f"more than +1,000{unit}"
+    text = f"{value:+.1f}"
+    return _minus("±0" if text in {"+0.0", "-0.0"} else text) + unit
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
