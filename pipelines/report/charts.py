@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import altair as alt
 
 from pipelines.report.model import Picture
 from pipelines.report.period import Period
-from pipelines.report.svg import COLOURS, HEAT, INK, draw
+from pipelines.report.svg import COLOURS, HEAT, INK, TEXT_SIZE, draw
 
 Chart = alt.Chart | alt.LayerChart
 
 WIDE: Final = (760, 260)
 NARROW: Final = (360, 250)
 _LABELS: Final = 9
+_TICKS: Final = 4
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -47,23 +48,27 @@ def columns_in_time(
         for step in period.steps()
         for number, part in enumerate(parts)
     ]
-    bars = _chart(rows).mark_bar().encode(
-        x=_time(period, narrow=narrow),
-        y=_values("value:Q", "~s"),
-        color=alt.Color("part:O", legend=None, scale=alt.Scale(domain=[0, 1], range=[COLOURS[0], COLOURS[2]])),
-        order="part:O",
+    bars: alt.Chart = (
+        _chart(rows)
+        .mark_bar()
+        .encode(
+            x=_time(period, narrow=narrow),
+            y=_values("value:Q"),
+            color=alt.Color("part:O", legend=None, scale=alt.Scale(domain=[0, 1], range=[COLOURS[0], COLOURS[2]])),
+            order="part:O",
+        )
     )
     if not marks:
         return bars
     compared = _chart([{"step": str(step), "value": marks.get(step)} for step in period.steps()])
-    ticks = compared.mark_tick(color=INK, thickness=2, width={"band": 0.9}).encode(
+    ticks = compared.mark_tick(color=INK, thickness=2, opacity=1, width={"band": 0.9}).encode(
         x=_time(period, narrow=narrow), y="value:Q"
     )
-    return alt.layer(bars, ticks)
+    return alt.LayerChart(layer=[bars, ticks])
 
 
 def lines_in_time(
-    period: Period, lines: Sequence[Mapping[date, float | None]], form: str, *, top: float | None, narrow: bool
+    period: Period, lines: Sequence[Mapping[date, float | None]], *, shares: bool = False, narrow: bool
 ) -> Chart:
     """Lines over time that break where a figure is not known."""
     rows = [
@@ -73,9 +78,10 @@ def lines_in_time(
     ]
     domain = list(range(len(lines)))
     x, colour = _time(period, narrow=narrow), alt.Scale(domain=domain, range=list(COLOURS[: len(lines)]))
-    y = _values("value:Q", form, domain=[0, top] if top else None)
+    y = _values("value:Q", shares=shares)
     base = _chart(rows).encode(x=x, y=y, color=alt.Color("line:N", legend=None, scale=colour))
-    return alt.layer(base.mark_line(strokeWidth=2.25), base.mark_point(filled=True, size=26, opacity=1))
+    points = base.mark_point(filled=True, size=26, opacity=1)
+    return alt.LayerChart(layer=[base.mark_line(strokeWidth=2.25), points])
 
 
 def heat(counts: Mapping[tuple[int, int], int], bounds: Sequence[int], *, narrow: bool) -> Chart:
@@ -92,27 +98,31 @@ def heat(counts: Mapping[tuple[int, int], int], bounds: Sequence[int], *, narrow
         days[0]: _band("day", days[0], list(WEEKDAYS), list(WEEKDAYS)),
         hour[0]: _band("hour", hour[0], [f"{n:02d}" for n in range(24)], hours),
     }
-    cells = _chart(rows).mark_rect(stroke="none")
-    return cells.encode(color=alt.Color("value:Q", scale=colour, legend=None), **encoded)
+    encoded["color"] = alt.Color("value:Q", scale=colour, legend=None)
+    cells: alt.Chart = _chart(rows).mark_rect(stroke="none").encode(**encoded)
+    return cells
 
 
 def buckets(counts: Mapping[str, int], total: int, *, narrow: bool) -> Chart:
     """Columns for ranges of durations, each with its share on top."""
     rows = [{"range": name, "value": n, "share": f"{100 * n / total:.0f}%"} for name, n in counts.items()]
-    lines = "split(datum.value, ' ')" if narrow else "datum.value"
+    lines = "split(replace(datum.value, 'to ', ''), ' ')" if narrow else "datum.value"
     x = alt.X("range:O", sort=None, title=None, axis=alt.Axis(labelExpr=lines), scale=alt.Scale(paddingInner=0.08))
-    base = _chart(rows).encode(x=x, y=_values("value:Q", "~s"))
-    words = base.mark_text(baseline="bottom", dy=-4, color=INK, fontSize=12.5).encode(text="share:N")
-    return alt.layer(base.mark_bar(color=COLOURS[0]), words)
+    base = _chart(rows).encode(x=x, y=_values("value:Q"))
+    words = base.mark_text(baseline="bottom", dy=-4, color=INK, fontSize=TEXT_SIZE).encode(text="share:N")
+    return alt.LayerChart(layer=[base.mark_bar(color=COLOURS[0]), words])
 
 
 def _chart(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
     return alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
 
 
-def _values(field: str, form: str, *, domain: list[float] | None = None) -> alt.Y:
-    scale = alt.Scale(domain=domain, nice=not domain) if domain else alt.Scale(zero=True)
-    return alt.Y(field, title=None, axis=alt.Axis(format=form), scale=scale)
+def _values(field: str, *, shares: bool = False) -> alt.Y:
+    """The axis of a measure, from 0; millions and more are cut short, so that the words take little room."""
+    if shares:
+        return alt.Y(field, title=None, axis=alt.Axis(format=".0%"), scale=alt.Scale(domain=[0, 1]))
+    short = "datum.value < 1e6 ? datum.label : replace(format(datum.value, '~s'), 'G', 'B')"
+    return alt.Y(field, title=None, axis=alt.Axis(labelExpr=short), scale=alt.Scale(zero=True, nice=_TICKS))
 
 
 def _time(period: Period, *, narrow: bool) -> alt.X:
@@ -128,8 +138,8 @@ def _time(period: Period, *, narrow: bool) -> alt.X:
 
 
 def _band(field: str, channel: str, domain: list[str], shown: list[str]) -> alt.X | alt.Y:
-    axis = alt.Axis(values=shown, labelOverlap=False, domain=False, grid=False, orient="top" if channel == "x" else "left")
+    side: Literal["top", "left"] = "top" if channel == "x" else "left"
+    axis = alt.Axis(values=shown, tickCount=len(domain), labelOverlap=False, domain=False, grid=False, orient=side)
     kind = alt.X if channel == "x" else alt.Y
     scale = alt.Scale(domain=domain, paddingInner=0.06, paddingOuter=0)
     return kind(f"{field}:O", sort=None, title=None, axis=axis, scale=scale)
-

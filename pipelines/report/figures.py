@@ -16,7 +16,7 @@ from pipelines.report.agents import Agents, read_agents
 from pipelines.report.period import Period, choose
 from pipelines.report.source import Row, Source
 
-SHOWN_AGENTS: Final = 12
+_SHOWN_AGENTS: Final = 12
 _NOTHING: Final[Row] = MappingProxyType({})
 _DAY_IN_MICROSECONDS: Final = 86_400_000_000
 
@@ -45,8 +45,8 @@ class Figures:
         legs: The same of transfers.
         by_step: Those of calls, by day, week or month.
         calls_before: Calls of the period before, by the day of this period that stands in the same place.
-        by_agent: Those of the agents with the most calls.
-        other_agents: How many agents there are beside these, and their sums.
+        by_agent: Those of the agents with the most calls; the last row is of all others together, where `agents` says
+            so.
         outcomes: Calls by outcome, now and before.
         durations: Connected calls by ranges of their duration.
         hours: Calls by local weekday (1 is Monday) and hour.
@@ -74,7 +74,6 @@ class Figures:
     by_step: Sequence[Row]
     calls_before: Mapping[date, int]
     by_agent: Sequence[Row]
-    other_agents: tuple[int, Row]
     outcomes: Sequence[Row]
     durations: Row
     hours: Mapping[tuple[int, int], int]
@@ -117,35 +116,32 @@ def read_figures(
     agents = read_agents(plain)
     if agent is not None:
         agents.require(agent)
-    return _read(connection, period, known, agent, agents, timezone)
-
-
-def _read(
-    connection: duckdb.DuckDBPyConnection, period: Period, known: Period, agent: str | None, agents: Agents, timezone: str
-) -> Figures:
-    before = period.before()
-    if before and before.first < known.first:
-        before = None  # a part of a period is nothing to compare with
-    source = Source(connection, _parameters(period, before, agent))
-    by_agent = source.rows(marts.BY_AGENT)
-    # One more is shown rather than told of as "1 other".
-    shown = by_agent if len(by_agent) <= SHOWN_AGENTS + 1 else by_agent[:SHOWN_AGENTS]
-    rest = Source(connection, {**source.parameters, "shown_agents": [row["agent_id"] or "" for row in shown]})
-    lake = source.row(marts.LAKE)
-    return Figures(
+    before = (
+        period.before() if period.before().first >= known.first else None
+    )  # a part of one is nothing to compare with
+    return _read(
+        Source(connection, _parameters(period, before, agent)),
         period=period,
         before=before,
         known=known,
         agent=agent,
         agents=agents,
-        currency=lake["currency"],
         timezone=timezone,
+    )
+
+
+def _read(source: Source, **known: Any) -> Figures:
+    """Ask everything, and add what is known already."""
+    lake = source.row(marts.LAKE)
+    return Figures(
+        **known,
+        currency=lake["currency"],
+        generation=lake["generation"],
         calls=_now_and_before(source.rows(marts.CALLS)),
         legs=_now_and_before(source.rows(marts.LEGS)),
         by_step=source.rows(marts.BY_STEP),
         calls_before={row["step"]: row["calls"] for row in source.rows(marts.CALLS_BEFORE)},
-        by_agent=shown,
-        other_agents=(len(by_agent) - len(shown), rest.row(marts.OTHER_AGENTS)),
+        by_agent=source.rows(marts.BY_AGENT),
         outcomes=source.rows(marts.OUTCOMES),
         durations=source.row(marts.DURATIONS),
         hours={(row["local_weekday"], row["local_hour"]): row["calls"] for row in source.rows(marts.HOURS)},
@@ -158,15 +154,10 @@ def _read(
         deleted_calls=source.row(single_calls.DELETED_CALLS)["calls"],
         published_days=source.row(marts.PUBLISHED_DAYS)["days"],
         freshness=source.row(marts.FRESHNESS),
-        generation=lake["generation"],
     )
 
 
 def _parameters(period: Period, before: Period | None, agent: str | None) -> dict[str, Any]:
-    try:
-        repeat_last = period.last + timedelta(days=single_calls.REPEAT_DAYS)
-    except OverflowError:
-        repeat_last = date.max
     return {
         "first": period.first,
         "last": period.last,
@@ -174,7 +165,8 @@ def _parameters(period: Period, before: Period | None, agent: str | None) -> dic
         "days": period.days,
         "unit": period.unit,
         "agent": agent,
-        "repeat_last": repeat_last,
+        "shown_agents": _SHOWN_AGENTS,
+        "repeat_last": period.last + timedelta(days=single_calls.REPEAT_DAYS),
         "repeat_span": single_calls.REPEAT_DAYS * _DAY_IN_MICROSECONDS,
     }
 

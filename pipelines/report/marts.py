@@ -42,12 +42,19 @@ SELECT call_date + CAST($days AS INTEGER) AS step, CAST(sum(calls) AS BIGINT) AS
 FROM call_metrics_daily WHERE {_WITH_BEFORE} AND call_date < $first GROUP BY step
 """  # noqa: S608
 BY_AGENT: Final = f"""
-SELECT agent_id, {_CALLS} FROM call_metrics_daily WHERE {_OURS} GROUP BY agent_id
-ORDER BY calls DESC, agent_id NULLS LAST
-"""  # noqa: S608
-OTHER_AGENTS: Final = f"""
-SELECT {_CALLS} FROM call_metrics_daily
-WHERE {_OURS} AND NOT list_contains($shown_agents, coalesce(agent_id, ''))
+WITH ranked AS (
+    SELECT agent_id, row_number() OVER (ORDER BY sum(calls) DESC, agent_id NULLS LAST) AS place
+    FROM call_metrics_daily WHERE {_OURS} GROUP BY agent_id
+)
+SELECT least(place, $shown_agents + 1) AS place, any_value(agent_id) AS agent_id, count(DISTINCT place) AS agents,
+    {_CALLS}
+FROM (
+    SELECT call_metrics_daily.*, place
+    FROM call_metrics_daily JOIN ranked ON ranked.agent_id IS NOT DISTINCT FROM call_metrics_daily.agent_id
+    WHERE call_date BETWEEN $first AND $last
+)
+GROUP BY ALL
+ORDER BY place
 """  # noqa: S608
 OUTCOMES: Final = f"""
 SELECT {_IS_NOW}, outcome, CAST(sum(calls) AS BIGINT) AS calls
@@ -78,11 +85,14 @@ SELECT local_weekday, local_hour, CAST(sum(calls) AS BIGINT) AS calls
 FROM call_volume_hourly WHERE {_OURS} GROUP BY ALL
 """  # noqa: S608
 BY_TRANSFER_TYPE: Final = f"""
-SELECT transfer_type, {_LEGS}, sum(seconds_to_transfer) / nullif(sum(seconds_to_transfer_legs), 0) AS seconds_to_transfer
+SELECT transfer_type, {_LEGS},
+    sum(seconds_to_transfer) / nullif(sum(seconds_to_transfer_legs), 0) AS seconds_to_transfer
 FROM transfer_metrics_daily WHERE {_OURS} GROUP BY transfer_type ORDER BY legs DESC, transfer_type NULLS LAST
 """  # noqa: S608
 KNOWN_DAYS: Final = "SELECT min(call_date) AS first, max(call_date) AS last FROM call_metrics_daily WHERE calls > 0"
-AGENTS: Final = "SELECT agent_id FROM call_metrics_daily WHERE agent_id IS NOT NULL GROUP BY 1 ORDER BY sum(calls) DESC, 1"
+AGENTS: Final = (
+    "SELECT agent_id FROM call_metrics_daily WHERE agent_id IS NOT NULL GROUP BY 1 ORDER BY sum(calls) DESC, 1"
+)
 FRESHNESS: Final = "FROM data_freshness"
 LAKE: Final = "SELECT generation, committed_at, currency FROM _lake"
 PUBLISHED_DAYS: Final = "SELECT count(*) AS days FROM _days WHERE call_date BETWEEN $first AND $last"

@@ -55,7 +55,8 @@ def _page(figures: Figures, made_at: datetime) -> Page:
         warnings=warnings(figures),
         tiles=overview.tiles(figures),
         sections=[section(figures) for section in SECTIONS],
-        made=f"Made {text.moment(made_at)} by chorus-calls {__version__} from generation {figures.generation:,} of the lake.",
+        made=f"Made {text.moment(made_at)} by chorus-calls {__version__} from generation {figures.generation:,} "
+        "of the lake.",
     )
 
 

@@ -32,12 +32,9 @@ class Period:
         """How many days there are."""
         return (self.last - self.first).days + 1
 
-    def before(self) -> Period | None:
-        """The period of equal length that ends on the day before; None where the calendar does not go back so far."""
-        try:
-            return Period(self.first - timedelta(days=self.days), self.first - timedelta(days=1))
-        except OverflowError:
-            return None
+    def before(self) -> Period:
+        """Return the period of equal length that ends on the day before."""
+        return Period(self.first - timedelta(days=self.days), self.first - timedelta(days=1))
 
     @property
     def unit(self) -> str:

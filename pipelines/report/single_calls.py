@@ -60,7 +60,8 @@ GROUP BY ended_reason
 
 DELETED_CALLS: Final = """
 SELECT count(*) AS calls FROM calls
-WHERE call_date BETWEEN $first AND $last AND is_root AND deleted_at IS NOT NULL AND ($agent IS NULL OR agent_id = $agent)
+WHERE call_date BETWEEN $first AND $last AND is_root AND deleted_at IS NOT NULL
+    AND ($agent IS NULL OR agent_id = $agent)
 """
 
 # raw_value is never read: it holds what was sent.

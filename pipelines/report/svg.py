@@ -34,7 +34,7 @@ _ON_WHITE: Final[Mapping[str, str]] = MappingProxyType(
     {"ink": "#1c2126", "muted": "#59626b", "grid": "#dfe3e6", "c1": "#1f5f99", "c2": "#b8530b", "c3": "#b4bdc5"}
 )
 _OPENING: Final = re.compile(r'<svg [^>]*?viewBox="([^"]+)"[^>]*>')
-_TEXT_SIZE: Final = 12.5
+TEXT_SIZE: Final = 12.5
 
 
 def draw(chart: alt.Chart | alt.LayerChart, width: int, height: int) -> Markup:
@@ -63,13 +63,13 @@ def _svg(chart: alt.Chart | alt.LayerChart, width: int, height: int) -> str:
 
 
 def _style() -> dict[str, Any]:
-    words = {"labelColor": MUTED, "labelFontSize": _TEXT_SIZE, "titleColor": MUTED, "titleFontSize": _TEXT_SIZE}
+    words = {"labelColor": MUTED, "labelFontSize": TEXT_SIZE}
     return {
         "aria": False,
         "background": "transparent",
         "font": "sans-serif",
-        "view": alt.ViewConfig(stroke=None),
-        "axis": alt.AxisConfig(domain=False, ticks=False, labelPadding=6, titleFontWeight="normal", **words),
-        "axisY": alt.AxisConfig(gridColor=GRID, tickCount=4),
-        "axisX": alt.AxisConfig(grid=False, domain=True, domainColor=MUTED, labelAngle=0),
+        "view": {"stroke": None},
+        "axis": {"domain": False, "ticks": False, "labelPadding": 6, **words},
+        "axisY": {"gridColor": GRID, "tickCount": 4},
+        "axisX": {"grid": False, "domain": True, "domainColor": MUTED, "labelAngle": 0},
     }

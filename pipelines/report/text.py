@@ -8,7 +8,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-UNKNOWN: Final = Markup('<span class="unknown" role="img" aria-label="not known">–</span>')
+UNKNOWN: Final = Markup('<span role="img" aria-label="not known">\N{EN DASH}</span>')
 """A dash for the eye, words for the ear."""
 
 _LONGEST_WORD: Final = 60
@@ -23,13 +23,14 @@ def count(value: float | None) -> str | Markup:
     return UNKNOWN if known is None else _grouped(known, 0)
 
 
-def amount(value: float | None, currency: str | None, *, digits: int = 2) -> str | Markup:
-    """Write money, with the currency's label where there is one; more digits where it is less than one."""
-    known = _known(value)
-    if known is None:
-        return UNKNOWN
-    text = _grouped(known, digits)
-    return f"{text}\N{NO-BREAK SPACE}{currency}" if currency else text
+def amount(value: float | None, currency: str | None = None) -> str | Markup:
+    """Write money, with the currency's label where there is one."""
+    return _money(value, currency, digits=2)
+
+
+def price(value: float | None, currency: str | None = None) -> str | Markup:
+    """Write what a minute costs, with the currency's label where there is one."""
+    return _money(value, currency, digits=4)
 
 
 def share(value: float | None) -> str | Markup:
@@ -99,12 +100,18 @@ def _known(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def _money(value: float | None, currency: str | None, *, digits: int) -> str | Markup:
+    known = _known(value)
+    if known is None:
+        return UNKNOWN
+    text = _grouped(known, digits)
+    return f"{text}\N{NO-BREAK SPACE}{currency}" if currency else text
+
+
 def _grouped(value: float, digits: int) -> str:
-    if abs(value) >= _TOO_LONG_TO_READ:
+    if abs(value) >= _TOO_LONG_TO_READ or (digits and 0 < abs(value) < 10**-digits):
         number, _, exponent = f"{value:.2e}".partition("e")
-        return _minus(f"{number} × 10^{int(exponent)}")
-    if digits and 0 < abs(value) < 1:
-        digits += 2
+        return _minus(f"{number}\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}10^{int(exponent)}")
     return _minus(f"{value:,.{digits}f}")
 
 

@@ -21,15 +21,17 @@ def callers(figures: Figures) -> Section:
         lead = "There are no inbound calls in this period."
         return Section("callers", "Who calls again", lead, [Figure("Repeat callers", subtitle, empty=lead)])
     rate = ratio(now["repeat_calls"], now["caller_calls"])
-    lead = f"{text.share(rate)} of the inbound calls were followed by another from the same number within {REPEAT_DAYS} days."
+    within = f"within {REPEAT_DAYS} days"
+    lead = f"{text.share(rate)} of the inbound calls were followed by another from the same number {within}."
     if rate is None:
-        lead = f"No inbound call of this period is {REPEAT_DAYS} days old and from a known number: it cannot be said yet."
+        lead = f"No inbound call from a known number is old enough to say whether another followed {within}."
     change = text.points(rate, ratio(before.get("repeat_calls"), before.get("caller_calls")))
     tiles = [
         Tile("Called again", text.share(rate), change or ""),
         Tile("Followed by another call", text.count(now["repeat_calls"])),
         Tile("Calls looked at", text.count(now["caller_calls"])),
         Tile("Too recent to say", text.count(now["recent_calls"])),
-        Tile("Without a usable number", text.count(now["anonymous_calls"])),
     ]
-    return Section("callers", "Who calls again", lead, [Figure("Repeat callers", subtitle, tiles=tiles)])
+    anonymous = now["anonymous_calls"]
+    note = f"{text.plural(anonymous, 'call')} without a usable number left out." if anonymous else ""
+    return Section("callers", "Who calls again", lead, [Figure("Repeat callers", subtitle, tiles=tiles, note=note)])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipelines.report import text
 from pipelines.report.charts import lines_in_time, picture
 from pipelines.report.figures import Figures
-from pipelines.report.model import Cell, Figure, Section, Table, Text
+from pipelines.report.model import Cell, Figure, Part, Section, Table, Text
 from pipelines.report.sections.parts import NO_CALLS, bars, series, table_in_time
 from pipelines.report.source import Row
 
@@ -17,8 +19,8 @@ def cost(figures: Figures) -> Section:
     now = figures.calls.now
     lead = NO_CALLS
     if now:
-        money = _money(figures)
-        lead = f"A minute cost {money(now['cost_per_minute'])}, all calls together {money(now['cost'])}."
+        minute, total = text.price(now["cost_per_minute"], figures.currency), text.amount(now["cost"], figures.currency)
+        lead = f"A minute cost {minute}, all calls together {total}."
         if now["cost_per_minute"] is None:
             lead = "What a minute cost is not known: no call has both a cost and a duration."
         if figures.currency is None:
@@ -26,10 +28,6 @@ def cost(figures: Figures) -> Section:
         if now["cost_missing_calls"]:
             lead += f" {text.plural(now['cost_missing_calls'], 'call')} came without a cost."
     return Section("cost", "What it cost", lead, [_over_time(figures), _by_agent(figures)])
-
-
-def _money(figures: Figures):  # noqa: ANN202
-    return lambda value: text.amount(value, figures.currency)
 
 
 def _over_time(figures: Figures) -> Figure:
@@ -40,14 +38,14 @@ def _over_time(figures: Figures) -> Figure:
         return Figure(title, subtitle, empty="No call of this period has both a cost and a duration.")
     steps, period = figures.period.steps(), figures.period
     columns = [
-        ("Cost per minute", [text.amount(rates.get(step), None) for step in steps]),
-        ("Cost", [text.amount(costs.get(step), None) for step in steps]),
+        ("Cost per minute", [text.price(rates.get(step)) for step in steps]),
+        ("Cost", [text.amount(costs.get(step)) for step in steps]),
     ]
     return Figure(
         title,
         subtitle,
         picture=picture(
-            lambda narrow: lines_in_time(period, [rates], "~g", top=None, narrow=narrow),
+            lambda narrow: lines_in_time(period, [rates], narrow=narrow),
             f"A line of the cost per minute of each {period.unit}. The table below has the figures.",
         ),
         table=table_in_time(figures, title, columns),
@@ -59,10 +57,7 @@ def _by_agent(figures: Figures) -> Figure:
     title, subtitle = "Cost per minute by agent", f"{_measure(figures)} Agents with the most calls first."
     if not figures.by_agent:
         return Figure(title, subtitle, empty=NO_CALLS)
-    rows: list[tuple[Text, Row]] = [(figures.agents.label(row["agent_id"]), row) for row in figures.by_agent]
-    others, sums = figures.other_agents
-    if others:
-        rows.append((f"{others:,} other agents", sums))
+    rows: list[tuple[Text, Row]] = [(_name(figures, row), row) for row in figures.by_agent]
     drawn = bars([row["cost_per_minute"] for _, row in rows])
     if len(rows) > 1:
         rows.append(("All", figures.calls.now))
@@ -71,12 +66,16 @@ def _by_agent(figures: Figures) -> Figure:
     return Figure(title, subtitle, table=Table(title, _COLUMNS, cells))
 
 
-def _cells(row: Row, bar) -> list[Cell]:  # noqa: ANN001
+def _name(figures: Figures, row: Row) -> str:
+    return figures.agents.label(row["agent_id"]) if row["agents"] == 1 else f"{row['agents']:,} other agents"
+
+
+def _cells(row: Row, bar: Sequence[Part]) -> list[Cell]:
     return [
-        Cell(text.amount(row["cost_per_minute"], None), bar),
+        Cell(text.price(row["cost_per_minute"]), bar),
         Cell(text.count(row["calls"])),
         Cell(text.count(row["minutes"])),
-        Cell(text.amount(row["cost"], None)),
+        Cell(text.amount(row["cost"])),
     ]
 
 

@@ -38,7 +38,9 @@ def warnings(figures: Figures) -> list[str]:
         days = text.plural(fresh["stale_days"], "day")
         found.append(f"{days} with new or changed calls wait to be built: some figures will change.")
     if fresh["last_scan_complete"] is False:
-        found.append(f"The last scan of the API ({text.moment(fresh['last_scan_at'])}) was incomplete: calls may be missing.")
+        found.append(
+            f"The last scan of the API ({text.moment(fresh['last_scan_at'])}) was incomplete: calls may be missing."
+        )
     if fresh["last_complete_full_scan_at"] is None:
         found.append("The API has never been read from beginning to end: older calls may be missing.")
     return found
@@ -59,21 +61,25 @@ def _freshness(figures: Figures) -> Figure:
         ("Calls of this period without a cost", text.count(now.get("cost_missing_calls", 0))),
         ("Cost of this period without a duration", text.amount(now.get("cost_zero_duration"), figures.currency)),
     ]
-    table = Table("Freshness and completeness", ["", "As of this report"], [(name, [Cell(value)]) for name, value in facts])
+    table = Table(
+        "Freshness and completeness", ["What", "As of this report"], [(name, [Cell(value)]) for name, value in facts]
+    )
     note = "Calls that the API no longer lists count in no figure."
-    return Figure("Freshness and completeness", "Of the whole lake, where nothing else is said.", table=table, note=note)
+    return Figure(
+        "Freshness and completeness", "Of the whole lake, where nothing else is said.", table=table, note=note
+    )
 
 
 def _issues(figures: Figures) -> Figure:
     title, subtitle = "What was wrong with the data", "A bad value costs its field, not its call."
-    problems: Counter[tuple[str, str]] = Counter()
+    problems: Counter[str] = Counter()
     for row in figures.issues:
-        place = f"{row['table_name'] or ''} {text.word(row['path'], absent='')}".strip()
-        problems[_KINDS.get(row["kind"], text.word(row["kind"])), place] += row["problems"]
+        kind, place = _KINDS.get(row["kind"], text.word(row["kind"])), text.word(row["path"], absent="")
+        problems[f"{kind}: {row['table_name'] or ''} {place}".rstrip(": ")] += row["problems"]
     if not problems:
         return Figure(title, subtitle, empty="Nothing was found wrong in this period.")
     shown, rest = problems.most_common(_SHOWN), problems.most_common()[_SHOWN:]
-    rows: list[tuple[Text, list[Cell]]] = [(kind, [Cell(place), Cell(text.count(n))]) for (kind, place), n in shown]
+    rows: list[tuple[Text, list[Cell]]] = [(name, [Cell(text.count(n))]) for name, n in shown]
     if rest:
-        rows.append((f"{len(rest):,} other kinds and places", [Cell(""), Cell(text.count(sum(n for _, n in rest)))]))
-    return Figure(title, subtitle, table=Table(title, ["Problem", "Where", "Times"], rows))
+        rows.append((f"{len(rest):,} other kinds and places", [Cell(text.count(sum(n for _, n in rest)))]))
+    return Figure(title, subtitle, table=Table(title, ["Problem, table and place", "Times"], rows))

@@ -24,9 +24,7 @@ _RANGES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "gt_1800": ("longer", "Over 30 minutes"),
     }
 )
-_NAMES: Final[Mapping[int, str]] = MappingProxyType(
-    {50: "half of the calls", 90: "9 in 10 calls", 95: "19 in 20 calls", 99: "99 in 100 calls"}
-)
+_NAMES: Final[Mapping[int, str]] = MappingProxyType({50: "half", 90: "90%", 95: "95%", 99: "99%"})
 
 
 def durations(figures: Figures) -> Section:

@@ -39,7 +39,9 @@ def endings(figures: Figures) -> Section:
     lead = f"{text.share(ratio(now['Completed'], total))} of the calls were completed."
     if now["Failed"]:
         lead += f" {text.plural(now['Failed'], 'call')} failed."
-    outcomes = _figure("Calls by outcome", "Outcome", list(now.items()), before, figures)
+    shown = [(name, calls) for name, calls in now.most_common() if calls or before[name]]
+    table = _shares("Calls by outcome", "Outcome", shown, before, compare=bool(figures.calls.before))
+    outcomes = Figure(table.caption, "Share of the calls.", table=table)
     return Section("endings", "How calls ended", lead, [outcomes, _reasons(figures)])
 
 
@@ -54,23 +56,24 @@ def _reasons(figures: Figures) -> Figure:
     shown, rest = ranked[:_SHOWN], ranked[_SHOWN:]
     if rest:
         other = f"{len(rest):,} other {'reason' if len(rest) == 1 else 'reasons'}"
-        before[other] = sum(before.values()) - sum(before[name] for name, _ in shown)
         shown.append((other, sum(calls for _, calls in rest)))
+        before[other] = sum(calls for name, calls in before.items() if name not in dict(shown))
+    table = _shares(
+        "Most frequent reasons", "Reason, as the API gives it", shown, before, compare=bool(figures.calls.before)
+    )
     note = "A reason that holds as many digits as a telephone number, or an @, is counted and not shown."
-    return _figure("Most frequent reasons", "Reason, as the API gives it", shown, before, figures, note)
+    return Figure(table.caption, "Share of the calls.", table=table, note=note)
 
 
-def _figure(
-    title: str, heading: str, counts: list[tuple[str, int]], before: Counter[str], figures: Figures, note: str = ""
-) -> Figure:
-    total, earlier = sum(calls for _, calls in counts), sum(before.values())
+def _shares(title: str, heading: str, counts: list[tuple[str, int]], before: Counter[str], *, compare: bool) -> Table:
+    """Return each name's share of all calls with its bar and, to compare, how it changed."""
+    total, earlier = sum(calls for _, calls in counts), sum(before[name] for name, _ in counts)
     drawn = bars([calls for _, calls in counts])
-    compared = ["Change of share"] if figures.before else []
     rows = []
     for (name, calls), bar in zip(counts, drawn, strict=True):
         share = ratio(calls, total)
         cells = [Cell(text.share(share), bar), Cell(text.count(calls))]
-        if compared:
+        if compare:
             cells.append(Cell(text.points(share, ratio(before[name], earlier)) or text.UNKNOWN))
         rows.append((name, cells))
-    return Figure(title, "Share of the calls.", table=Table(title, [heading, "Share", "Calls", *compared], rows), note=note)
+    return Table(title, [heading, "Share", "Calls", *(["Change of share"] if compare else [])], rows)

@@ -18,9 +18,10 @@ def transfers(figures: Figures) -> Section:
     calls, legs = figures.calls.now, figures.legs.now
     lead = _NO_CONNECTED
     if calls.get("connected_calls"):
+        alone = text.share(calls["containment_rate"])
         lead = (
-            f"Of the calls that reached a person and are over, the agent handled {text.share(calls['containment_rate'])} "
-            f"alone. {text.plural(calls['transferred_calls'], 'call')} had a transfer tried."
+            f"Of the calls that reached a person and are over, the agent handled {alone} alone. "
+            f"{text.plural(calls['transferred_calls'], 'call')} had a transfer tried."
         )
         if legs and legs["transfer_success_rate"] is not None:
             lead += f" Of the attempts with a known result, {text.share(legs['transfer_success_rate'])} succeeded."
@@ -31,7 +32,10 @@ def transfers(figures: Figures) -> Section:
 def _containment(figures: Figures) -> Figure:
     period = figures.period
     title = f"Containment and transfers by {period.unit}"
-    subtitle = "Contained: share of connected, finished calls handled without a transfer. Transferred: share of connected calls."
+    subtitle = (
+        "Contained: share of connected, finished calls handled without a transfer. Transferred: share of connected "
+        "calls in which one was tried."
+    )
     contained, transferred = series(figures, "containment_rate"), series(figures, "transfer_rate")
     if not any(rate is not None for rate in (*contained.values(), *transferred.values())):
         return Figure(title, subtitle, empty=_NO_CONNECTED)
@@ -43,7 +47,7 @@ def _containment(figures: Figures) -> Figure:
         title,
         subtitle,
         picture=picture(
-            lambda narrow: lines_in_time(period, [contained, transferred], ".0%", top=1, narrow=narrow),
+            lambda narrow: lines_in_time(period, [contained, transferred], shares=True, narrow=narrow),
             f"Two lines, the share of calls contained and the share transferred of each {period.unit}. "
             "The table below has the figures.",
         ),

@@ -22,7 +22,8 @@ def volume(figures: Figures) -> Section:
     if calls:
         average = calls["calls"] / figures.period.days
         busiest = max(figures.by_step, key=lambda row: row["calls"])
-        lead = f"{text.count(average)} calls on an average day; {text.share(calls['connect_rate'])} of all reached a person."
+        reached = text.share(calls["connect_rate"])
+        lead = f"{text.count(average)} calls on an average day; {reached} of all reached a person."
         if figures.period.days > 1:
             when = step_name(figures.period, busiest["step"])
             lead += f" The busiest {figures.period.unit}: {when} with {text.plural(busiest['calls'], 'call')}."
@@ -45,8 +46,6 @@ def _over_time(figures: Figures) -> Figure:
     if marks:
         legend.append(("ink", f"All calls {text.plural(period.days, 'day')} earlier"))
         columns.append((f"{period.days} days earlier", [text.count(marks[step]) for step in period.steps()]))
-    newest = figures.freshness["newest_call_at"]
-    partial = newest is not None and newest.date() == period.last
     return Figure(
         title,
         subtitle,
@@ -57,7 +56,6 @@ def _over_time(figures: Figures) -> Figure:
         ),
         legend=legend,
         table=table_in_time(figures, title, columns),
-        note=f"The newest call is of {text.moment(newest)}: the last {period.unit} may not be over." if partial else "",
     )
 
 
@@ -100,8 +98,10 @@ def _bounds(most: int) -> list[int]:
 def _heat_legend(bounds: Sequence[int], most: int) -> list[tuple[str, str]]:
     starts = [0, *(bound for bound in bounds if bound <= most)]
     ends = [*(start - 1 for start in starts[1:]), most]
-    spans = [text.count(a) if a == b else f"{text.count(a)} to {text.count(b)}" for a, b in zip(starts, ends, strict=True)]
-    return [(f"h{number}", span) for number, span in enumerate(spans)]
+    return [
+        (f"h{number}", text.count(start) if start == end else f"{text.count(start)} to {text.count(end)}")
+        for number, (start, end) in enumerate(zip(starts, ends, strict=True))
+    ]
 
 
 def _hours_table(figures: Figures, caption: str) -> Table:
