@@ -24,7 +24,7 @@ _RANGES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "gt_1800": ("longer", "Over 30 minutes"),
     }
 )
-_NAMES: Final[Mapping[int, str]] = MappingProxyType({50: "half", 90: "90%", 95: "95%", 99: "99%"})
+_NAMES: Final[Mapping[int, str]] = MappingProxyType({50: "Half", 90: "90%", 95: "95%", 99: "99%"})
 
 
 def durations(figures: Figures) -> Section:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -33,15 +34,13 @@ def endings(figures: Figures) -> Section:
         empty = [Figure("Calls by outcome", empty=NO_CALLS), Figure("Reasons given", empty=NO_CALLS)]
         return Section("endings", "How calls ended", NO_CALLS, empty)
     found = {(row["is_now"], row["outcome"]): row["calls"] for row in figures.outcomes}
-    now = Counter({name: found.get((True, outcome), 0) for outcome, name in _OUTCOMES.items()})
-    before = Counter({name: found.get((False, outcome), 0) for outcome, name in _OUTCOMES.items()})
-    total = figures.calls.now["calls"]
-    lead = f"{text.share(ratio(now['Completed'], total))} of the calls were completed."
+    now = {name: found.get((True, outcome), 0) for outcome, name in _OUTCOMES.items()}
+    before = {name: found.get((False, outcome), 0) for outcome, name in _OUTCOMES.items()}
+    lead = f"{text.share(ratio(now['Completed'], figures.calls.now['calls']))} of the calls were completed."
     if now["Failed"]:
         lead += f" {text.plural(now['Failed'], 'call')} failed."
-    shown = [(name, calls) for name, calls in now.most_common() if calls or before[name]]
-    table = _shares("Calls by outcome", "Outcome", shown, before, compare=bool(figures.calls.before))
-    outcomes = Figure(table.caption, "Share of the calls.", table=table)
+    counts = [(name, now[name], before[name]) for name in _ranked(now) if now[name] or before[name]]
+    outcomes = _figure(figures, "Calls by outcome", "Outcome", counts)
     return Section("endings", "How calls ended", lead, [outcomes, _reasons(figures)])
 
 
@@ -52,28 +51,32 @@ def _reasons(figures: Figures) -> Figure:
         name = text.word(row["ended_reason"])
         now[name] += row["calls"]
         before[name] += row["calls_before"]
-    ranked = sorted(((name, calls) for name, calls in now.items() if calls), key=lambda item: (-item[1], item[0]))
-    shown, rest = ranked[:_SHOWN], ranked[_SHOWN:]
-    if rest:
-        other = f"{len(rest):,} other {'reason' if len(rest) == 1 else 'reasons'}"
-        shown.append((other, sum(calls for _, calls in rest)))
-        before[other] = sum(calls for name, calls in before.items() if name not in dict(shown))
-    table = _shares(
-        "Most frequent reasons", "Reason, as the API gives it", shown, before, compare=bool(figures.calls.before)
-    )
+    shown = [name for name in _ranked(now) if now[name]][:_SHOWN]
+    counts = [(name, now[name], before[name]) for name in shown]
+    if rest := len(now) - len(shown):
+        other = f"{rest:,} other {'reason' if rest == 1 else 'reasons'}"
+        sums = (now.total() - sum(now[name] for name in shown), before.total() - sum(before[name] for name in shown))
+        counts.append((other, *sums))
+    figure = _figure(figures, "Most frequent reasons", "Reason, as the API gives it", counts)
     note = "A reason that holds as many digits as a telephone number, or an @, is counted and not shown."
-    return Figure(table.caption, "Share of the calls.", table=table, note=note)
+    return replace(figure, note=note)
 
 
-def _shares(title: str, heading: str, counts: list[tuple[str, int]], before: Counter[str], *, compare: bool) -> Table:
-    """Return each name's share of all calls with its bar and, to compare, how it changed."""
-    total, earlier = sum(calls for _, calls in counts), sum(before[name] for name, _ in counts)
-    drawn = bars([calls for _, calls in counts])
+def _ranked(counts: Mapping[str, int]) -> list[str]:
+    return sorted(counts, key=lambda name: (-counts[name], name))
+
+
+def _figure(figures: Figures, title: str, heading: str, counts: list[tuple[str, int, int]]) -> Figure:
+    """Show of each name its calls now, their share of all with a bar, and how the share changed."""
+    compare = bool(figures.calls.before)
+    total, earlier = sum(now for _, now, _ in counts), sum(before for _, _, before in counts)
+    drawn = bars([now for _, now, _ in counts])
     rows = []
-    for (name, calls), bar in zip(counts, drawn, strict=True):
-        share = ratio(calls, total)
-        cells = [Cell(text.share(share), bar), Cell(text.count(calls))]
+    for (name, now, before), bar in zip(counts, drawn, strict=True):
+        share = ratio(now, total)
+        cells = [Cell(text.share(share), bar), Cell(text.count(now))]
         if compare:
-            cells.append(Cell(text.points(share, ratio(before[name], earlier)) or text.UNKNOWN))
+            cells.append(Cell(text.points(share, ratio(before, earlier)) or text.UNKNOWN))
         rows.append((name, cells))
-    return Table(title, [heading, "Share", "Calls", *(["Change of share"] if compare else [])], rows)
+    columns = [heading, "Share", "Calls", *(["Change of share"] if compare else [])]
+    return Figure(title, "Share of the calls.", table=Table(title, columns, rows))

@@ -82,7 +82,7 @@ def _by_type(figures: Figures) -> Figure:
         tiles=[
             Tile("Attempts", text.count(figures.legs.now["legs"]), _attempts_before(figures)),
             Tile("Average time to transfer", text.duration(times["average"])),
-            Tile("half are tried within", text.duration(times["p50"])),
+            Tile("Half are tried within", text.duration(times["p50"])),
             Tile("9 in 10 are tried within", text.duration(times["p90"])),
         ],
         table=Table(title, columns, rows, legend),
