@@ -18,6 +18,7 @@ from pipelines.report.source import Row, Source
 
 _SHOWN_AGENTS: Final = 12
 _NOTHING: Final[Row] = MappingProxyType({})
+_HAS_CALLS: Final = "SELECT 1 FROM _tables WHERE table_name = 'calls'"
 _DAY_IN_MICROSECONDS: Final = 86_400_000_000
 
 
@@ -105,6 +106,11 @@ def read_figures(
         ChorusCallsError: There are no calls, or none of this period or agent, or the days are no period.
     """
     plain = Source(connection, {})
+    if not plain.rows(_HAS_CALLS):
+        message = (
+            "This catalog has only aggregated tables. Set CHORUS_CATALOG to the lake's own: a report needs the calls."
+        )
+        raise ChorusCallsError(message)
     span = plain.row(marts.KNOWN_DAYS)
     if first and last and first > last:
         choose(first, last, Period(first, last))  # wrong usage, whatever the lake holds

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
-from pipelines.errors import ChorusCallsError
+from pipelines.errors import ChorusCallsError, disk_trouble
 from pipelines.report.figures import Figures, read_figures
 from pipelines.report.page import MARK, render
 from pipelines.serve.files import replaced_file
@@ -61,7 +61,7 @@ def make_report(
         with replaced_file(target.absolute()) as temporary:
             temporary.write_bytes(page)
     except OSError as error:
-        message = f"The report cannot be written to {target}: {error.strerror or error}."
+        message = f"The report cannot be written to {target}: {disk_trouble(error)}"
         raise ChorusCallsError(message) from error
     return Report(target, figures, len(page))
 

@@ -39,7 +39,7 @@ def lead(figures: Figures) -> str:
         minutes = text.plural(round(now["minutes"] or 0), "minute")
         said += f". {text.share(now['connect_rate'])} reached a person, for {minutes} in all"
     else:
-        said += ". None reached a person"
+        said += ". Nobody was reached"
     if now["cost_per_minute"] is not None:
         said += f". A minute cost {text.price(now['cost_per_minute'], figures.currency)}"
     return f"{said}."

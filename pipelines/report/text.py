@@ -44,10 +44,11 @@ def duration(seconds: float | None) -> str | Markup:
     known = _known(seconds)
     if known is None:
         return UNKNOWN
-    if round(known) < _MINUTE:
-        return f"{known:.0f}\N{NO-BREAK SPACE}s"
-    minutes, rest = divmod(round(known), _MINUTE)
-    if known < _HOUR:
+    whole = round(known)
+    minutes, rest = divmod(whole, _MINUTE)
+    if whole < _MINUTE:
+        return f"{whole}\N{NO-BREAK SPACE}s"
+    if whole < _HOUR:
         return f"{minutes}\N{NO-BREAK SPACE}min {rest:02d}\N{NO-BREAK SPACE}s"
     return f"{_grouped(minutes // 60, 0)}\N{NO-BREAK SPACE}h {minutes % 60:02d}\N{NO-BREAK SPACE}min"
 
