@@ -11,7 +11,7 @@ import altair as alt
 
 from pipelines.report.model import Picture
 from pipelines.report.period import Period
-from pipelines.report.svg import COLOURS, HEAT, INK, TEXT_SIZE, draw
+from pipelines.report.svg import COLOURS, HEAT, INK, PAPER, TEXT_SIZE, draw
 
 Chart = alt.Chart | alt.LayerChart
 
@@ -50,7 +50,7 @@ def columns_in_time(
     ]
     bars: alt.Chart = (
         _chart(rows)
-        .mark_bar()
+        .mark_bar(stroke=PAPER, strokeWidth=1)
         .encode(
             x=_time(period, narrow=narrow),
             y=_values("value:Q"),
@@ -61,9 +61,9 @@ def columns_in_time(
     if not marks:
         return bars
     compared = _chart([{"step": str(step), "value": marks.get(step)} for step in period.steps()])
-    ticks = compared.mark_tick(color=INK, thickness=2, opacity=1, width={"band": 0.9}).encode(
-        x=_time(period, narrow=narrow), y="value:Q"
-    )
+    ticks = compared.mark_tick(
+        color=INK, stroke=PAPER, strokeWidth=1, thickness=4, opacity=1, width={"band": 0.9}
+    ).encode(x=_time(period, narrow=narrow), y="value:Q")
     return alt.LayerChart(layer=[bars, ticks])
 
 
