@@ -11,6 +11,7 @@ from pydantic import Field
 
 from assets.tables import EXTRACT, OWNERS
 from pipelines.extract.deletions import Allowance
+from pipelines.extract.names import refresh_names
 from pipelines.extract.sync import ScanReport, sync
 from pipelines.lake.state import load_landed
 from pipelines.orchestration.day_events import LANDED
@@ -85,11 +86,16 @@ def call_pages(
                     lookback_hours=workspace.settings.lookback_hours,
                     workers=workspace.settings.workers,
                 )
+                names = refresh_names(workspace.storage, client, workspace.catalog, workspace.keep_versions)
         finally:
             # Also when reading was cut off: what has landed is kept, and its days are to be built.
             report_landed(context.instance, load_landed(workspace.storage).value, context.log_event)
     if report.contradiction:
         context.log.warning(report.contradiction)
+    for warning in names.warnings:
+        context.log.warning(warning)
+    for note in names.notes:
+        context.log.info(note)
     return dg.MaterializeResult(metadata=_metadata(report))
 
 

@@ -50,6 +50,8 @@ def _lines(status: LakeStatus) -> Iterator[tuple[str, str]]:
     for day, checks in status.refused.items():
         yield "refused", f"{day} ({', '.join(checks)})"
     yield "rejected", f"{status.rejected_items:,} items"
+    known = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in status.names.items() if count)
+    yield "names", known or "none known"
     yield "last full scan", _scan(status.last_full_scan)
     yield "last scan", _scan(status.last_scan)
     yield "size", f"{_size(status.raw_bytes)} raw, {_size(status.table_bytes)} in tables"

@@ -20,15 +20,16 @@ WITH calls AS (
         transfer_success_rate(sum(successful_legs), sum(failed_legs)) AS transfer_success_rate
     FROM transfer_metrics_daily GROUP BY GROUPING SETS ((agent_id), ())
 )
-SELECT calls.*, coalesce(legs, 0) AS legs, transfer_success_rate
+SELECT calls.*, coalesce(legs, 0) AS legs, transfer_success_rate, agents.name
 FROM calls LEFT JOIN transfers ON calls.agent_id IS NOT DISTINCT FROM transfers.agent_id
+LEFT JOIN agents ON agents.id = calls.agent_id
 ORDER BY calls.agent_id IS NULL, calls DESC
 """
 """Each agent's calls and transfers, and last, without an id, those of all agents."""
 
 _CALL: Final = """
-SELECT call_id, agent_id, direction, customer_number, started_at, duration_seconds, cost, message_count
-FROM calls
+SELECT call_id, agent_id, agents.name, direction, customer_number, started_at, duration_seconds, cost
+FROM calls LEFT JOIN agents ON agents.id = agent_id
 WHERE deleted_at IS NULL
     AND call_id IN (
         SELECT call_id FROM transfer_legs WHERE transfer_outcome = 'success' AND source = 'nested' AND message_count > 0
@@ -58,6 +59,7 @@ class AgentRow:
     cost_per_minute: float | None
     legs: int
     transfer_success_rate: float | None
+    name: str | None
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Conversation:
 
     call_id: str
     agent_id: str | None
+    agent_name: str | None
     direction: str | None
     number: str | None
     started_at: datetime | None
@@ -99,12 +102,13 @@ def handed_over(preferred: list[str]) -> Conversation | None:
     found = _rows(_CALL, agents=preferred)
     if not found:
         return None
-    call_id, agent_id, direction, number, started_at, seconds, cost, _ = found[0]
+    call_id, agent_id, name, direction, number, started_at, seconds, cost = found[0]
     said: dict[str | None, list[tuple[str, str | None]]] = {}
     for leg_id, speaker, content in _rows(_TURNS, call=call_id):
         said.setdefault(leg_id, []).append((speaker, content))
     legs = [Leg(*(*leg, said.get(leg[0], []))) for leg in _rows(_LEGS, call=call_id)]
-    return Conversation(call_id, agent_id, direction, number, started_at, seconds, cost, said.get(None, []), legs)
+    own = said.get(None, [])
+    return Conversation(call_id, agent_id, name, direction, number, started_at, seconds, cost, own, legs)
 
 
 def _rows(sql: str, **parameters: Any) -> list[tuple[Any, ...]]:

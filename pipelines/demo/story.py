@@ -97,7 +97,7 @@ class Story:
             table.add_row(name, *(fact[name] for fact in facts))
         self._print(table)
 
-    def agents(self, rows: Sequence[AgentRow], names: Mapping[str, str]) -> None:
+    def agents(self, rows: Sequence[AgentRow]) -> None:
         """Show what each agent's minutes cost and how its transfers went."""
         table = self._table(
             "agent", ">calls", ">connected", ">minutes", ">cost", ">cost/min", ">transfers", ">successful"
@@ -106,7 +106,7 @@ class Story:
             if row.agent_id is None:
                 table.add_section()
             table.add_row(
-                agent_name(row.agent_id, names) if row.agent_id else "all agents",
+                agent_name(row.agent_id, row.name) if row.agent_id else "all agents",
                 f"{row.calls:,}",
                 _share(row.connect_rate),
                 _number(row.minutes, ",.0f"),
@@ -118,10 +118,10 @@ class Story:
             )
         self._print(table)
 
-    def conversation(self, call: Conversation, names: Mapping[str, str]) -> None:
+    def conversation(self, call: Conversation) -> None:
         """Print a call's transcript, and those of its transfer legs in their place, after the hand-over."""
         began = f"{call.started_at:%Y-%m-%d %H:%M} UTC" if call.started_at else "at an unknown time"
-        agent = agent_name(call.agent_id, names)
+        agent = agent_name(call.agent_id, call.agent_name)
         self.text(f"{call.direction or 'a'} call of {agent} with {call.number or 'an unknown number'}, {began},")
         self.text(f"{_clock(call.seconds)} long, cost {_number(call.cost, '.4f')}; id {call.call_id}")
         table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
@@ -158,10 +158,10 @@ class Story:
         self._out.print(Padding(table, (0, 0, 0, _INDENT), expand=False))
 
 
-def agent_name(agent_id: str | None, names: Mapping[str, str]) -> str:
+def agent_name(agent_id: str | None, name: str | None) -> str:
     """Return an agent's name where it is known, with the beginning of its id."""
     short = (agent_id or "unknown")[:8]
-    return f"{names[agent_id]} ({short})" if agent_id and agent_id in names else short
+    return f"{name} ({short})" if name else short
 
 
 def _facts(news: SyncNews) -> dict[str, str]:

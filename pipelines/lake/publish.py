@@ -24,6 +24,9 @@ class Catalog(Protocol):
     def generation(self) -> int | None:
         """Return the generation of the manifest it was made from, None where there is no catalog."""
 
+    def names(self) -> str | None:
+        """Return the digest of the names that it shows, None where there is no catalog, or one that knows of none."""
+
     def is_unfinished(self) -> bool:
         """Say whether one is being made, or whoever made one was killed."""
 

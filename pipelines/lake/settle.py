@@ -8,6 +8,7 @@ from datetime import timedelta
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.cleaning import clean
+from pipelines.lake.names import names_digest, shown_names
 from pipelines.lake.publish import Catalog, catalog_lags, swing_links, unlinked, wait_anew
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
@@ -50,7 +51,7 @@ def _serve(storage: Storage, catalog: Catalog, done: Settled) -> None:
     """Bring what readers open up to the manifest."""
     kept = state.load_manifest(storage)
     if not (
-        catalog_lags(kept, catalog)
+        _is_outdated(storage, kept, catalog)
         or catalog.is_unfinished()
         or unlinked(storage, kept.value, kept.value.days)
         or stray_links(storage, kept)
@@ -58,8 +59,8 @@ def _serve(storage: Storage, catalog: Catalog, done: Settled) -> None:
         return
     with storage.lock("publish"):
         kept = state.load_manifest(storage)
-        if catalog_lags(kept, catalog) and not lost_days(storage, kept.value):
-            if kept.value.unreferenced:
+        if _is_outdated(storage, kept, catalog) and not lost_days(storage, kept.value):
+            if kept.value.unreferenced and catalog_lags(kept, catalog):
                 wait_anew(kept, catalog)
                 state.commit(storage, kept)
             catalog.make(kept.value)
@@ -69,6 +70,17 @@ def _serve(storage: Storage, catalog: Catalog, done: Settled) -> None:
         for path in stray_links(storage, kept):
             storage.delete(path)
             done.links_removed += 1
+
+
+def _is_outdated(storage: Storage, manifest: state.Kept[Manifest], catalog: Catalog) -> bool:
+    """Say whether the catalog lags behind the manifest, or shows the present days with other names than are known.
+
+    One that is ahead of the manifest, as where that was lost, shows more than could be made again.
+    """
+    if catalog_lags(manifest, catalog):
+        return True
+    is_present = catalog.generation() == manifest.value.generation
+    return is_present and catalog.names() != names_digest(shown_names(storage))
 
 
 def stray_links(storage: Storage, manifest: state.Kept[Manifest]) -> list[str]:

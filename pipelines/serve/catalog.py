@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -88,6 +88,11 @@ class DuckDBCatalog:
         """Return the generation of the manifest it was made from, None where there is no catalog to read."""
         return read_generation(self.path)
 
+    def names(self) -> str | None:
+        """Return the digest of the names that it shows, None where there is no catalog, or one that knows of none."""
+        digest = _read_of_lake(self.path, "names")
+        return None if digest is None else str(digest)
+
     def is_unfinished(self) -> bool:
         """Say whether one is being made, or whoever made one was killed."""
         return bool(leftovers(self.path))
@@ -132,9 +137,15 @@ def open_catalog(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def read_generation(path: Path) -> int | None:
     """Return the generation of the manifest that a catalog was made from, None where there is none to read."""
+    generation = _read_of_lake(path, "generation")
+    return None if generation is None else int(generation)
+
+
+def _read_of_lake(path: Path, column: str) -> Any:
+    """Return what a catalog says in a column of `_lake`, None where there is none to read, or one without it."""
     with suppress(duckdb.Error), open_catalog(path) as connection:
-        row = connection.execute("SELECT generation FROM _lake").fetchone()
-        return int(row[0]) if row else None
+        row = connection.execute(f"SELECT {name(column)} FROM _lake").fetchone()  # noqa: S608 - its own column
+        return row[0] if row else None
     return None
 
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.identity import lake_shaping
+from pipelines.lake.names import shown_names
 from pipelines.lake.state import Landed, LandedFile, Manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Shaping, fingerprint, read_audit, shaping_digest, stale_days
@@ -44,6 +45,7 @@ class LakeStatus:
         under_old_settings: Published days that were built with other settings than the lake's, which are stale.
         refused: Those of them that were built and did not pass, with the names of the checks.
         newest_call_at: When the newest published call was created; else, when it started.
+        names: How many names are known of agents and phone numbers.
         last_scan: The last scan as recorded; None before the first.
         last_full_scan: The last full scan as recorded; None before the first.
         raw_bytes: Size of the raw files that count.
@@ -62,6 +64,7 @@ class LakeStatus:
     under_old_settings: int
     refused: dict[date, list[str]]
     newest_call_at: datetime | None
+    names: dict[str, int]
     last_scan: dict[str, Any] | None
     last_full_scan: dict[str, Any] | None
     raw_bytes: int
@@ -90,6 +93,7 @@ def lake_status(storage: Storage) -> LakeStatus:
         under_old_settings=_under_old_settings(manifest, shaping) if shaping else 0,
         refused=_refused(storage, landed, shaping, stale) if shaping else {},
         newest_call_at=newest_call(storage, manifest),
+        names={kind: len(names) for kind, names in shown_names(storage).items()},
         last_scan=next(iter(scans), None),
         last_full_scan=next((scan for scan in scans if scan["mode"] == "full"), None),
         raw_bytes=sum(file.bytes for file in calls + rejected),

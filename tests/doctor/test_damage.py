@@ -86,6 +86,7 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "landed.json lost": ("landed_missing", remove(layout.LANDED)),
     "landed.json spoilt": ("state_unreadable", spoil(layout.LANDED)),
     "scan.json spoilt": ("state_unreadable", spoil(layout.SCAN)),
+    "names.json spoilt": ("state_unreadable", spoil(layout.NAMES)),
     "scans spoilt": ("state_unreadable", spoil(layout.SCANS)),
     "manifest lost": ("manifest_missing", remove(layout.MANIFEST)),
     "manifest spoilt": ("state_unreadable", spoil(layout.MANIFEST)),
