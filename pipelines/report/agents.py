@@ -9,9 +9,10 @@ from typing import Final
 from pipelines.errors import ChorusCallsError
 from pipelines.report import marts
 from pipelines.report.source import Source
-from pipelines.report.text import word
+from pipelines.report.text import clean, word
 
 _SHORTEST_ID: Final = 8
+_LONGEST_ID: Final = 40
 _LISTED: Final = 5
 _NAMES: Final = "SELECT id, name FROM agents WHERE name IS NOT NULL"
 _HAS_NAMES: Final = "SELECT 1 FROM _tables WHERE table_name = 'agents'"
@@ -47,15 +48,14 @@ class Agents:
         """Return what an agent is called: name and short id, or the short id alone."""
         if agent is None:
             return "(no agent)"
-        name = self.names.get(agent)
-        short = agent[: self._length()]
-        return f"{word(name)} ({short})" if name and name.strip() else short
+        name = word(self.names.get(agent), absent="")
+        short = clean(agent[: self._length()]) or "(blank id)"
+        return f"{name} ({short})" if name else short
 
     def _length(self) -> int:
         """How many characters of an id tell all agents apart."""
-        longest = max(map(len, self.ids), default=0)
-        lengths = range(_SHORTEST_ID, longest)
-        return next((n for n in lengths if len({agent[:n] for agent in self.ids}) == len(self.ids)), longest)
+        lengths = range(_SHORTEST_ID, _LONGEST_ID)
+        return next((n for n in lengths if len({agent[:n] for agent in self.ids}) == len(self.ids)), _LONGEST_ID)
 
 
 def read_agents(source: Source) -> Agents:

@@ -84,12 +84,17 @@ def word(text: str | None, *, absent: str = "(none given)") -> str:
 
     A text with an @ or with as many digits as a telephone number could be about somebody.
     """
-    if text is None or not text.strip():
+    cleaned = clean(text or "")
+    if not cleaned:
         return absent
-    cleaned = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if "@" in cleaned or sum(c.isnumeric() for c in cleaned) >= _FEWEST_DIGITS_OF_A_NUMBER:
         return "(withheld: holds a number or address)"
     return cleaned if len(cleaned) <= _LONGEST_WORD else cleaned[: _LONGEST_WORD - 1].rstrip() + "…"
+
+
+def clean(text: str) -> str:
+    """Return a text of the API on one line, without characters that nobody sees or that turn others round."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def plural(number: float | None, one: str, many: str | None = None) -> str:
@@ -106,7 +111,7 @@ def _money(value: float | None, currency: str | None, *, digits: int) -> str | M
     if known is None:
         return UNKNOWN
     text = _grouped(known, digits)
-    return f"{text}\N{NO-BREAK SPACE}{currency}" if currency else text
+    return f"{text}\N{NO-BREAK SPACE}{clean(currency)}" if currency else text
 
 
 def _grouped(value: float, digits: int) -> str:

@@ -31,7 +31,7 @@ CALLS = [
     call("n4", "2026-03-04 11:00", seconds=0, cost=None, status="busy", direction="outbound", endedReason="busy"),
     call("n5", "2026-03-04 12:00", seconds=None, cost=0.2, status="odd", customerNumber=None),
     # Afterwards, so that what follows the period's calls is known.
-    call("a1", "2026-03-20 12:00"),
+    call("a1", "2026-03-20 12:00", customerNumber=BOB),
 ]
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from itertools import pairwise
 
 import pytest
 
 from pipelines.report.make import make_report
+from pipelines.report.single_calls import REPEAT_CALLERS
+from pipelines.report.source import Source
 from pipelines.serve.catalog import open_catalog
 from tests.support.lakes import example_lake, workspace
 from tests.support.reported import NUMBER, Page, call, leg
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" {{ 7 * 7 }} ]]>"
-SCREENS = {"style", "svg", "rect", "path", "g", "text", "line"}
+EVER = {"first": date(2020, 1, 1), "before_first": date(2020, 1, 1), "last": date(2030, 1, 1)}
+PARAMETERS = {**EVER, "repeat_last": date(2030, 1, 1), "agent": None}
 
 
 def assert_sound(page: Page) -> None:
@@ -57,6 +61,19 @@ def test_nothing_of_a_customer_is_on_the_page(simulated):
             assert not [text for text in found if text in html], what
 
 
+def test_repeat_callers_are_those_of_the_catalogs_macro(simulated):
+    opened, _ = simulated
+    with open_catalog(opened.catalog.path) as catalog:
+        # A span of whole days that the few days of this lake are old enough for.
+        assert catalog.execute("SELECT count(caller_calls) FROM repeat_callers(1)").fetchone() != (0,)
+        source = Source(catalog, {**PARAMETERS, "repeat_span": 86_400_000_000})
+        (found,) = source.rows(REPEAT_CALLERS)
+        macro = "SELECT sum(anonymous_calls), sum(caller_calls), sum(repeat_calls) FROM repeat_callers(1)"
+        assert catalog.execute(macro).fetchone() == tuple(
+            found[name] for name in ("anonymous_calls", "caller_calls", "repeat_calls")
+        )
+
+
 def test_the_page_of_a_simulated_lake_is_sound(simulated):
     page = Page(simulated[1])
     assert_sound(page)
@@ -91,8 +108,10 @@ def test_hostile_words_stay_words(report):
             transferCalls=[leg("l1", "completed", kind=HOSTILE)],
         ),
     ]
-    page = report(calls, currency="<b>$")
+    page = report(calls, names={"agent-1": HOSTILE}, currency="<b>$")
     assert_sound(page)
+    assert f"{HOSTILE} (agent-1)" in page.rows("Cost per minute by agent")
+    assert HOSTILE[:8] in page.rows("Cost per minute by agent")
     assert HOSTILE in page.rows("Most frequent reasons")
     assert HOSTILE in page.rows("Attempts by type")
     assert page.tiles["Cost"][0].replace("\xa0", " ") == "0.50 <b>$"
@@ -116,6 +135,8 @@ def test_one_day_without_a_connected_call(report):
     for name in ("Minutes", "Cost", "Cost per minute", "Containment", "Transfer rate", "Transfer success"):
         assert page.tiles[name][0] == unknown, name
     assert ("span", "aria-label", "not known") in page.attributes
+    assert page.tiles["Called again"] == [unknown], "whether somebody calls again cannot be known on the same day"
+    assert page.tiles["Too recent to say"] == ["1"]
     assert "1 call. Nobody was reached." in page.text.replace("\xa0", " ")
     assert "No call of this period has both a cost and a duration." in page.text
     assert "No transfer was tried in this period." in page.text

@@ -87,10 +87,16 @@ def test_long_periods_go_by_weeks_and_months(days, unit, first, steps):
 
 
 def test_short_ids_tell_agents_apart():
-    agents = Agents(["aaaaaaaa-1111", "aaaaaaaa-2222", "b"], {"aaaaaaaa-1111": "Nora", "b": " "})
+    agents = Agents(["aaaaaaaa-1111", "aaaaaaaa-2222", "b", " "], {"aaaaaaaa-1111": "Nora", "b": " "})
     assert [agents.label(agent) for agent in (*agents.ids, None)] == [
         "Nora (aaaaaaaa-1)",
         "aaaaaaaa-2",
         "b",
+        "(blank id)",
         "(no agent)",
     ]
+
+
+def test_ids_are_cut_even_where_that_does_not_tell_them_apart():
+    agents = Agents(["x" * 100, "x" * 101], {})
+    assert agents.label("x" * 100) == "x" * 40

@@ -11,6 +11,8 @@ from typing import Any
 
 from pipelines.build.days import build_days
 from pipelines.build.workspace import Workspace
+from pipelines.lake import state
+from pipelines.lake.names import KnownNames, Names, load_names
 from tests.support.lakes import land, place, workspace
 
 NUMBER = "+15550100123"
@@ -49,9 +51,15 @@ def leg(name: str, status: str, *, kind: str = "warm_briefing", after: str | Non
     return {"id": name, "transferType": kind, "transferStatus": status, "startedAt": began, "durationSeconds": 30}
 
 
-def reported_lake(folder: Path, calls: Iterable[Mapping[str, Any]], **settings: Any) -> Workspace:
-    """Land calls, build and publish their days, each in this process."""
+def reported_lake(
+    folder: Path, calls: Iterable[Mapping[str, Any]], names: Mapping[str, str] | None = None, **settings: Any
+) -> Workspace:
+    """Land calls and names of agents, build and publish the days, each in this process."""
     opened = workspace(folder, **settings)
+    if names:
+        kept = load_names(opened.storage)
+        kept.value = Names(agents=KnownNames(dict(names)))
+        state.commit(opened.storage, kept)
     days = place(json.dumps(one) for one in calls)
     land(opened, days)
     for day in sorted(days):
