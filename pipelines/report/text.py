@@ -15,6 +15,7 @@ _LONGEST_WORD: Final = 60
 _FEWEST_DIGITS_OF_A_NUMBER: Final = 7
 _TOO_LONG_TO_READ: Final = 1e15
 _MINUTE, _HOUR = 60, 3600
+_COSTLY: Final = 100
 
 
 def count(value: float | None) -> str | Markup:
@@ -30,7 +31,7 @@ def amount(value: float | None, currency: str | None = None) -> str | Markup:
 
 def price(value: float | None, currency: str | None = None) -> str | Markup:
     """Write what a minute costs, with the currency's label where there is one."""
-    return _money(value, currency, digits=4)
+    return _money(value, currency, digits=4 if abs(value or 0) < _COSTLY else 2)
 
 
 def share(value: float | None) -> str | Markup:

@@ -60,7 +60,8 @@ def _over_time(figures: Figures) -> Figure:
 
 
 def _has_marks(figures: Figures) -> bool:
-    return figures.before is not None and figures.period.unit == "day" and figures.period.days > 1
+    """Whether each day has one of the same weekday in the period before to be compared with."""
+    return figures.before is not None and figures.period.unit == "day" and figures.period.days % 7 == 0
 
 
 def _by_hour(figures: Figures) -> Figure:
