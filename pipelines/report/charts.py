@@ -12,6 +12,7 @@ import altair as alt
 from pipelines.report.model import Picture
 from pipelines.report.period import Period
 from pipelines.report.svg import COLOURS, HEAT, INK, PAPER, TEXT_SIZE, draw
+from pipelines.report.text import rounded_share
 
 Chart = alt.Chart | alt.LayerChart
 
@@ -105,7 +106,7 @@ def heat(counts: Mapping[tuple[int, int], int], bounds: Sequence[int], *, narrow
 
 def buckets(counts: Mapping[str, int], total: int, *, narrow: bool) -> Chart:
     """Columns for ranges of durations, each with its share on top."""
-    rows = [{"range": name, "value": n, "share": f"{100 * n / total:.0f}%"} for name, n in counts.items()]
+    rows = [{"range": name, "value": n, "share": rounded_share(n / total)} for name, n in counts.items()]
     lines = "split(replace(datum.value, 'to ', ''), ' ')" if narrow else "datum.value"
     x = alt.X("range:O", sort=None, title=None, axis=alt.Axis(labelExpr=lines), scale=alt.Scale(paddingInner=0.08))
     base = _chart(rows).encode(x=x, y=_values("value:Q"))

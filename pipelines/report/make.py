@@ -10,7 +10,7 @@ from typing import Final
 from pipelines.errors import ChorusCallsError, disk_trouble
 from pipelines.report.figures import Figures, read_figures
 from pipelines.report.page import MARK, render
-from pipelines.serve.files import replaced_file
+from pipelines.serve.files import replace_file
 from pipelines.serve.query import reading
 
 _HEAD: Final = 2_000
@@ -58,8 +58,7 @@ def make_report(
     page = render(figures, datetime.now(UTC)).encode()
     try:
         _refuse_others(target)
-        with replaced_file(target.absolute()) as temporary:
-            temporary.write_bytes(page)
+        replace_file(target.absolute(), page)
     except OSError as error:
         message = f"The report cannot be written to {target}: {disk_trouble(error)}"
         raise ChorusCallsError(message) from error

@@ -45,7 +45,7 @@ def _page(figures: Figures, made_at: datetime) -> Page:
     days = text.day(period.first)
     if period.days > 1:
         days = f"{days} to {text.day(period.last)}"
-    who = figures.agents.label(figures.agent) if figures.agent else ""
+    who = f"agent {figures.agents.label(figures.agent)}" if figures.agent is not None else ""
     return Page(
         title=f"Calls{f' of {who}' if who else ''}, {period.first} to {period.last}",
         heading=f"Calls of {who}" if who else "Calls",

@@ -50,6 +50,12 @@ class Period:
             found.append(following)
         return found
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the first and the last of these steps lie in the period with all their days."""
+        steps = self.steps()
+        return steps[0] == self.first and _next(self.unit, steps[-1]) == self.last + timedelta(days=1)
+
 
 def choose(first: date | None, last: date | None, known: Period) -> Period:
     """Return the days a report is about: those that were asked for, as far as there can be calls.

@@ -37,7 +37,12 @@ def price(value: float | None, currency: str | None = None) -> str | Markup:
 def share(value: float | None) -> str | Markup:
     """Write a share of one in percent."""
     known = _known(value)
-    return UNKNOWN if known is None else f"{100 * known:.1f}%"
+    return UNKNOWN if known is None else _percent(known, 1)
+
+
+def rounded_share(value: float) -> str:
+    """Write a share of one in whole percent."""
+    return _percent(value, 0)
 
 
 def duration(seconds: float | None) -> str | Markup:
@@ -113,6 +118,16 @@ def _money(value: float | None, currency: str | None, *, digits: int) -> str | M
         return UNKNOWN
     text = _grouped(known, digits)
     return f"{text}\N{NO-BREAK SPACE}{clean(currency)}" if currency else text
+
+
+def _percent(value: float, digits: int) -> str:
+    """Round, but call little not nothing, and nearly all not all."""
+    least = 10**-digits
+    if 0 < 100 * value < least / 2:
+        return f"<{least:g}%"
+    if 100 - least / 2 <= 100 * value < 100:  # noqa: PLR2004 - percent
+        return f">{100 - least:g}%"
+    return f"{100 * value:.{digits}f}%"
 
 
 def _grouped(value: float, digits: int) -> str:

@@ -27,6 +27,11 @@ KNOWN = Period(date(2026, 1, 1), date(2026, 3, 31))
         (text.price(0.09731, "EUR"), "0.0973 EUR"),
         (text.share(0.12345), "12.3%"),
         (text.share(None), text.UNKNOWN),
+        (text.share(0), "0.0%"),
+        (text.share(1), "100.0%"),
+        (text.share(6 / 285_308), "<0.1%"),
+        (text.share(1 - 1e-6), ">99.9%"),
+        (text.rounded_share(0.004), "<1%"),
         (text.duration(0), "0 s"),
         (text.duration(59.6), "1 min 00 s"),
         (text.duration(3599.7), "1 h 00 min"),
@@ -84,6 +89,15 @@ def test_the_period_before_is_as_long():
 def test_long_periods_go_by_weeks_and_months(days, unit, first, steps):
     period = Period(date(2026, 1, 31), date.fromordinal(date(2026, 1, 31).toordinal() + days - 1))
     assert (period.unit, period.steps()[0], len(period.steps())) == (unit, first, steps)
+
+
+def test_whole_steps():
+    assert Period(date(2026, 1, 31), date(2026, 2, 1)).is_whole, "days always are"
+    assert Period(date(2026, 1, 5), date(2026, 3, 29)).is_whole
+    assert not Period(date(2026, 1, 5), date(2026, 3, 28)).is_whole
+    assert not Period(date(2026, 1, 4), date(2026, 3, 29)).is_whole
+    assert Period(date(2025, 1, 1), date(2026, 3, 31)).is_whole
+    assert not Period(date(2025, 1, 1), date(2026, 4, 1)).is_whole
 
 
 def test_short_ids_tell_agents_apart():

@@ -25,7 +25,7 @@ def volume(figures: Figures) -> Section:
         reached = text.share(calls["connect_rate"])
         lead = f"{text.count(average)} calls on an average day; {reached} of all reached a person."
         if figures.period.days > 1:
-            when = step_name(figures.period, busiest["step"])
+            when = step_name(figures.period, busiest["step"]).replace("Week of", "that of")
             lead += f" The busiest {figures.period.unit}: {when} with {text.plural(busiest['calls'], 'call')}."
     return Section("volume", "How many calls, and when", lead, [_over_time(figures), _by_hour(figures)])
 
@@ -56,6 +56,9 @@ def _over_time(figures: Figures) -> Figure:
         ),
         legend=legend,
         table=table_in_time(figures, title, columns),
+        note=""
+        if period.is_whole
+        else f"The first or last {period.unit} is not whole: it counts its days of this period.",
     )
 
 
