@@ -15,7 +15,7 @@ _SIZE = (640, 180)
 
 
 def key_figures(figures: Figures) -> str:
-    """Return the key figures as a table in Markdown."""
+    """Return the key figures as a table in Markdown, short enough (1,000 characters) to be shown without a click."""
     rows = [
         f"| {_cell(tile.name)} | {_cell(tile.value)} | {_cell(tile.change or UNKNOWN)} |"
         for tile in overview.tiles(figures)

@@ -57,8 +57,8 @@ def draw(chart: alt.Chart | alt.LayerChart, width: int, height: int) -> Markup:
 
 
 def draw_alone(chart: alt.Chart | alt.LayerChart, width: int, height: int) -> str:
-    """Return a chart as SVG that stands alone, in colours for a light ground."""
-    drawn = _svg(chart, width, height)
+    """Return a chart as SVG that stands alone, on a light ground of its own."""
+    drawn = _svg(chart, width, height).replace('"transparent"', f'"{_ON_WHITE["paper"]}"', 1)
     for colour, name in _NAMES.items():
         drawn = drawn.replace(f'"{colour}"', f'"{_ON_WHITE.get(name, "#1f5f99")}"')
     return drawn

@@ -34,12 +34,15 @@ def test_the_report_is_written_beside_the_catalog_and_previewed(published, insta
     assert file == published.settings.catalog_path.parent / "chorus-report.html"
     assert shown.pop("bytes") == file.stat().st_size
     assert shown.pop("period") == "2026-03-01 to 2026-03-02 (2 days, UTC)"
-    figures = shown.pop("key figures").splitlines()
+    table = shown.pop("key figures")
+    assert len(table) < 1_000, "the UI hides what is longer behind a click"
+    figures = table.splitlines()
     assert figures[0] == "| | now | against the period before |"
     assert figures[2] == "| Calls | 4 | \N{EN DASH} |"
     picture, words = shown.pop("calls").split("\n\n")
     svg = base64.b64decode(picture.partition("base64,")[2].rstrip(")")).decode()
     assert svg.startswith("<svg")
+    assert 'fill="#fff"' in svg.partition("<g")[0], "the UI may be dark"
     assert "var(" not in svg, "a picture that stands alone has no style sheet to take its colours from"
     assert words == "Calls by day, 2026-03-01 to 2026-03-02: those that reached a person in blue."
     assert shown == {}
