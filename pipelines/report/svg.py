@@ -58,16 +58,16 @@ def draw(chart: alt.Chart | alt.LayerChart, width: int, height: int) -> Markup:
 
 def draw_alone(chart: alt.Chart | alt.LayerChart, width: int, height: int) -> str:
     """Return a chart as SVG that stands alone, on a light ground of its own."""
-    drawn = _svg(chart, width, height).replace('"transparent"', f'"{_ON_WHITE["paper"]}"', 1)
+    drawn = _svg(chart, width, height, background=PAPER)
     for colour, name in _NAMES.items():
         drawn = drawn.replace(f'"{colour}"', f'"{_ON_WHITE.get(name, "#1f5f99")}"')
     return drawn
 
 
-def _svg(chart: alt.Chart | alt.LayerChart, width: int, height: int) -> str:
+def _svg(chart: alt.Chart | alt.LayerChart, width: int, height: int, *, background: str = "transparent") -> str:
     sized = chart.properties(
         width=width, height=height, autosize=alt.AutoSizeParams(type="fit", contains="padding"), padding=2
-    ).configure(**_style())
+    ).configure(**_style(), background=background)
     drawn: str = vl_convert.vegalite_to_svg(sized.to_dict())
     return drawn
 
@@ -76,7 +76,6 @@ def _style() -> dict[str, Any]:
     words = {"labelColor": MUTED, "labelFontSize": TEXT_SIZE}
     return {
         "aria": False,
-        "background": "transparent",
         "font": "sans-serif",
         "view": {"stroke": None},
         "axis": {"domain": False, "ticks": False, "labelPadding": 6, **words},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -20,9 +21,7 @@ def published(workspace, land, instance):
     land("2026-03-01", "2026-03-02")
     tell_landed(instance, workspace)
     for day in ("2026-03-01", "2026-03-02"):
-        defs.resolve_job_def("build_days").execute_in_process(
-            instance=instance, tags={"dagster/partition": day}, raise_on_error=True
-        )
+        assert run_job("build_days", instance=instance, partition_range=(date.fromisoformat(day),) * 2).success
     return workspace
 
 
