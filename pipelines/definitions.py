@@ -18,7 +18,7 @@ from assets.publish import catalog  # noqa: E402
 from assets.report import report  # noqa: E402
 from pipelines.jobs import build_days, extract_calls, make_report, purge_runs  # noqa: E402
 from pipelines.resources import CallsApi, LakeResource  # noqa: E402
-from pipelines.schedules import daily_report, hourly_extract, nightly_full_extract  # noqa: E402
+from pipelines.schedules import daily_report, hourly_extract, nightly_full_extract, weekly_purge  # noqa: E402
 from pipelines.sensors import changed_days, run_failure_alert  # noqa: E402
 
 defs = dg.Definitions(
@@ -34,7 +34,7 @@ defs = dg.Definitions(
     ],
     asset_checks=[audit],
     jobs=[extract_calls, build_days, make_report, purge_runs],
-    schedules=[hourly_extract, nightly_full_extract, daily_report],
+    schedules=[hourly_extract, nightly_full_extract, daily_report, weekly_purge],
     sensors=[changed_days, run_failure_alert],
     resources={"lake": LakeResource(), "calls_api": CallsApi()},
     # A step takes less time than starting a process for it would.

@@ -1,4 +1,4 @@
-"""When the API is read, and when the report is written."""
+"""When the API is read, when the report is written, and when old runs are cleared away."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dagster as dg
 from dagster import RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from pipelines.jobs import extract_calls, make_report
+from pipelines.jobs import extract_calls, make_report, purge_runs
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.state import load_manifest
 from pipelines.settings import load_settings
@@ -59,6 +59,15 @@ def daily_report(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Sk
     if not load_manifest(LocalStorage(load_settings().lake_path)).value.days:
         return dg.SkipReason("No day is published yet.")
     return dg.RunRequest()
+
+
+weekly_purge = dg.ScheduleDefinition(
+    name="weekly_purge",
+    job=purge_runs,
+    cron_schedule="41 4 * * 0",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every Sunday: remove runs and output older than 30 days.",
+)
 
 
 def extract_config(mode: str, max_pages: int | None = None) -> dict[str, object]:

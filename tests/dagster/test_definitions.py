@@ -47,6 +47,7 @@ def test_schedules_and_sensors_run_without_being_switched_on():
         "hourly_extract": "RUNNING",
         "nightly_full_extract": "RUNNING",
         "daily_report": "RUNNING",
+        "weekly_purge": "RUNNING",
     }
     assert {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs} == {
         "changed_days": "RUNNING",
