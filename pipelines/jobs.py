@@ -1,4 +1,4 @@
-"""The jobs: extracting, building days, and clearing away old runs."""
+"""The jobs: extracting, building days, writing the report, and clearing away old runs."""
 
 # Dagster looks at the annotation of `context` itself: no annotations from __future__ here.
 
@@ -26,10 +26,17 @@ extract_calls = dg.define_asset_job(
 
 build_days = dg.define_asset_job(
     "build_days",
-    selection=dg.AssetSelection.groups("core", "marts", "serving"),
+    selection=dg.AssetSelection.groups("core", "marts", "serving") - dg.AssetSelection.assets("report"),
     description="Build, check and publish a range of days.",
     # The sensor tries again, since it knows better than a retry which days still need it.
     tags={**_COMMON_TAGS, "dagster/max_retries": "0"},
+)
+
+make_report = dg.define_asset_job(
+    "make_report",
+    selection=dg.AssetSelection.assets("report"),
+    description="Write the report of the last 28 days beside the catalog.",
+    tags=_COMMON_TAGS,
 )
 
 

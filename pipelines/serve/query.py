@@ -36,6 +36,25 @@ def answer(catalog: Path, sql: str) -> Iterator[Answer]:
     Raises:
         ChorusCallsError: There is no catalog, or DuckDB cannot do what the SQL says.
     """
+    with reading(catalog) as connection:
+        connection.execute(sql)
+        if not connection.description:
+            message = "There is no statement to run."
+            raise ChorusCallsError(message)
+        columns = [column[0] for column in connection.description]
+        yield Answer(tuple(_unique(columns)), _rows(connection))
+
+
+@contextmanager
+def reading(catalog: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the catalog for a block, with times in UTC; what goes wrong in the block with it is told in words.
+
+    Args:
+        catalog: The catalog's file.
+
+    Raises:
+        ChorusCallsError: There is no catalog, or DuckDB cannot do what it is asked.
+    """
     if not catalog.is_file():
         message = (
             f"There is no catalog at {catalog}. Run `chorus-calls sync` to fetch calls, "
@@ -45,12 +64,7 @@ def answer(catalog: Path, sql: str) -> Iterator[Answer]:
     try:
         with open_catalog(catalog) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            connection.execute(sql)
-            if not connection.description:
-                message = "There is no statement to run."
-                raise ChorusCallsError(message)
-            columns = [column[0] for column in connection.description]
-            yield Answer(tuple(_unique(columns)), _rows(connection))
+            yield connection
     except duckdb.IOException as error:
         message = f"{_brief(error)}\nWhere the lake was moved, or the catalog is old, run `chorus-calls catalog`."
         raise ChorusCallsError(message) from error
