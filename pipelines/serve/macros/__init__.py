@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pipelines.serve.macros.conversations import CONVERSATION_MACROS
 from pipelines.serve.macros.model import Macro
 from pipelines.serve.macros.ratios import RATIO_MACROS
 
 __all__ = ["MACROS", "Macro"]
 
-MACROS: tuple[Macro, ...] = RATIO_MACROS
+MACROS: tuple[Macro, ...] = (*RATIO_MACROS, *CONVERSATION_MACROS)
 """Every macro, in the order in which they are made: a later one may use an earlier one."""
