@@ -36,12 +36,7 @@ def answer(catalog: Path, sql: str) -> Iterator[Answer]:
     Raises:
         ChorusCallsError: There is no catalog, or DuckDB cannot do what the SQL says.
     """
-    if not catalog.is_file():
-        message = (
-            f"There is no catalog at {catalog}. Run `chorus-calls sync` to fetch calls, "
-            "or `chorus-calls catalog` to make it from what is published."
-        )
-        raise ChorusCallsError(message)
+    require_catalog(catalog)
     try:
         with open_catalog(catalog) as connection:
             connection.execute("SET TimeZone = 'UTC'")
@@ -52,10 +47,10 @@ def answer(catalog: Path, sql: str) -> Iterator[Answer]:
             columns = [column[0] for column in connection.description]
             yield Answer(tuple(_unique(columns)), _rows(connection))
     except duckdb.IOException as error:
-        message = f"{_brief(error)}\nWhere the lake was moved, or the catalog is old, run `chorus-calls catalog`."
+        message = f"{brief(error)}\nWhere the lake was moved, or the catalog is old, run `chorus-calls catalog`."
         raise ChorusCallsError(message) from error
     except duckdb.Error as error:
-        raise ChorusCallsError(_brief(error)) from error
+        raise ChorusCallsError(brief(error)) from error
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
@@ -75,7 +70,17 @@ def _unique(names: list[str]) -> Iterator[str]:
         yield free
 
 
-def _brief(error: duckdb.Error) -> str:
-    """What went wrong and where, without the drawing below it."""
+def require_catalog(path: Path) -> None:
+    """Raise ChorusCallsError where there is no catalog."""
+    if not path.is_file():
+        message = (
+            f"There is no catalog at {path}. Run `chorus-calls sync` to fetch calls, "
+            "or `chorus-calls catalog` to make it from what is published."
+        )
+        raise ChorusCallsError(message)
+
+
+def brief(error: Exception) -> str:
+    """Return what DuckDB says went wrong and where, without the drawing below it."""
     lines = [line.rstrip() for line in str(error).splitlines() if line.strip()]
     return "\n".join(lines[:_SHOWN_LINES])
