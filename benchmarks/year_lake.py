@@ -2,8 +2,8 @@
 
     year_lake.py [--calls 1000000] [--days 365]
 
-The calls are the simulated company's, each with an id of its own and a conversation, so a look-up has one answer. A lake
-that was made before is used again, where CHORUS_LAKE names it.
+The calls are the simulated company's, each with an id of its own and a conversation, so a look-up has one answer. The
+lake is made where CHORUS_LAKE says; one that has calls already is used as it is.
 """
 
 from __future__ import annotations

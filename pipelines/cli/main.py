@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "status": "Show what is landed, built, stale and rejected.",
         "doctor": "Check lake, settings, key and API, and say what to run.",
         "query": "Run SQL on the catalog.",
+        "transcript": "Print the conversation of a call.",
         "simulate": "Serve a simulated Chorus API on this machine.",
         "demo": "Run everything once on simulated calls; needs no account.",
     }

@@ -25,8 +25,8 @@ def open_lake(path: str | Path | None = None) -> OpenLake:
         ChorusCallsError: There is no catalog, or it cannot be read.
     """
     # Imported here, since whoever imports a neighbour of this module would wait for DuckDB otherwise.
-    from pipelines.serve.notebook import OpenLake
-    from pipelines.settings import load_settings
+    from pipelines.serve.notebook import OpenLake  # noqa: PLC0415
+    from pipelines.settings import load_settings  # noqa: PLC0415
 
     if path is None:
         return OpenLake(load_settings().catalog_path)

@@ -109,12 +109,9 @@ class OpenLake:
             raise ChorusCallsError(message) from error
 
     def _held(self) -> duckdb.DuckDBPyConnection:
-        if self._connection is None:
-            self._reopen()
-        assert self._connection is not None
-        return self._connection
+        return self._reopen() if self._connection is None else self._connection
 
-    def _reopen(self) -> None:
+    def _reopen(self) -> duckdb.DuckDBPyConnection:
         """Let go of the catalog and open the one that is there now."""
         self._connection = None
         self._opened.close()
@@ -122,12 +119,14 @@ class OpenLake:
         # Looked at before it is opened: one that is replaced in between is opened once too often, never too seldom.
         self._seen = self._identity()
         try:
-            self._connection = self._opened.enter_context(open_catalog(self.catalog))
+            connection = self._opened.enter_context(open_catalog(self.catalog))
         except duckdb.Error as error:
             message = f"The catalog {self.catalog} cannot be read: {brief(error)}\n{_HINT}"
             raise ChorusCallsError(message) from error
-        self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.execute("SET python_scan_all_frames = true")  # the caller's are some frames away
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET python_scan_all_frames = true")  # the caller's are some frames away
+        self._connection = connection
+        return connection
 
     def _identity(self) -> tuple[int, int, int] | None:
         """What tells this file from the one that takes its place; None where there is none."""

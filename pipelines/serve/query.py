@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +26,13 @@ class Answer:
 
 
 @contextmanager
-def answer(catalog: Path, sql: str) -> Iterator[Answer]:
+def answer(catalog: Path, sql: str, values: Sequence[Any] = ()) -> Iterator[Answer]:
     """Run SQL on the catalog, which it cannot change; the rows can be read within the block.
 
     Args:
         catalog: The catalog's file.
         sql: One statement, or several of which the last one answers. Times are in UTC.
+        values: Those of `$1`, `$2` and so on in it, where it is one statement.
 
     Raises:
         ChorusCallsError: There is no catalog, or DuckDB cannot do what the SQL says.
@@ -40,7 +41,7 @@ def answer(catalog: Path, sql: str) -> Iterator[Answer]:
     try:
         with open_catalog(catalog) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            connection.execute(sql)
+            connection.execute(sql, list(values) or None)
             if not connection.description:
                 message = "There is no statement to run."
                 raise ChorusCallsError(message)

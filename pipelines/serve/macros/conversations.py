@@ -41,8 +41,8 @@ _MARK: Final = f"""'transfer' || coalesce(' (' || began.transfer_type || ')', ''
             || coalesce(', ' || {_clock("began.duration_seconds")} || ' long', '')"""
 """What stands where a leg begins."""
 
-# Each table is named as seldom as can be, since for every mention DuckDB looks through the list of its files. What is in
-# `ids` is known before the scans over it begin, so that these leave out files by their Bloom filters.
+# Each table is named as seldom as can be, since for every mention DuckDB looks through the list of its files. What is
+# in `ids` is known before the scans over it begin, so that these leave out files by their Bloom filters.
 _TRANSCRIPT: Final = f"""
 WITH ids AS MATERIALIZED (
     SELECT CAST(call_id AS VARCHAR) AS id
@@ -77,7 +77,7 @@ SELECT row_number() OVER (
 FROM lines
 LEFT JOIN began ON began.call_id = lines.call_id AND began.leg_id = lines.leg_id
 ORDER BY position
-"""
+"""  # noqa: S608 - own names
 
 
 def _as_shown(text: str) -> str:
@@ -94,7 +94,8 @@ def _folded(text: str) -> str:
     return f"CASE WHEN strlen({text}) = length({text}) THEN lower({text}) ELSE {folded} END"
 
 
-_SOUGHT: Final = f"list_sort(list_distinct(string_split_regex({_folded('CAST(words AS VARCHAR)')}, '{_SPACES}')), 'DESC')"
+_SPLIT: Final = f"string_split_regex({_folded('CAST(words AS VARCHAR)')}, '{_SPACES}')"
+_SOUGHT: Final = f"list_sort(list_distinct({_SPLIT}), 'DESC')"
 """Each word once, as it is looked for; last an empty one, where there is space before or behind the words."""
 _EACH_WORD: Final = tuple(f"nullif({_SOUGHT}[{number}], '')" for number in range(1, MOST_WORDS + 1))
 _TOO_MANY: Final = f"{_SOUGHT}[{MOST_WORDS + 1}] <> ''"
@@ -122,7 +123,7 @@ FROM (
 LEFT JOIN calls AS agents
     ON agents.call_id = hits.call_id AND agents.call_date BETWEEN hits.call_date - 1 AND hits.call_date
 ORDER BY hits.call_date DESC, hits.call_id, hits.leg_id NULLS FIRST, hits.turn_index
-"""
+"""  # noqa: S608 - own names
 
 CONVERSATION_MACROS: Final = (
     Macro(
