@@ -54,8 +54,9 @@ lint-locks: $(SYNCED)
 docs: $(SYNCED) ## Write docs/tables.md from the data dictionary
 	@$(BIN)/python -m pipelines.dictionary > docs/tables.md
 
-bench: $(SYNCED) ## Measure speed and memory
-	@$(BIN)/python benchmarks/bench.py
+bench: $(SYNCED) ## Measure speed and memory, and answers on a million calls; takes ten minutes
+	@$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
+	@$(BIN)/python benchmarks/questions.py $(QUESTIONS_ARGS)
 
 readers: $(SYNCED) ## Show what readers see while days are rewritten; takes a while and some GB
 	@PYTHONPATH=. $(BIN)/python benchmarks/readers.py $(READERS_ARGS)

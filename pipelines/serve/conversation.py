@@ -78,7 +78,7 @@ def conversation(catalog: Path, call_id: str) -> Conversation:
     calls = _rows(catalog, _CALL_NEAR, whose, lines[0].call_date) if lines else _rows(catalog, _CALL, whose)
     if not calls and not lines:
         message = (
-            f"There is no call {call_id} in {catalog}. Its id may be incomplete, or the call not synced yet: "
+            f"There is no call {call_id!r} in {catalog}. Its id may be incomplete, or the call not synced yet: "
             "`chorus-calls status` says what is there."
         )
         raise ChorusCallsError(message)
