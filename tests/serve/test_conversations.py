@@ -77,7 +77,13 @@ def catalog(tmp_path_factory) -> Path:
 WHOLE = [
     (1, MONDAY, None, "agent", "Hello"),
     (2, MONDAY, None, "customer", "I want a refund"),
-    (3, MONDAY, "nested", "transfer", "transfer (warm_briefing) to +1********01 after 1:05 min: failed, 60:05 min long"),
+    (
+        3,
+        MONDAY,
+        "nested",
+        "transfer",
+        "transfer (warm_briefing) to +1********01 after 1:05 min: failed, 60:05 min long",
+    ),
     (4, MONDAY, "nested", "agent", "A customer wants a refund"),
     (5, MONDAY, "nested", "customer", None),
     (6, TUESDAY, "child", "transfer", "transfer: success"),
