@@ -3,8 +3,8 @@
     questions.py [--calls 1000000] [--days 365] [--rounds 9] [--lake FOLDER]
 
 Each question is asked of the catalog in two ways: by a new connection, as BI tools and the command line do, and by one
-that has answered the same before with other values, as in a notebook. Look-ups ask for another call each round. The bars
-are for the medians of the slower way, the new connection. A bar that is missed is said, and fails nothing.
+that has answered the same before with other values, as in a notebook. Look-ups ask for another call each round. The
+bars are for the medians of the slower way, the new connection. A bar that is missed is said, and fails nothing.
 
 Making the lake takes some minutes and 700 MB for a million calls; with --lake it stays there, and is used again.
 """
@@ -78,7 +78,7 @@ SEARCHES: Mapping[str, str] = MappingProxyType(
             WHERE call_date >= (SELECT max(call_date) FROM call_metrics_daily) - 30""",
     }
 )
-_SEARCHES = 3
+_SEARCH_ROUNDS = 3
 """A search through everything takes seconds: it is asked so often at most."""
 _PICKED = """
 SELECT call_id, call_date FROM calls WHERE is_transferred AND message_count > 5 ORDER BY hash(call_id) LIMIT $1
@@ -122,7 +122,7 @@ class Questions:
         for name, (sql, most) in LOOKUPS.items():
             yield self._ask(name, sql, most)
         for name, sql in SEARCHES.items():
-            yield self._ask(name, sql, rounds=_SEARCHES)
+            yield self._ask(name, sql, rounds=_SEARCH_ROUNDS)
 
     def _ask(self, name: str, sql: str, most: float | None = None, rounds: int | None = None) -> Asked:
         say(f"Asking: {name}")

@@ -49,7 +49,7 @@ def catalog(tmp_path_factory) -> Path:
     late = leg("late", "call", source="child_call", started_at=at("2026-01-09 08:00"), transfer_outcome="pending")
     child = leg("child", "call", source="child_call", started_at=at("2026-01-06 09:00"))
     nested = leg(
-        "nested", "call", source="nested", leg_index=1, started_at=at("2026-01-05 10:02"), transfer_type="warm_briefing",
+        "nested", "call", source="nested", leg_index=1, started_at=at("2026-01-05 10:02"), transfer_type="warm",
         transfer_outcome="failed", customer_number="+1********01", seconds_to_transfer=65.4, duration_seconds=3605.0,
     )  # fmt: skip
     bare = leg("bare", "call", source="nested", leg_index=0)
@@ -82,7 +82,7 @@ WHOLE = [
         MONDAY,
         "nested",
         "transfer",
-        "transfer (warm_briefing) to +1********01 after 1:05 min: failed, 60:05 min long",
+        "transfer (warm) to +1********01 after 1:05 min: failed, 60:05 min long",
     ),
     (4, MONDAY, "nested", "agent", "A customer wants a refund"),
     (5, MONDAY, "nested", "customer", None),
@@ -102,7 +102,7 @@ def test_a_transcript_has_its_legs_in_the_order_in_which_they_began(catalog):
 def test_the_row_where_a_leg_begins_says_how_it_went(catalog):
     marks = "SELECT leg_id, transfer_type, transfer_outcome, seconds_to_transfer, duration_seconds"
     assert ask(catalog, f"{marks} FROM transcript('call') WHERE speaker = 'transfer' ORDER BY position")[:2] == [
-        ("nested", "warm_briefing", "failed", 65.4, 3605.0),
+        ("nested", "warm", "failed", 65.4, 3605.0),
         ("child", None, "success", None, None),
     ]
     assert ask(catalog, f"{marks} FROM transcript('call') WHERE position = 4") == [("nested", None, None, None, None)]
@@ -155,8 +155,8 @@ def test_of_a_call_that_stands_on_two_days_the_newer_is_read(tmp_path):
 SAID = {
     "english": "Please REFUND my card, 100% of it",
     "underscore": "the field is called refund_card",
-    "turkish": "İSTANBUL'da Işık Sokağı",
-    "small turkish": "i\u0307stanbul'da ışık sokağı",
+    "turkish": "İSTANBUL'da I\u015f\u0131k Soka\u011f\u0131",
+    "small turkish": "i\u0307stanbul'da \u0131\u015f\u0131k soka\u011f\u0131",
     "german": "Die Straße heißt Fuß, GROẞ geschrieben",
     "swiss": "DIE STRASSE HEISST FUSS, gross geschrieben",
     "russian": "Здравствуйте, ВЕРНИТЕ деньги",
