@@ -7,13 +7,16 @@ SYNCED := $(VENV)/.synced
 # Splits the tests over the processors; `make test PYTEST_ARGS="-k outcome"` runs some of them.
 PYTEST_ARGS ?=
 KILLS ?= 200
+# Pages of docs that `python -m pipelines.dictionary` writes.
+PAGES := tables metrics
 COMPILE := $(UV) pip compile --quiet --python $(BIN)/python --universal --python-version 3.11 --generate-hashes --no-build \
 	--no-emit-index-url --no-emit-find-links --annotation-style line --custom-compile-command "make lock"
-COMPILE_PRODUCT := $(COMPILE) pyproject.toml
-COMPILE_DEV := $(COMPILE) pyproject.toml --group dev --constraints requirements.lock
+# With what a server needs: whoever installs from the lock of the product installs a server.
+COMPILE_PRODUCT := $(COMPILE) pyproject.toml --extra server
+COMPILE_DEV := $(COMPILE_PRODUCT) --group dev --constraints requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test kills test-service dev lint lint-locks docs bench readers scale drift soak lock wheel clean
+.PHONY: help setup demo test kills test-service bi-check dev lint lint-locks docs bench readers scale drift soak lock bi-lock wheel clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -34,14 +37,22 @@ kills: $(SYNCED) ## Kill syncs and builds 200 times; the lake must not show it
 test-service: $(SYNCED) ## Run the tests that start real services
 	@$(BIN)/python -m pytest -m service $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
+bi-check: $(SYNCED) ## Install Superset and older DuckDBs, and see that they read the catalog
+	@$(BIN)/python -m pytest tests/bi $(PYTEST_ARGS)
+
 dev: $(SYNCED) ## Open Dagster's UI on this machine
 	@$(BIN)/python -m pipelines.dev
 
-lint: $(SYNCED) lint-locks ## Check style, types, locks and generated pages
+lint: $(SYNCED) lint-locks ## Check style, types, locks, containers and generated pages
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/python -m pipelines.dictionary | cmp - docs/tables.md || { echo "Run 'make docs' and commit the result." >&2; exit 1; }
+	@$(BIN)/hadolint deploy/Dockerfile
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	@for page in $(PAGES); do \
+		$(BIN)/python -m pipelines.dictionary $$page | cmp - docs/$$page.md \
+			|| { echo "Run 'make docs' and commit the result." >&2; exit 1; }; \
+	done
 
 # Compiled onto the present locks, so that a newer release of a package changes nothing: only pyproject.toml can.
 lint-locks: $(SYNCED)
@@ -51,8 +62,8 @@ lint-locks: $(SYNCED)
 	@cmp requirements.lock $(VENV)/requirements.lock && cmp requirements-dev.lock $(VENV)/requirements-dev.lock \
 		|| { echo "The locks do not match pyproject.toml. Run 'make lock' and commit them." >&2; exit 1; }
 
-docs: $(SYNCED) ## Write docs/tables.md from the data dictionary
-	@$(BIN)/python -m pipelines.dictionary > docs/tables.md
+docs: $(SYNCED) ## Write the pages that are made from the data dictionary
+	@for page in $(PAGES); do $(BIN)/python -m pipelines.dictionary $$page > docs/$$page.md || exit 1; done
 
 bench: $(SYNCED) ## Measure speed and memory, and answers on a million calls; takes ten minutes
 	@$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
@@ -74,6 +85,14 @@ soak: $(SYNCED) ## Play many more disturbed scans than the tests do; takes some 
 lock: $(UV) ## Write the locks again after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions
 	@$(COMPILE_PRODUCT) $(UPGRADE) -o requirements.lock
 	@$(COMPILE_DEV) $(UPGRADE) -o requirements-dev.lock
+
+# Not compiled with the others: Superset has packages that are to be had as source alone.
+bi-lock: $(UV) ## Write the locks of tests/bi again after a change of their .in files
+	@cd tests/bi && for name in superset older-duckdb; do \
+		$(CURDIR)/$(UV) pip compile --quiet --python $(CURDIR)/$(BIN)/python --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-emit-find-links --annotation-style line --custom-compile-command "make bi-lock" \
+			$(UPGRADE) $$name.in -o $$name.txt || exit 1; \
+	done
 
 wheel: $(SYNCED) ## Build the wheel into dist/
 	@$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist

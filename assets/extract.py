@@ -11,11 +11,13 @@ from pydantic import Field
 
 from assets.tables import EXTRACT, OWNERS
 from pipelines.extract.deletions import Allowance
+from pipelines.extract.names import refresh_names
 from pipelines.extract.sync import ScanReport, sync
 from pipelines.lake.state import load_landed
 from pipelines.orchestration.day_events import LANDED
 from pipelines.orchestration.lake_report import report_landed
 from pipelines.partitions import DAILY
+from pipelines.removal.pending import finish_erasures
 from pipelines.resources import CallsApi, LakeResource, expected_failures
 
 
@@ -85,11 +87,17 @@ def call_pages(
                     lookback_hours=workspace.settings.lookback_hours,
                     workers=workspace.settings.workers,
                 )
+                names = refresh_names(workspace.storage, client, workspace.catalog, workspace.keep_versions)
         finally:
+            finish_erasures(workspace, context.log.warning)
             # Also when reading was cut off: what has landed is kept, and its days are to be built.
             report_landed(context.instance, load_landed(workspace.storage).value, context.log_event)
     if report.contradiction:
         context.log.warning(report.contradiction)
+    for warning in names.warnings:
+        context.log.warning(warning)
+    for note in names.notes:
+        context.log.info(note)
     return dg.MaterializeResult(metadata=_metadata(report))
 
 

@@ -17,7 +17,7 @@ from tests.support.guide import BLOCK, ROOT, blocks
 from tests.support.lakes import example_lake
 
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "data/README.md"]
-LAKE_PAGES = ("docs/metrics.md", "docs/lake.md", "README.md")
+LAKE_PAGES = ("docs/metrics.md", "docs/lake.md", "docs/bi.md", "README.md")
 
 SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -108,6 +108,17 @@ def test_the_page_of_metrics_gives_each_ratio_its_formula():
     text = (ROOT / "docs/metrics.md").read_text()
     shown = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", text, re.MULTILINE)
     assert shown == [(ratio.name, ratio.rollup) for ratio in RATIOS.values()]
+
+
+def test_the_page_of_bi_tools_gives_each_ratio_its_sums():
+    row = re.compile(r"^\| `(\w+)` \| (.*?) \| `(\w+)` \| (.*?) \| (\d*) ?\|$", re.MULTILINE)
+    shown = [
+        (name, tuple(SPAN.findall(marts)), above, tuple(SPAN.findall(below)), float(factor or 1))
+        for name, marts, above, below, factor in row.findall((ROOT / "docs/bi.md").read_text())
+    ]
+    assert shown == [
+        (ratio.name, ratio.tables, ratio.numerator, ratio.denominator, ratio.factor) for ratio in RATIOS.values()
+    ]
 
 
 def rooms() -> dict[str, str]:

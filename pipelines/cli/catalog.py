@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pipelines.cli.console import say
 from pipelines.errors import ChorusCallsError
 from pipelines.settings import load_settings
 
@@ -20,6 +21,7 @@ from pipelines.settings import load_settings
 )
 def command(target: Path | None) -> None:
     """Make the DuckDB catalog again from what is published."""
+    from pipelines.extract.names import keep_names_by_hand
     from pipelines.lake import state
     from pipelines.lake.local import LocalStorage
     from pipelines.serve.catalog import DuckDBCatalog
@@ -27,6 +29,8 @@ def command(target: Path | None) -> None:
     settings = load_settings()
     storage = LocalStorage(settings.lake_path)
     catalog = DuckDBCatalog(settings.catalog_path, storage, currency=settings.currency)
+    for sentence in keep_names_by_hand(storage).sentences:
+        say(sentence)
     try:
         with storage.lock("publish"):
             manifest = state.load_manifest(storage).value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
@@ -18,18 +18,13 @@ _OTHERS: Final = {"customer": "colleague"}
 """Whom the agent talks to on a transfer leg is seldom the customer, whatever the API's word for that side is."""
 
 
-def heading(call: Call, names: Mapping[str, str]) -> Iterator[str]:
-    """Yield lines that say which call this is.
-
-    Args:
-        call: The call.
-        names: Names of agents by their ids, where they are known.
-    """
+def heading(call: Call) -> Iterator[str]:
+    """Yield lines that say which call this is."""
     if call.call_date is None:
         yield f"Call {printable(call.call_id)} itself is not in the lake; of it, only what follows is known."
         return
     began = f"{call.started_at:%Y-%m-%d %H:%M} UTC" if call.started_at else f"{call.call_date} UTC"
-    agent, number = agent_name(call.agent_id, names), call.customer_number or "an unknown number"
+    agent, number = agent_name(call.agent_id, call.agent_name), call.customer_number or "an unknown number"
     yield printable(f"{call.direction or 'a'} call of {agent} with {number}, {began},")
     cost = "unknown" if call.cost is None else f"{call.cost:.4f}"
     yield printable(f"{call.outcome}, {_clock(call.duration_seconds)}, cost {cost}; id {call.call_id}")
@@ -53,10 +48,10 @@ def chat(lines: Iterable[Line]) -> Table:
     return table
 
 
-def agent_name(agent_id: str | None, names: Mapping[str, str]) -> str:
+def agent_name(agent_id: str | None, name: str | None) -> str:
     """Return an agent's name where it is known, with the beginning of its id."""
     short = (agent_id or "unknown")[:8]
-    return f"{names[agent_id]} ({short})" if agent_id and agent_id in names else short
+    return f"{name} ({short})" if name else short
 
 
 def _clock(seconds: float | None) -> str:

@@ -45,7 +45,7 @@ def _show(found: Conversation) -> None:
     from pipelines.cli.chat import chat, heading
 
     out = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
-    for line in heading(found.call, {}):
+    for line in heading(found.call):
         out.print(Text(line))
     if summary := (found.call.summary or "").strip():
         out.print(Padding(Text(printable(summary), style="italic"), (1, 0, 0, 0), expand=False))

@@ -20,8 +20,9 @@ WITH calls AS (
         transfer_success_rate(sum(successful_legs), sum(failed_legs)) AS transfer_success_rate
     FROM transfer_metrics_daily GROUP BY GROUPING SETS ((agent_id), ())
 )
-SELECT calls.*, coalesce(legs, 0) AS legs, transfer_success_rate
+SELECT calls.*, coalesce(legs, 0) AS legs, transfer_success_rate, agents.name
 FROM calls LEFT JOIN transfers ON calls.agent_id IS NOT DISTINCT FROM transfers.agent_id
+LEFT JOIN agents ON agents.id = calls.agent_id
 ORDER BY calls.agent_id IS NULL, calls DESC
 """
 """Each agent's calls and transfers, and last, without an id, those of all agents."""
@@ -51,6 +52,7 @@ class AgentRow:
     cost_per_minute: float | None
     legs: int
     transfer_success_rate: float | None
+    name: str | None
 
 
 def agents() -> list[AgentRow]:

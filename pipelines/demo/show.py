@@ -19,7 +19,6 @@ from pipelines.demo.world import LivingWorld
 from pipelines.lake.local import LocalStorage
 from pipelines.orchestration.home import open_instance
 from pipelines.serve.status import lake_status
-from pipelines.simulator.company import founded
 
 _STEP: Final = timedelta(hours=6)
 _LANGUAGE: Final = "en"
@@ -58,8 +57,6 @@ def show(story: Story, world: LivingWorld, *, again: bool, dev: str) -> None:
 
 
 def _results(story: Story, world: LivingWorld) -> None:
-    company = founded(world.founding.seed)
-    names = {agent.id: agent.name for agent in company.agents}
     status = lake_status(LocalStorage(LAKE))
     story.part(
         "What is in the lake",
@@ -69,14 +66,14 @@ def _results(story: Story, world: LivingWorld) -> None:
     story.landed(status.rows)
     story.part(
         "Cost per minute and transfer success",
-        "From the catalog. The API sends agents' ids alone; their names are those of the simulation. A transfer leg "
-        "that the API also lists as a call of its own counts as a transfer, not as a call.",
+        "From the catalog, whose table agents has their names. A transfer leg that the API also lists as a call of its "
+        "own counts as a transfer, not as a call.",
     )
-    story.agents(answers.agents(), names)
-    call = answers.handed_over([agent.id for agent in company.agents if agent.language == _LANGUAGE])
+    story.agents(answers.agents())
+    call = answers.handed_over([agent.id for agent in world.company.agents if agent.language == _LANGUAGE])
     if call:
         story.part("A call that was handed over")
-        story.conversation(call, names)
+        story.conversation(call)
 
 
 def _later(passed: timedelta) -> str:

@@ -96,7 +96,7 @@ class Story:
             table.add_row(name, *(fact[name] for fact in facts))
         self._print(table)
 
-    def agents(self, rows: Sequence[AgentRow], names: Mapping[str, str]) -> None:
+    def agents(self, rows: Sequence[AgentRow]) -> None:
         """Show what each agent's minutes cost and how its transfers went."""
         table = self._table(
             "agent", ">calls", ">connected", ">minutes", ">cost", ">cost/min", ">transfers", ">successful"
@@ -105,7 +105,7 @@ class Story:
             if row.agent_id is None:
                 table.add_section()
             table.add_row(
-                agent_name(row.agent_id, names) if row.agent_id else "all agents",
+                agent_name(row.agent_id, row.name) if row.agent_id else "all agents",
                 f"{row.calls:,}",
                 _share(row.connect_rate),
                 _number(row.minutes, ",.0f"),
@@ -117,9 +117,9 @@ class Story:
             )
         self._print(table)
 
-    def conversation(self, call: Conversation, names: Mapping[str, str]) -> None:
+    def conversation(self, call: Conversation) -> None:
         """Print a call's transcript, and those of its transfer legs in their place, after the hand-over."""
-        for line in heading(call.call, names):
+        for line in heading(call.call):
             self.text(line)
         self._out.print(Padding(chat(call.lines), (1, 0, 0, _INDENT), expand=False))
 

@@ -23,6 +23,7 @@ from pipelines.lake.local import LocalStorage
 from pipelines.lake.state import FORMAT, Kept
 from pipelines.lake.storage import LakeBusyError
 from pipelines.simulator import Order, World
+from pipelines.simulator.company import Company
 
 CALLS: Final = 2_100
 DAYS: Final = 30
@@ -76,6 +77,11 @@ class LivingWorld:
         """Its present moment, in UTC."""
         self._catch_up()
         return self._world.now
+
+    @property
+    def company(self) -> Company:
+        """Its agents and numbers."""
+        return self._world.company
 
     @property
     def size(self) -> int:

@@ -14,7 +14,7 @@ Every table and column, with its type, unit and meaning. This page is made from 
 metadata. After a change there, write it again:
 
 ```
-python -m pipelines.dictionary > docs/tables.md
+python -m pipelines.dictionary tables > docs/tables.md
 ```
 """
 

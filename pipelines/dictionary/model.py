@@ -6,8 +6,10 @@ a data library it does not use.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class ColumnType(StrEnum):
@@ -20,6 +22,24 @@ class ColumnType(StrEnum):
     INSTANT = "timestamp (UTC)"
     LOCAL_TIME = "timestamp (local)"
     DATE = "date"
+
+    @property
+    def sql(self) -> str:
+        """The name of the type in DuckDB's SQL."""
+        return _SQL_TYPES[self]
+
+
+_SQL_TYPES: Mapping[ColumnType, str] = MappingProxyType(
+    {
+        ColumnType.TEXT: "VARCHAR",
+        ColumnType.INTEGER: "BIGINT",
+        ColumnType.NUMBER: "DOUBLE",
+        ColumnType.FLAG: "BOOLEAN",
+        ColumnType.INSTANT: "TIMESTAMP WITH TIME ZONE",
+        ColumnType.LOCAL_TIME: "TIMESTAMP",
+        ColumnType.DATE: "DATE",
+    }
+)
 
 
 class Personal(StrEnum):

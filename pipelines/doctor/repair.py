@@ -68,7 +68,8 @@ def _refuse_newer(subject: Subject) -> None:
 
 
 def _set_broken_aside(subject: Subject) -> Iterator[str]:
-    broken = [found.path for found in (subject.lake, subject.landed, subject.journal, subject.manifest) if found.broken]
+    files = (subject.lake, subject.landed, subject.journal, subject.manifest, subject.names)
+    broken = [found.path for found in files if found.broken]
     if not scans_readable(subject):
         broken.append(layout.SCANS)
     moves = {path: f"{path}.broken-{state.now():%Y%m%dT%H%M%SZ}" for path in broken}

@@ -70,7 +70,7 @@ def pii_key_missing(subject: Subject) -> Iterator[Finding]:
 
 def unreadable(subject: Subject) -> Iterator[Finding]:
     """Find files of state that cannot be read, or that a newer program wrote."""
-    for found in (subject.lake, subject.landed, subject.journal, subject.manifest):
+    for found in (subject.lake, subject.landed, subject.journal, subject.manifest, subject.names):
         address = subject.storage.address(found.path)
         if found.broken:
             yield Finding("state_unreadable", f"{address} cannot be read as state of the lake.", None, REPAIR)

@@ -14,6 +14,7 @@ from pipelines.errors import ChorusCallsError
 from pipelines.extract.journal import Journal
 from pipelines.lake import layout, raw, state
 from pipelines.lake.local import LocalStorage
+from pipelines.lake.names import Names
 from pipelines.lake.state import BrokenStateError, Kept, LakeRecord, Landed, Manifest
 from pipelines.lake.storage import StoredFile
 from pipelines.lake.versions import Shaping
@@ -60,6 +61,7 @@ class Subject:
         landed: state/landed.json.
         journal: state/scan.json.
         manifest: manifest.json.
+        names: state/names.json.
         generation: The catalog's; None where there is no catalog to read.
         raw: The files of raw.
     """
@@ -71,6 +73,7 @@ class Subject:
     landed: Found[Landed]
     journal: Found[Journal]
     manifest: Found[Manifest]
+    names: Found[Names]
     generation: int | None
     raw: list[StoredFile]
 
@@ -135,6 +138,7 @@ def look_at(settings: Settings) -> Subject:
         lake=_find(storage, layout.LAKE, LakeRecord),
         journal=_find(storage, layout.SCAN, Journal),
         landed=_find(storage, layout.LANDED, Landed),
+        names=_find(storage, layout.NAMES, Names),
         raw=storage.list("raw"),
     )
 

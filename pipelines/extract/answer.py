@@ -44,6 +44,14 @@ class TryAgainError(Exception):
         self.too_fast = too_fast
 
 
+class FinalAnswerError(ChorusCallsError):
+    """An answer that will stay so; `reason` says what it was."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class TooLargeError(Exception):
     """A body that is larger than allowed; a page with fewer calls may fit."""
 
@@ -80,7 +88,7 @@ def read(response: requests.Response, url: str, max_bytes: int) -> Answer:
 
     Raises:
         KeyRefusedError: It refuses the key.
-        ChorusCallsError: It says something that will stay so.
+        FinalAnswerError: It says something that will stay so.
         TryAgainError: It is none that shows a page, which a later one may be.
         TooLargeError: Its body is too large.
     """
@@ -106,7 +114,7 @@ def _refuse(response: requests.Response, url: str, now: datetime) -> NoReturn:
         raise TryAgainError(reason, wait, too_fast=status == _TOO_FAST)
     said = _STAYING.get(status, "shows no page")
     message = f"The API answered {status}: it {said}. Check CHORUS_API_URL: calls are asked for at {url}."
-    raise ChorusCallsError(message)
+    raise FinalAnswerError(message, f"it answered {status}")
 
 
 def _body(response: requests.Response, max_bytes: int) -> bytes:

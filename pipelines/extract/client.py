@@ -5,6 +5,7 @@ What an answer means for a scan is not known here (`scan.py`), nor what an item 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from urllib.parse import unquote, urlencode
 
 import requests
 from pydantic import SecretStr
-from requests.auth import AuthBase
 
 from pipelines import __version__
 from pipelines.errors import ChorusCallsError
@@ -26,12 +26,12 @@ from pipelines.extract.answer import (
     redirection,
     trouble,
 )
-from pipelines.extract.connections import Connections
+from pipelines.extract.connections import Bearer, Connections
 from pipelines.extract.pacing import NoPageError, Pace, StoppedError, too_long
 from pipelines.extract.redirect import ElsewhereError, followed
 from pipelines.extract.retry import backoff
 
-__all__ = ["LIMIT", "CallsClient", "NoPageError", "Page", "StoppedError"]
+__all__ = ["LIMIT", "CallsClient", "Listed", "NoPageError", "Page", "StoppedError"]
 
 LIMIT = 100
 """The most calls a page may have."""
@@ -45,6 +45,18 @@ _READS = 5
 """The time of a whole request, in times that it may be idle."""
 _MAX_HOPS = 5
 _WITH_KEY = "an address with the key in it"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list of the API by its path, with less patience than usual: in all for a page, and for each answer."""
+
+    path: str
+    trying_seconds: float = math.inf
+    answer_seconds: float = math.inf
+
+
+_CALLS = Listed("calls")
 
 
 @dataclass(frozen=True)
@@ -67,19 +79,8 @@ class Page:
     limit: int = LIMIT
 
 
-class _Bearer(AuthBase):
-    """Puts the key into the request alone: as `auth` it also keeps a netrc file from replacing it."""
-
-    def __init__(self, key: SecretStr) -> None:
-        self._key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
-        return request
-
-
 class CallsClient:
-    """Reads pages of `GET {api_url}/calls`; may be used by many threads at once.
+    """Reads pages of the lists at an API; may be used by many threads at once.
 
     Attributes:
         requests: How many requests were made.
@@ -98,7 +99,7 @@ class CallsClient:
     ) -> None:
         self.requests = 0
         self.retries = 0
-        self._url = f"{api_url.rstrip('/')}/calls"
+        self._url = api_url.rstrip("/")
         self._key = api_key
         self._retry_seconds = retry_seconds
         self._timeout = (min(_CONNECT_SECONDS, read_seconds), read_seconds)
@@ -114,9 +115,9 @@ class CallsClient:
             "Content-Type": "application/json",
             "User-Agent": f"chorus-calls/{__version__}",
         }
-        self._connections = Connections(auth=_Bearer(api_key), headers=headers, stopping=self._stopping)
+        self._connections = Connections(auth=Bearer(api_key), headers=headers, stopping=self._stopping)
 
-    def page(self, offset: int, limit: int = LIMIT) -> Page:
+    def page(self, offset: int, limit: int = LIMIT, listed: Listed = _CALLS) -> Page:
         """Ask for a page until it comes or the time for it, counted from the first failure, is used up.
 
         Where so many calls are larger than CHORUS_MAX_BODY_MB, fewer are asked for.
@@ -128,23 +129,24 @@ class CallsClient:
             ChorusCallsError: Asking again would not help.
         """
         deadline: float | None = None
+        trying_seconds = min(self._retry_seconds, listed.trying_seconds)
         for tries, pause in enumerate(backoff(), start=1):
-            asked_at = self._pace.await_turn()
+            asked_at = self._pace.await_turn(trying_seconds)
             try:
-                page = self._fitting_page(offset, limit)
+                page = self._fitting_page(offset, limit, listed)
             except TryAgainError as failed:
                 failure = failed
             else:
                 self._pace.speed_up()
                 return page
-            deadline = deadline or time.monotonic() + self._retry_seconds
+            deadline = deadline or time.monotonic() + trying_seconds
             left = deadline - time.monotonic()
             self._tell_all(failure, asked_at, min(pause, max(left, 0)))
             if failure.wait is not None and failure.wait > left:
                 raise too_long(failure.wait, f"{failure.reason} and")
             if left <= 0:
                 message = (
-                    f"The API gave no page at offset {offset} ({tries} tries in {self._retry_seconds:g} s): "
+                    f"The API gave no page at offset {offset} ({tries} tries in {trying_seconds:g} s): "
                     f"{failure.reason}. Try again later, or raise CHORUS_RETRY_SECONDS."
                 )
                 raise NoPageError(message, failure.reason)
@@ -171,12 +173,12 @@ class CallsClient:
         if failure.too_fast or failure.wait is not None:
             self._pace.hold(pause if failure.wait is None else failure.wait)
 
-    def _fitting_page(self, offset: int, limit: int) -> Page:
+    def _fitting_page(self, offset: int, limit: int, listed: Listed) -> Page:
         """Ask for a page, for half as many calls each time that they are too large, and for more again later."""
         asked = min(limit, self._fitting)
         while True:
             try:
-                answer = self._ask(offset, asked)
+                answer = self._ask(offset, asked, listed)
             except TooLargeError:
                 if asked <= SMALLEST_LIMIT:
                     message = (
@@ -194,12 +196,13 @@ class CallsClient:
                 self._pace.hold(answer.rest)
             return Page(offset, answer.listing.items, answer.listing.total, answer.date, asked)
 
-    def _ask(self, offset: int, limit: int) -> Answer:
+    def _ask(self, offset: int, limit: int, listed: Listed) -> Answer:
         """Ask once, and where the API sends it on within itself, there."""
         bounds = {"limit": str(limit), "offset": str(offset)}
-        url = f"{self._url}?{urlencode(bounds)}"
+        list_url = f"{self._url}/{listed.path}"
+        url = f"{list_url}?{urlencode(bounds)}"
         for _ in range(_MAX_HOPS + 1):
-            answer = self._request(url)
+            answer = self._request(url, list_url, listed.answer_seconds)
             if isinstance(answer, Answer):
                 return answer
             try:
@@ -213,29 +216,29 @@ class CallsClient:
                 )
                 raise ChorusCallsError(message) from None
             self._pace.await_turn()
-        message = f"The API sends requests in a circle ({_MAX_HOPS} redirects). Check CHORUS_API_URL ({self._url})."
+        message = f"The API sends requests in a circle ({_MAX_HOPS} redirects). Check CHORUS_API_URL ({list_url})."
         raise ChorusCallsError(message)
 
-    def _request(self, url: str) -> Answer | str:
+    def _request(self, url: str, list_url: str, most_seconds: float) -> Answer | str:
         """Make one request; the answer is an address where it is a redirect."""
         with self._lock:
             self.requests += 1
         line = self._connections.line()
         try:
             with (
-                line.within(self._request_seconds),
+                line.within(min(self._request_seconds, most_seconds)),
                 line.session.get(url, timeout=self._timeout, allow_redirects=False, stream=True) as response,
             ):
-                return redirection(response) or read(response, self._url, self._max_mb * 1_000_000)
+                return redirection(response) or read(response, list_url, self._max_mb * 1_000_000)
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError,
                 requests.exceptions.ContentDecodingError) as error:  # fmt: skip
             if self._stopping.is_set():
                 raise StoppedError from None
             if is_certificate(error):
-                message = f"{self._url} has no certificate that this machine trusts. Check CHORUS_API_URL."
+                message = f"{list_url} has no certificate that this machine trusts. Check CHORUS_API_URL."
                 raise ChorusCallsError(message) from None
             raise TryAgainError("its answer came too slowly" if line.late else trouble(error)) from None
         except (requests.RequestException, ValueError) as error:
             # Its text may hold a header, and with it the key.
-            message = f"{self._url} cannot be asked ({type(error).__name__}). Check CHORUS_API_URL and CHORUS_API_KEY."
+            message = f"{list_url} cannot be asked ({type(error).__name__}). Check CHORUS_API_URL and CHORUS_API_KEY."
             raise ChorusCallsError(message) from None

@@ -17,11 +17,24 @@ from functools import partial
 from typing import Any
 
 import requests
+from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 _TICK = 0.25
 """Seconds between two looks at the requests under way."""
+
+
+class Bearer(AuthBase):
+    """Puts the key into the request alone: as `auth` it also keeps a netrc file from replacing it."""
+
+    def __init__(self, key: SecretStr) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """See AuthBase."""
+        request.headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
+        return request
 
 
 class _Session(requests.Session):

@@ -6,6 +6,7 @@ waits here can be stopped at any moment.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -66,15 +67,18 @@ class Pace:
         self._slowness = 0.0
         self._slowed_at = 0.0
 
-    def await_turn(self) -> float:
+    def await_turn(self, patience: float = math.inf) -> float:
         """Wait until the next request may be made, and return the moment by the clock.
+
+        Args:
+            patience: The longest wait in seconds that the API may ask for, where that is less than usual.
 
         Raises:
             StoppedError: The wait was stopped.
             NoPageError: The API asked for a longer wait than there is patience.
         """
         with self._gate:  # one thread waits for the turn, the others behind it
-            while (left := self._left()) > 0:
+            while (left := self._left(min(patience, self._patience))) > 0:
                 self.wait(left)
             self.wait(0)
             with self._lock:
@@ -114,12 +118,12 @@ class Pace:
             slowness = self._slowness * _RECOVERY
             self._slowness = slowness if slowness >= _FIRST_SLOWNESS / 2 else 0.0
 
-    def _left(self) -> float:
+    def _left(self, patience: float) -> float:
         with self._lock:
             now = self._clock()
             held = self._held_until - now
             turn = self._next - now
-        if held > self._patience + min(held * _JITTER_SHARE, _MOST_JITTER):
+        if held > patience + min(held * _JITTER_SHARE, _MOST_JITTER):
             raise too_long(held)
         return max(held, turn)
 

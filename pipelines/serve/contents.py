@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 from pipelines.dictionary import CORE_TABLES, MARTS, TABLES, Column, Table
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.lake import layout, state
+from pipelines.lake.names import names_digest, shown_names
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
 from pipelines.serve import ddl
 from pipelines.serve.carried import Carried, signature
+from pipelines.serve.dimensions import DIMENSIONS, NAMES, dimension_query, names_relation
 from pipelines.serve.facts import landed_states, newest_call
 from pipelines.serve.freshness import ensure_scans_readable, freshness_query
 from pipelines.serve.helpers import COLUMNS_TABLE, DAYS, DIM_DATE, FRESHNESS, LAKE, TABLES_TABLE
@@ -73,6 +75,7 @@ class Contents:
         self._currency = currency
         self._marts_only = marts_only
         self._carried = carried or Carried({}, frozenset())
+        self._names = shown_names(storage)
         self._folders = {
             day: storage.address(layout.version_folder(day, published.version))
             for day, published in manifest.days.items()
@@ -86,8 +89,10 @@ class Contents:
         _insert(connection, DAYS, days)
         lacking = {table for day in days for table in (day["lacking"] or "").split(", ")}
         relations = [*self._lake_relations(lacking), *self._helper_relations()]
+        connection.register(NAMES, names_relation(self._names))
         for relation in relations:
             _create(connection, relation)
+        connection.unregister(NAMES)
         for macro in MACROS:
             if not (self._marts_only and macro.reads_calls):
                 for statement in macro.statements():
@@ -122,6 +127,8 @@ class Contents:
 
     def _helper_relations(self) -> Iterator[_Relation]:
         yield _Relation("helper", DIM_DATE, DIM_DATE.columns, _CALENDAR)
+        for column, table in DIMENSIONS.items():
+            yield _Relation("helper", table, table.columns, dimension_query(table, column))
         query = freshness_query(self._storage)
         yield _Relation("helper", FRESHNESS, FRESHNESS.columns, query, is_view=not self._marts_only)
 
@@ -150,6 +157,7 @@ class Contents:
             "made_at": state.now(),
             "currency": self._currency or None,
             "newest_call_at": newest_call(self._storage, self._manifest),
+            "names": names_digest(self._names),
             "signature": None if self._marts_only else signature(self._storage.address(), self._currency),
         }
 

@@ -13,9 +13,10 @@ from pipelines.serve.query import answer
 
 _LINES: Final = "FROM transcript($1) ORDER BY position"
 _CALLS: Final = """
-SELECT calls.call_id, calls.call_date, calls.agent_id, calls.direction, calls.customer_number, calls.started_at,
+SELECT calls.call_id, calls.call_date, calls.agent_id, agents.name, calls.direction, calls.customer_number, calls.started_at,
     calls.outcome, calls.duration_seconds, calls.cost, calls.message_count, calls.summary, calls.deleted_at
 FROM calls
+LEFT JOIN agents ON agents.id = calls.agent_id
 """
 _CALL: Final = f"{_CALLS} WHERE calls.call_id = $1 ORDER BY calls.call_date DESC LIMIT 1"
 _CALL_NEAR: Final = _CALL.replace("ORDER", "AND calls.call_date BETWEEN $2 - 1 AND $2 ORDER")
@@ -28,6 +29,7 @@ class Call:
     call_id: str
     call_date: date | None = None
     agent_id: str | None = None
+    agent_name: str | None = None
     direction: str | None = None
     customer_number: str | None = None
     started_at: datetime | None = None

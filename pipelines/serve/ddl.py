@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from pipelines.dictionary import Column, ColumnType, Table
+from pipelines.dictionary import Column, Table
 from pipelines.dictionary.comments import column_comment, table_comment
-
-_SQL_TYPES: Mapping[ColumnType, str] = MappingProxyType(
-    {
-        ColumnType.TEXT: "VARCHAR",
-        ColumnType.INTEGER: "BIGINT",
-        ColumnType.NUMBER: "DOUBLE",
-        ColumnType.FLAG: "BOOLEAN",
-        ColumnType.INSTANT: "TIMESTAMP WITH TIME ZONE",
-        ColumnType.LOCAL_TIME: "TIMESTAMP",
-        ColumnType.DATE: "DATE",
-    }
-)
-
 
 _NO_PATTERN = MappingProxyType({ord(character): f"[{character}]" for character in "*?["})
 
@@ -47,12 +34,12 @@ def names(columns: Sequence[Column]) -> str:
 
 def create_table(table: str, columns: Sequence[Column]) -> str:
     """Return the statement that makes an empty table."""
-    return f"CREATE TABLE {name(table)} ({', '.join(f'{name(c.name)} {_SQL_TYPES[c.type]}' for c in columns)})"
+    return f"CREATE TABLE {name(table)} ({', '.join(f'{name(c.name)} {c.type.sql}' for c in columns)})"
 
 
 def no_rows(columns: Sequence[Column]) -> str:
     """Return a query that has these columns and types, and no row."""
-    return f"SELECT {', '.join(f'CAST(NULL AS {_SQL_TYPES[c.type]}) AS {name(c.name)}' for c in columns)} WHERE false"
+    return f"SELECT {', '.join(f'CAST(NULL AS {c.type.sql}) AS {name(c.name)}' for c in columns)} WHERE false"
 
 
 def rows_of(table: Table, files: Sequence[str], *, alike: bool = True) -> str:

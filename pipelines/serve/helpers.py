@@ -48,6 +48,7 @@ LAKE: Final = Table(
         Column("made_at", _INSTANT, "When this file was made."),
         Column("currency", _TEXT, "Label of the currency, as set; null where none is."),
         Column("newest_call_at", _INSTANT, "When the newest published call was created; else, when it started."),
+        Column("names", _TEXT, "Hash of the names of agents and phone numbers that it shows; empty where it has none."),
         Column("signature", _TEXT, "Hash of program, dictionary, place and currency; null in a file handed out."),
     ),
 )

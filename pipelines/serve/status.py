@@ -11,7 +11,10 @@ import pyarrow.parquet as pq
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
+from pipelines.lake.erased import load_erasures
 from pipelines.lake.identity import lake_shaping
+from pipelines.lake.names import shown_names
+from pipelines.lake.retention import retention_floor
 from pipelines.lake.state import Landed, LandedFile, Manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Shaping, fingerprint, read_audit, shaping_digest, stale_days
@@ -33,6 +36,7 @@ class LakeStatus:
 
     Attributes:
         landed: Days of which calls or rejected items have landed.
+        retention_floor: First day that is kept; None where no day was ever pruned.
         landed_versions: Versions of calls that landed; a call that changed has several.
         rejected_items: Items that could not be placed.
         newest_landed_at: When something landed last.
@@ -44,13 +48,16 @@ class LakeStatus:
         under_old_settings: Published days that were built with other settings than the lake's, which are stale.
         refused: Those of them that were built and did not pass, with the names of the checks.
         newest_call_at: When the newest published call was created; else, when it started.
+        names: How many names are known of agents and phone numbers.
         last_scan: The last scan as recorded; None before the first.
         last_full_scan: The last full scan as recorded; None before the first.
+        erasure_pending: Whether an erasure is listed and not done.
         raw_bytes: Size of the raw files that count.
         table_bytes: Size of the published files.
     """
 
     landed: Span
+    retention_floor: date | None
     landed_versions: int
     rejected_items: int
     newest_landed_at: datetime | None
@@ -62,8 +69,10 @@ class LakeStatus:
     under_old_settings: int
     refused: dict[date, list[str]]
     newest_call_at: datetime | None
+    names: dict[str, int]
     last_scan: dict[str, Any] | None
     last_full_scan: dict[str, Any] | None
+    erasure_pending: bool
     raw_bytes: int
     table_bytes: int
 
@@ -79,6 +88,7 @@ def lake_status(storage: Storage) -> LakeStatus:
     scans = _scans(storage)
     return LakeStatus(
         landed=_span(landed.days),
+        retention_floor=retention_floor(storage),
         landed_versions=_rows(calls),
         rejected_items=_rows(rejected),
         newest_landed_at=landed.newest_landed_at,
@@ -90,8 +100,10 @@ def lake_status(storage: Storage) -> LakeStatus:
         under_old_settings=_under_old_settings(manifest, shaping) if shaping else 0,
         refused=_refused(storage, landed, shaping, stale) if shaping else {},
         newest_call_at=newest_call(storage, manifest),
+        names={kind: len(names) for kind, names in shown_names(storage).items()},
         last_scan=next(iter(scans), None),
         last_full_scan=next((scan for scan in scans if scan["mode"] == "full"), None),
+        erasure_pending=load_erasures(storage).pending is not None,
         raw_bytes=sum(file.bytes for file in calls + rejected),
         table_bytes=sum(sum(day.bytes.values()) for day in manifest.days.values()),
     )

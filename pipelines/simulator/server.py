@@ -1,21 +1,25 @@
-"""The simulated Chorus API over real HTTP on loopback: the documented endpoint, its key check and its errors."""
+"""The simulated Chorus API over real HTTP on loopback: the documented endpoints, their key check and their errors."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from pipelines.simulator.directory import Staffed, directory
 from pipelines.simulator.listing import ChangingListing, Listing, Order, fixed_listing
 from pipelines.simulator.messages import Exchange, Middleware, Request, Respond, Response, error, page, page_bounds
 from pipelines.simulator.wire import Server, serving
 
-ENDPOINT = "/v1/calls"
+ROOT = "/v1/"
+CALLS = "calls"
 DEFAULT_KEY = "sk_simulated"
 _log = logging.getLogger(__name__)
 
@@ -24,9 +28,12 @@ class SimulatedApi:
     """A running API; a context manager that serves from `with` on, or from `start()` until `stop()`.
 
     Attributes:
-        requests: What was asked of the endpoint so far, in order of arrival, and the status of each answer.
-        faults: What stands between a request and its answer, outermost first. May be changed while serving; any
-            callable `(request, respond) -> Response` will do, and answering without `respond` replaces the answer.
+        requests: What was asked of the calls so far, in order of arrival, and the status of each answer.
+        faults: What stands between a request for calls and its answer, outermost first. May be changed while serving;
+            any callable `(request, respond) -> Response` will do, and answering without `respond` replaces the answer.
+        directory: The items of the lists of agents and phone numbers, by their paths. May be changed while serving.
+        directory_requests: What was asked of these.
+        directory_faults: What stands before these.
         order: How calls are listed. May be changed while serving.
         key: The key that is let in. May be changed while serving, as when keys are rotated.
         stopping: Set once the server stops.
@@ -61,10 +68,13 @@ class SimulatedApi:
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._asked = 0
+        self._asked: Counter[str] = Counter()
         self.order = order
         self.faults: list[Middleware] = list(faults)
         self.requests: list[Exchange] = []
+        self.directory = directory(self._listing.company if isinstance(self._listing, Staffed) else None)
+        self.directory_requests: list[Exchange] = []
+        self.directory_faults: list[Middleware] = []
         self.stopping = threading.Event()
 
     @property
@@ -114,11 +124,13 @@ class SimulatedApi:
             headers: The request's headers, names in lower case.
         """
         url = urlsplit(target)
-        if url.path.rstrip("/") != ENDPOINT:
+        path = url.path.rstrip("/").removeprefix(ROOT)
+        if not url.path.startswith(ROOT) or path not in {CALLS, *self.directory}:
             return error(404, "Not found")
+        exchanges = self.requests if path == CALLS else self.directory_requests
         with self._lock:
-            self._asked += 1
-            number = self._asked
+            self._asked[path] += 1
+            number = self._asked[path]
         limit, offset, details = page_bounds(parse_qs(url.query, keep_blank_values=True))
         known = {name: value for name, value in headers.items() if name != "authorization"}
         if headers.get("authorization") != f"Bearer {self.key}":
@@ -128,15 +140,15 @@ class SimulatedApi:
         else:
             changing = self._listing if isinstance(self._listing, ChangingListing) else None
             request = Request(number, target, limit, offset, known, self.stopping, listing=changing)
-            response = self._through_faults(request)
+            response = self._through_faults(request, path)
         with self._lock:
-            self.requests.append(Exchange(number, target, limit, offset, response.status, known))
+            exchanges.append(Exchange(number, target, limit, offset, response.status, known))
         _log.info("GET %s %d", target, response.status)
         return response
 
-    def _through_faults(self, request: Request) -> Response:
-        respond: Respond = self._page
-        for fault in reversed(list(self.faults)):
+    def _through_faults(self, request: Request, path: str) -> Response:
+        respond: Respond = self._page if path == CALLS else partial(self._directory_page, path)
+        for fault in reversed(list(self.faults if path == CALLS else self.directory_faults)):
             respond = _behind(fault, respond)
         return respond(request)
 
@@ -144,6 +156,11 @@ class SimulatedApi:
         order = request.order or Order(self.order)
         items, total = self._listing.page(order, request.offset, request.limit, draw=request.number)
         return page(items, total=total, limit=request.limit, offset=request.offset)
+
+    def _directory_page(self, path: str, request: Request) -> Response:
+        items = self.directory[path]
+        shown = items[request.offset : request.offset + request.limit]
+        return page(shown, total=len(items), limit=request.limit, offset=request.offset)
 
     def date(self) -> str:
         """The Date header."""

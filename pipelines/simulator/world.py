@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from pipelines.instants import parse_instant
-from pipelines.simulator.company import founded
+from pipelines.simulator.company import Company, founded
 from pipelines.simulator.conversation import Conversations, Improvised
 from pipelines.simulator.fate import Storyteller
 from pipelines.simulator.listing import Order, encoded, ordered
@@ -77,6 +77,11 @@ class World:
     def now(self) -> datetime:
         """The world's present moment, in UTC."""
         return self._now().astimezone(UTC) + self._ahead
+
+    @property
+    def company(self) -> Company:
+        """Whose calls these are."""
+        return self._company
 
     def advance(self, **duration: float) -> datetime:
         """Move the clock on, as in `advance(hours=6)`; returns the new present moment."""

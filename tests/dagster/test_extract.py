@@ -10,7 +10,9 @@ import pytest
 
 from pipelines.lake import state
 from pipelines.orchestration.local_runs import run_extract, run_job
+from pipelines.serve.catalog import open_catalog
 from pipelines.simulator.faults import parse_faults
+from pipelines.simulator.messages import error
 from tests.support.dagster_runs import materialized, run_stale_days, staleness, step_failures
 from tests.support.simulated import KEY, simulated_api, small_world
 
@@ -155,3 +157,22 @@ def test_the_key_is_in_no_event_log_or_file(api, tmp_path, capfd, caplog):
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 20
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+
+
+def test_names_are_shown_and_never_fail_a_run(api, instance, workspace, caplog):
+    caplog.set_level("DEBUG")
+    assert run_extract(instance).success
+    assert all(build.success for build in run_stale_days(instance))
+    listed = [json.loads(item) for item in api.directory["agents"]]
+    renamed = {agent["id"]: f"{agent['name']} again" for agent in listed}
+    api.directory["agents"] = [json.dumps({**agent, "name": renamed[agent["id"]]}).encode() for agent in listed]
+    assert run_extract(instance).success  # which changes no day
+    with open_catalog(workspace.settings.catalog_path) as catalog:
+        assert dict(catalog.execute("SELECT id, name FROM agents").fetchall()) == renamed
+    api.directory_faults.append(lambda *_: error(403, "no"))
+    assert run_extract(instance).success
+    events = str([entry for run in instance.get_runs() for entry in instance.all_logs(run.run_id)])
+    assert events.count("Names could not be read of agents and phone numbers (the API refused the key") == 1
+    for agent in listed:
+        assert agent["postCallWebhookSecret"] not in events + caplog.text
+        assert agent["systemPrompt"] not in events + caplog.text

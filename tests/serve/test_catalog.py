@@ -15,7 +15,7 @@ from tests.support.small_lake import SmallLake
 
 MONDAY = date(2026, 1, 5)
 TUESDAY = date(2026, 1, 6)
-HELPERS = {"dim_date", "data_freshness", "_tables", "_columns", "_lake", "_days"}
+HELPERS = {"dim_date", "agents", "phone_numbers", "data_freshness", "_tables", "_columns", "_lake", "_days"}
 
 
 @pytest.fixture

@@ -164,7 +164,17 @@ def test_a_catalog_to_hand_out_stands_alone_and_holds_no_text_of_calls(lake, tmp
     catalog.make_marts_only(lake.manifest, target)
     shutil.rmtree(lake.storage.address())
     names = {name for (name,) in ask(target, "SELECT table_name FROM duckdb_tables()")}
-    assert names == {*MARTS, "dim_date", "data_freshness", "_tables", "_columns", "_lake", "_days"}
+    assert names == {
+        *MARTS,
+        "dim_date",
+        "agents",
+        "phone_numbers",
+        "data_freshness",
+        "_tables",
+        "_columns",
+        "_lake",
+        "_days",
+    }
     assert ask(target, "SELECT count(*) FROM duckdb_views() WHERE NOT internal") == [(0,)]
     content = [Personal.FREE_TEXT, Personal.DIRECT, Personal.RECORDING]
     assert ask(target, f"SELECT * FROM _columns WHERE personal IN {tuple(map(str, content))}") == []

@@ -80,7 +80,7 @@ def test_wrong_bounds_are_refused_with_the_documented_envelope(query, fields):
 
 def test_other_paths_and_methods_are_refused():
     with simulated_api() as api:
-        assert requests.get(f"{api.url}/agents", headers=WITH_KEY, timeout=10).status_code == 404
+        assert requests.get(f"{api.url}/tools", headers=WITH_KEY, timeout=10).status_code == 404
         assert requests.post(f"{api.url}/calls", headers=WITH_KEY, json={}, timeout=10).status_code == 405
         assert get(api).status_code == 200
 
@@ -188,3 +188,31 @@ def test_it_stops_though_a_client_keeps_its_connection():
 def test_asking_for_the_address_of_a_server_that_does_not_run_says_so():
     with pytest.raises(RuntimeError, match="not running"):
         _ = SimulatedApi(small_world()).url
+
+
+def test_agents_and_phone_numbers_are_listed_by_pages_and_with_secrets():
+    """So that tests can look for what must not be kept."""
+    with simulated_api() as api:
+        calls = get(api, "?limit=100").json()["data"]
+        asked = {path: requests.get(f"{api.url}/{path}", headers=WITH_KEY, timeout=10).json() for path in api.directory}
+        one = requests.get(f"{api.url}/agents?limit=2&offset=1", headers=WITH_KEY, timeout=10).json()
+        refused = requests.get(f"{api.url}/agents", timeout=10).status_code
+    agents, numbers = asked["agents"]["data"], asked["phone-numbers"]["data"]
+    assert {call["agentId"] for call in calls} <= {agent["id"] for agent in agents}
+    assert {call["phoneNumberId"] for call in calls} <= {number["id"] for number in numbers}
+    assert {agent["name"] for agent in agents} >= {"Nora", "Lucía"}
+    assert all(agent["systemPrompt"] and agent["postCallWebhookSecret"] for agent in agents)
+    assert all(number["name"] and number["number"].startswith("+1555010") for number in numbers)
+    assert one == {"data": agents[1:3], "pagination": {"total": len(agents), "limit": 2, "offset": 1}}
+    assert refused == 401
+
+
+def test_what_is_asked_of_the_other_lists_and_their_faults_stand_apart_from_the_calls():
+    with simulated_api(items=[]) as api:
+        api.directory["agents"].append(b'{"id":"a"}')
+        api.directory_faults.append(lambda request, _: Response(418, str(request.number).encode()))
+        answers = [requests.get(f"{api.url}/agents", headers=WITH_KEY, timeout=10) for _ in range(2)]
+        assert get(api).status_code == 200
+    assert [(answer.status_code, answer.text) for answer in answers] == [(418, "1"), (418, "2")]
+    assert [seen.path for seen in api.requests] == ["/v1/calls"]
+    assert [(seen.path, seen.status) for seen in api.directory_requests] == [("/v1/agents", 418)] * 2

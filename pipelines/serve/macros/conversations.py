@@ -109,7 +109,7 @@ _CUT: Final = f"replace(substring({_MARKED}, hits.place, {PASSAGE}), chr(1), '')
 
 # The words are known when the search is planned: conditions on words that are not there are gone when it begins.
 _SEARCH: Final = f"""
-SELECT hits.call_id, hits.call_date, agents.agent_id, hits.leg_id, hits.turn_index, hits.speaker,
+SELECT hits.call_id, hits.call_date, whole.agent_id, hits.leg_id, hits.turn_index, hits.speaker,
     CASE WHEN hits.place > 1 THEN '…' ELSE '' END || regexp_replace({_CUT}, '{_SPACES}', ' ', 'g')
         || CASE WHEN length(hits.folded) >= hits.place + {PASSAGE} THEN '…' ELSE '' END AS passage
 FROM (
@@ -120,8 +120,8 @@ FROM (
     SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     WHERE {_TOO_MANY} AND CASE WHEN {_TOO_MANY} THEN {_REFUSAL} ELSE false END
 ) AS hits
-LEFT JOIN calls AS agents
-    ON agents.call_id = hits.call_id AND agents.call_date BETWEEN hits.call_date - 1 AND hits.call_date
+LEFT JOIN calls AS whole
+    ON whole.call_id = hits.call_id AND whole.call_date BETWEEN hits.call_date - 1 AND hits.call_date
 ORDER BY hits.call_date DESC, hits.call_id, hits.leg_id NULLS FIRST, hits.turn_index
 """  # noqa: S608 - own names
 

@@ -1,0 +1,200 @@
+"""Names are read where the API tells them; whatever it does instead costs names alone, and none that were known."""
+
+from __future__ import annotations
+
+import errno
+import json
+from dataclasses import replace
+from types import MappingProxyType
+
+import pytest
+
+from pipelines.extract import names as reading
+from pipelines.lake import layout, state
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.storage import SwapConflictError
+from pipelines.simulator import Response, SimulatedApi
+from pipelines.simulator.messages import error
+from tests.support.extraction import client_of
+from tests.support.named import SECRET, catalog_of, dimension, item, known, refreshed
+from tests.support.simulated import KEY, simulated_api
+
+HTML = Response(200, b"<html>Just a moment...</html>", {"Content-Type": "text/html"})
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch):
+    monkeypatch.setattr("pipelines.extract.retry._FIRST_WAIT", 0.01)
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return LocalStorage(tmp_path / "lake")
+
+
+@pytest.fixture
+def api():
+    with simulated_api(items=[]) as running:
+        running.directory["agents"] = [item("a1", "Nora"), item("a2", "Ethan")]
+        running.directory["phone-numbers"] = [item("p1", "Main", number="+15550100100")]
+        yield running
+
+
+def answer_always(api: SimulatedApi, answer: Response) -> None:
+    api.directory_faults[:] = [lambda _request, _respond: answer]
+
+
+def test_names_are_kept_and_shown_and_nothing_else_of_an_agent(storage, api, caplog):
+    caplog.set_level("DEBUG")
+    report = refreshed(storage, api)
+    assert known(storage) == ({"a1": "Nora", "a2": "Ethan"}, {"p1": "Main"})
+    assert dimension(catalog_of(storage)) == [("a1", "Nora", None, None), ("a2", "Ethan", None, None)]
+    assert dimension(catalog_of(storage), "phone_numbers") == [("p1", "Main", None, None)]
+    assert (report.known, report.sentences) == ({"agents": 2, "phone_numbers": 1}, [])
+    files = [file for file in storage.root.rglob("*") if file.is_file()]
+    assert storage.root / layout.NAMES in files
+    assert [file for file in files if SECRET.encode() in file.read_bytes()] == []
+    assert SECRET not in caplog.text
+    assert KEY not in caplog.text
+
+
+def test_the_lists_are_asked_for_with_the_key_and_beside_the_calls(storage, api):
+    refreshed(storage, api)
+    asked = [(seen.path, seen.status) for seen in api.directory_requests]
+    assert asked == [("/v1/agents?limit=100&offset=0", 200), ("/v1/phone-numbers?limit=100&offset=0", 200)]
+    assert api.requests == []
+
+
+def test_where_nothing_changed_no_file_is_touched(storage, api):
+    refreshed(storage, api)
+    before = {path: path.stat().st_mtime_ns for path in storage.root.rglob("*") if "locks" not in path.parts}
+    refreshed(storage, api)
+    assert {path: path.stat().st_mtime_ns for path in storage.root.rglob("*") if "locks" not in path.parts} == before
+
+
+def test_an_agent_is_renamed_and_one_that_is_listed_no_more_keeps_its_name(storage, api):
+    refreshed(storage, api)
+    api.directory["agents"] = [item("a1", "Nora Two"), item("a3", "Sam")]
+    refreshed(storage, api)
+    shown = {row[0]: row[1] for row in dimension(catalog_of(storage))}
+    assert shown == known(storage)[0] == {"a1": "Nora Two", "a2": "Ethan", "a3": "Sam"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (error(404, "no"), "it answered 404"),
+        (error(500, "no"), "it answered 500"),
+        (error(401, "no"), "refused the key"),
+        (error(403, "no"), "refused the key"),
+        (error(429, "no").with_headers(Retry_After="3600"), "asked to wait 3600 s"),
+        (HTML, "it answered with"),
+        (Response(200, b""), "nothing"),
+        (Response(200, b'{"agents": []}'), "without 'data'"),
+        (Response(200, b"", silent=True), "it could not be reached"),
+        (Response(200, b'{"data":[]}', sent_bytes=3), "broke"),
+        (Response(302, b"", {"Location": "http://127.0.0.1:1/v1/agents"}), "sends requests on to http://127.0.0.1:1"),
+        (Response(302, b"", {"Location": "/v1/agents"}), "in a circle"),
+    ],
+    ids=["404", "500", "401", "403", "429", "html", "empty", "other", "silent", "cut", "elsewhere", "circle"],
+)
+def test_an_api_that_does_not_answer_costs_no_name_that_was_known(storage, api, answer, said):
+    refreshed(storage, api)
+    before = (storage.root / layout.NAMES).read_bytes()
+    answer_always(api, answer)
+    report = refreshed(storage, api)
+    assert (storage.root / layout.NAMES).read_bytes() == before
+    assert len(dimension(catalog_of(storage))) == report.known["agents"] == 2
+    [note] = report.sentences
+    assert note.startswith("Names could not be read of agents")
+    assert said in note
+    assert note.endswith("; where none is known, ids are shown.")
+
+
+def test_an_address_with_the_key_in_it_is_not_repeated(storage, api):
+    answer_always(api, Response(302, b"", {"Location": f"http://{KEY}.example/v1/agents"}))
+    assert KEY not in str(refreshed(storage, api))
+
+
+def test_one_list_that_is_missing_does_not_keep_the_other_back(storage, api):
+    api.directory_faults[:] = [lambda seen, respond: error(404, "no") if "agents" in seen.path else respond(seen)]
+    report = refreshed(storage, api)
+    assert known(storage) == ({}, {"p1": "Main"})
+    assert report.notes == ["Names could not be read of agents (it answered 404); where none is known, ids are shown."]
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.02])
+def test_an_answer_that_takes_too_long_is_given_up(storage, api, monkeypatch, pause):
+    """Whether nothing comes, or a byte now and then."""
+    hasty = {kind: replace(one, answer_seconds=0.3) for kind, one in reading._LISTS.items()}
+    monkeypatch.setattr(reading, "_LISTS", MappingProxyType(hasty))
+
+    def slow(request, respond):
+        if not pause:
+            request.stopping.wait(20)
+        return replace(respond(request), pause=pause)
+
+    api.directory["agents"] = [item(f"a{number}", "Nora", more="x" * 1_000) for number in range(3)]
+    api.directory_faults.append(lambda seen, respond: slow(seen, respond) if "agents" in seen.path else respond(seen))
+    report = refreshed(storage, api)
+    assert "in time" in report.notes[0] or "too slowly" in report.notes[0]
+    assert known(storage) == ({}, {"p1": "Main"})
+
+
+def test_all_reading_together_has_an_end(storage, api, monkeypatch):
+    monkeypatch.setattr(reading, "_ALL_SECONDS", -1.0)
+    report = refreshed(storage, api)
+    assert "answers too slowly" in report.notes[0]
+    assert api.directory_requests == []
+
+
+def test_an_api_that_wants_no_more_requests_is_asked_no_more(storage, api):
+    """The pace of the calls goes on: what their last answer asked for is kept."""
+    rest = {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "60"}
+    api.faults.append(lambda seen, respond: respond(seen).with_headers(**rest))
+    with client_of(api.url, retry_seconds=120) as client:  # so long the calls would wait
+        client.page(0)
+        report = reading.refresh_names(storage, client, catalog_of(storage), reading.timedelta(0))
+    assert "asked to wait" in report.notes[0]
+    assert api.directory_requests == []
+
+
+def spoil(storage: LocalStorage, text: str) -> None:
+    with storage.create(layout.NAMES) as stream:
+        stream.write(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"), [('{"format": ', "doctor --repair"), ('{"format": 99, "agents": 3}', "Upgrade chorus-calls")]
+)
+def test_names_that_cannot_be_read_stay_as_they_are_and_are_told_of(storage, api, text, remedy):
+    spoil(storage, text)
+    report = refreshed(storage, api)
+    [warning] = report.warnings
+    assert remedy in warning
+    assert layout.NAMES in warning
+    assert storage.read(layout.NAMES) == text.encode()
+    assert known(storage) == ({}, {})
+    catalog_of(storage).make_anew(state.Manifest())
+    assert dimension(catalog_of(storage)) == []
+
+
+def test_another_sync_that_kept_names_meanwhile_loses_none(storage, api, monkeypatch):
+    commit = state.commit
+
+    def overtaken(*_):
+        monkeypatch.setattr(state, "commit", commit)
+        spoil(storage, json.dumps({"format": 1, "agents": {"of_api": {"a9": "Other"}}}))
+        raise SwapConflictError
+
+    monkeypatch.setattr(state, "commit", overtaken)
+    refreshed(storage, api)
+    assert known(storage)[0] == {"a1": "Nora", "a2": "Ethan", "a9": "Other"}
+
+
+def test_a_full_disk_costs_a_warning(storage, api, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(state, "commit", full)
+    assert "No space left" in refreshed(storage, api).warnings[0]

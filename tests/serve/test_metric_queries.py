@@ -1,0 +1,106 @@
+"""The query of each metric of the catalogue gives the figures that plain Python works out from the rows themselves."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from pipelines.build.days import build_days
+from pipelines.dictionary import RATIOS
+from pipelines.dictionary.metrics import METRICS
+from pipelines.lake import state
+from pipelines.serve.catalog import open_catalog
+from tests.support import caller_figures as caller
+from tests.support import metric_figures as figure
+from tests.support.lakes import land, place, workspace
+from tests.support.measures import column as column_of
+from tests.support.measures import counted, over, total
+
+BY_DIRECTION = {"connect_rate"}
+LEG_METRICS = {"transfer_success_rate", "average_leg_seconds"}
+
+
+def of_ratio(name):
+    if name in LEG_METRICS:
+        return figure.leg_ratio(name)
+    return figure.call_ratio(name, "direction" if name in BY_DIRECTION else "agent_id")
+
+
+EXPECTED = {
+    **{name: of_ratio(name) for name, metric in METRICS.items() if metric.ratio is not None},
+    "calls": lambda calls, _legs: figure.figures(counted(calls), [figure.month, "direction"], calls=len),
+    "outcome_shares": figure.outcome_shares,
+    "ended_reasons": figure.ended_reasons,
+    "cost": figure.costs,
+    "cost_trend": figure.cost_trend,
+    "bill": lambda calls, _legs: figure.bill(calls, figure.month),
+    "bill_by_local_day": lambda calls, _legs: figure.bill(calls, figure.local_day),
+    "talk_minutes": lambda calls, _legs: figure.figures(
+        counted(calls),
+        [figure.week, "agent_id"],
+        talk_minutes=lambda rows: over(total(filter(figure.connected, rows), column_of("duration_seconds")), 60),
+    ),
+    "duration_percentiles": figure.percentiles,
+    "duration_buckets": figure.buckets,
+    "funnel": figure.funnel,
+    "repeat_caller_rate": lambda calls, _legs: caller.repeat_callers(calls),
+    "unique_callers": caller.callers,
+    "volume_by_hour": caller.hours,
+    "peak_concurrency": caller.hourly_peaks,
+    "concurrency_peaks": caller.peaks,
+}
+
+
+def assert_same(found, expected):
+    [figures, *_] = expected.values()
+    shown = {tuple(value for name, value in row.items() if name not in figures): row for row in found}
+    assert len(shown) == len(found)
+    assert shown.keys() == expected.keys()
+    for key, values in expected.items():
+        for name, value in values.items():
+            assert (shown[key][name] is None) == (value is None), (key, name)
+            if value is not None:
+                assert math.isclose(shown[key][name], value, rel_tol=1e-9, abs_tol=1e-12), (key, name)
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if name != "extraction_fill_rate"])
+def test_the_query_of_a_metric_gives_the_figures_of_the_rows(measured, name):
+    assert_same(measured.ask(METRICS[name].sql), EXPECTED[name](measured.calls, measured.legs))
+
+
+def test_the_query_of_the_fill_rate_gives_the_figures_of_the_rows(measured):
+    expected = caller.fill_rates(measured.calls, measured.attributes)
+    assert_same(measured.ask(METRICS["extraction_fill_rate"].sql), expected)
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_a_metric_names_columns_of_its_source(measured, metric):
+    measured.ask(f"SELECT {', '.join([*metric.numerator, *metric.denominator])} FROM {metric.source} LIMIT 1")
+
+
+def test_every_ratio_of_the_marts_is_a_metric():
+    assert {name for name in RATIOS if METRICS[name].ratio == RATIOS[name]} == set(RATIOS)
+
+
+@pytest.fixture(scope="module")
+def scanty(tmp_path_factory) -> dict[str, Path]:
+    """Catalogs of a lake without a call, and of one day on which the only call reached nobody."""
+    none, one = (workspace(tmp_path_factory.mktemp(name)) for name in ("none", "one"))
+    none.catalog.make(state.Manifest())
+    silent = {"id": "a", "createdAt": "2026-03-02T10:00:00Z", "status": "no-answer", "durationSeconds": 0}
+    days = place([json.dumps(silent)])
+    land(one, days)
+    build_days(one, list(days))
+    return {"none": none.catalog.path, "one": one.catalog.path}
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_a_metric_of_next_to_nothing_is_null_or_nothing_and_never_no_number(scanty, metric):
+    with open_catalog(scanty["none"]) as catalog:
+        assert catalog.execute(metric.sql).fetchall() == []
+    with open_catalog(scanty["one"]) as catalog:
+        values = [value for row in catalog.execute(metric.sql).fetchall() for value in row]
+    assert all(math.isfinite(value) for value in values if isinstance(value, float))

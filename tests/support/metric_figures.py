@@ -1,0 +1,195 @@
+"""The figures of the catalogue of metrics, worked out from the rows of calls and legs in plain Python."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tests.support.measured_lake import TIMEZONE
+from tests.support.measures import (
+    CALL_RATIOS,
+    LEG_RATIOS,
+    Part,
+    Row,
+    column,
+    connected,
+    counted,
+    counted_legs,
+    groups,
+    has,
+    is_,
+    over,
+    over_now,
+    period_start,
+    ratio,
+    timed,
+    total,
+    where,
+)
+
+Figures = dict[tuple[Any, ...], dict[str, float | None]]
+"""Figures by the columns that they are of."""
+
+_OUTCOMES = ("completed", "failed", "no_answer", "busy", "voicemail", "canceled")
+_BOUNDS = (-math.inf, 10, 30, 60, 120, 300, 600, 1800, math.inf)
+
+
+def month(row: Row) -> date:
+    return period_start(row["call_date"], "month")
+
+
+def week(row: Row) -> date:
+    return period_start(row["call_date"], "week")
+
+
+def moment(call: Row) -> datetime:
+    return call["created_at"] or call["started_at"]
+
+
+def figures(
+    rows: Iterable[Row], by: Iterable[Callable[[Row], Any] | str], **parts: Callable[[list[Row]], Any]
+) -> Figures:
+    """Work figures out by group; a column's name stands for its value."""
+    keys = [column(key) if isinstance(key, str) else key for key in by]
+    found = groups(rows, lambda row: tuple(key(row) for key in keys))
+    return {key: {name: part(behind) for name, part in parts.items()} for key, behind in found.items()}
+
+
+def summed(part: Part) -> Callable[[list[Row]], float | None]:
+    return lambda rows: total(rows, part)
+
+
+def number(test: Callable[[Row], bool]) -> Callable[[list[Row]], float | None]:
+    return summed(has(test))
+
+
+def call_ratio(name: str, by: str) -> Callable[[list[Row], list[Row]], Figures]:
+    """The ratio of a metric's query: by month and one dimension, with the number of calls."""
+    return lambda calls, _legs: figures(
+        counted(calls), [month, by], calls=len, **{name: lambda rows: ratio(rows, CALL_RATIOS[name])}
+    )
+
+
+def leg_ratio(name: str) -> Callable[[list[Row], list[Row]], Figures]:
+    return lambda _calls, legs: figures(
+        counted_legs(legs), [month, "transfer_type"], legs=len, **{name: lambda rows: ratio(rows, LEG_RATIOS[name])}
+    )
+
+
+def bill(calls: list[Row], day: Callable[[Row], date]) -> Figures:
+    def kept(call: Row) -> bool:
+        return call["deleted_at"] is None
+
+    return figures(
+        [call for call in calls if call["parent_call_id"] is None],
+        [day],
+        calls=number(kept),
+        cost=summed(where(kept, "cost")),
+        minutes=lambda rows: over(total(rows, where(kept, "duration_seconds")), 60),
+        calls_without_cost=number(lambda call: kept(call) and call["cost"] is None),
+        deleted_calls=number(lambda call: not kept(call)),
+        deleted_cost=summed(where(lambda call: not kept(call), "cost")),
+    )
+
+
+def local_day(call: Row) -> date:
+    started = call["started_at"]
+    return started.astimezone(ZoneInfo(TIMEZONE)).date() if started else call["call_date"]
+
+
+def outcome_shares(calls: list[Row], _legs: list[Row]) -> Figures:
+    def share(outcome: str) -> Callable[[list[Row]], float | None]:
+        return lambda rows: over(total(rows, is_("outcome", outcome)), total(rows, has(over_now)))
+
+    return figures(
+        counted(calls),
+        [month, "direction"],
+        terminal_calls=number(over_now),
+        unknown_calls=number(lambda call: call["outcome"] == "unknown"),
+        **{outcome: share(outcome) for outcome in _OUTCOMES},
+    )
+
+
+def ended_reasons(calls: list[Row], _legs: list[Row]) -> Figures:
+    rows = counted(calls)
+
+    def reason(call: Row) -> str | None:
+        said = call["ended_reason"]
+        return said and said.lower().replace("-", " ").replace("_", " ")
+
+    return figures(rows, [reason, "outcome"], calls=len, share=lambda part: len(part) / len(rows))
+
+
+def cost_trend(calls: list[Row], _legs: list[Row]) -> Figures:
+    found = figures(
+        counted(calls),
+        [month],
+        calls=len,
+        cost=summed(column("cost")),
+        average_duration_seconds=lambda rows: ratio(rows, CALL_RATIOS["average_duration_seconds"]),
+        cost_per_minute=lambda rows: ratio(rows, CALL_RATIOS["cost_per_minute"]),
+    )
+    for (first,), figure in found.items():
+        before = found.get((period_start(first - timedelta(days=1), "month"),), {"cost": None})["cost"]
+        change = over(figure["cost"], before)
+        figure["change"] = None if change is None else change - 1
+    return found
+
+
+def percentile(share: float) -> Callable[[list[Row]], float | None]:
+    """The usual percentile, between its two neighbours in proportion."""
+
+    def part(rows: list[Row]) -> float | None:
+        lengths = sorted(call["duration_seconds"] for call in rows if timed(call))
+        if not lengths:
+            return None
+        below, rest = divmod((len(lengths) - 1) * share, 1)
+        low, high = lengths[int(below)], lengths[min(int(below) + 1, len(lengths) - 1)]
+        return low + (high - low) * rest
+
+    return part
+
+
+def percentiles(calls: list[Row], _legs: list[Row]) -> Figures:
+    shares = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+    parts = {name: percentile(share) for name, share in shares.items()}
+    return figures(counted(calls), [month, "organization_id", "agent_id"], duration_calls=number(timed), **parts)
+
+
+def buckets(calls: list[Row], _legs: list[Row]) -> Figures:
+    def bucket(low: float, high: float) -> Callable[[list[Row]], float | None]:
+        return number(lambda call: timed(call) and low < call["duration_seconds"] <= high)
+
+    limits = list(pairwise(_BOUNDS))
+    parts = {f"duration_le_{high}": bucket(low, high) for low, high in limits[:-1]}
+    return figures(counted(calls), [month], **parts, duration_gt_1800=bucket(*limits[-1]))
+
+
+def funnel(calls: list[Row], legs: list[Row]) -> Figures:
+    arrived = {leg["call_id"] for leg in counted_legs(legs) if leg["transfer_outcome"] == "success"}
+    return figures(
+        counted(calls),
+        [month],
+        calls=len,
+        connected_calls=number(connected),
+        transferred_calls=number(lambda call: call["is_transferred"]),
+        arrived_calls=number(lambda call: call["is_transferred"] and call["call_id"] in arrived),
+    )
+
+
+def costs(calls: list[Row], _legs: list[Row]) -> Figures:
+    def lasted(call: Row) -> bool:
+        return (call["duration_seconds"] or 0) > 0
+
+    return figures(
+        counted(calls),
+        [month, "agent_id"],
+        cost=summed(column("cost")),
+        cost_with_duration=summed(where(lasted, "cost")),
+        cost_without_duration=summed(where(lambda call: not lasted(call), "cost")),
+        calls_without_cost=number(lambda call: call["cost"] is None),
+    )
