@@ -13,8 +13,9 @@ from pipelines.serve.query import answer
 
 _LINES: Final = "FROM transcript($1) ORDER BY position"
 _CALLS: Final = """
-SELECT calls.call_id, calls.call_date, calls.agent_id, agents.name, calls.direction, calls.customer_number, calls.started_at,
-    calls.outcome, calls.duration_seconds, calls.cost, calls.message_count, calls.summary, calls.deleted_at
+SELECT calls.call_id, calls.call_date, calls.agent_id, agents.name, calls.direction, calls.customer_number,
+    calls.started_at, calls.outcome, calls.duration_seconds, calls.cost, calls.message_count, calls.summary,
+    calls.deleted_at
 FROM calls
 LEFT JOIN agents ON agents.id = calls.agent_id
 """
