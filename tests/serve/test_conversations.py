@@ -162,7 +162,6 @@ SAID = {
     "russian": "Здравствуйте, ВЕРНИТЕ деньги",
     "arabic": "أريد استرداد المبلغ من فضلك",
     "chinese": "我想要退款到我的信用卡",
-    "japanese": "返金をお願いします、カードに",
     "greek": "ΟΔΟΣ Ερμού",
     "composed": "caf\u00e9 ol\u00e9",
     "decomposed": "CAFE\u0301 OLE\u0301",
@@ -183,12 +182,10 @@ def languages(tmp_path_factory) -> Path:
     [
         ("refund card", {"english", "underscore"}),
         ("  Card\tREFUND\n", {"english", "underscore"}),
-        ("refund refund please", {"english"}),
         ("fun", {"english", "underscore"}),
         ("refund_card", {"underscore"}),
         ("100%", {"english"}),
         ("%", {"english"}),
-        ("_", {"underscore"}),
         ("refund elephant", set()),
         ("istanbul", {"turkish", "small turkish"}),
         ("İstanbul IŞIK", {"turkish", "small turkish"}),
@@ -198,7 +195,6 @@ def languages(tmp_path_factory) -> Path:
         ("верните ДЕНЬГИ", {"russian"}),
         ("استرداد المبلغ", {"arabic"}),
         ("退款 信用卡", {"chinese"}),
-        ("返金", {"japanese"}),
         ("οδός", set()),
         ("οδος", {"greek"}),
         ("ΕΡΜΟΎ", {"greek"}),
@@ -226,10 +222,7 @@ def test_a_find_names_call_agent_leg_and_speaker(catalog):
         ("call", TUESDAY, "agent of call", "child", 0, "agent", "Good morning")
     ]
     assert ask(catalog, "FROM search_transcripts('who')")[0][:3] == ("never landed", FRIDAY, None)
-
-
-def test_all_words_must_be_in_one_message(catalog):
-    assert ask(catalog, "FROM search_transcripts('hello refund')") == []
+    assert ask(catalog, "FROM search_transcripts('hello refund')") == []  # not in one message
 
 
 def test_the_passage_of_a_long_message_begins_shortly_before_the_first_word(tmp_path):
