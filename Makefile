@@ -65,8 +65,9 @@ lint-locks: $(SYNCED)
 docs: $(SYNCED) ## Write the pages that are made from the data dictionary
 	@for page in $(PAGES); do $(BIN)/python -m pipelines.dictionary $$page > docs/$$page.md || exit 1; done
 
-bench: $(SYNCED) ## Measure speed and memory
-	@$(BIN)/python benchmarks/bench.py
+bench: $(SYNCED) ## Measure speed and memory, and answers on a million calls; takes ten minutes
+	@$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
+	@$(BIN)/python benchmarks/questions.py $(QUESTIONS_ARGS)
 
 readers: $(SYNCED) ## Show what readers see while days are rewritten; takes a while and some GB
 	@PYTHONPATH=. $(BIN)/python benchmarks/readers.py $(READERS_ARGS)

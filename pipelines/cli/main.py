@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "prune": "Remove old days for good, after saying which.",
         "doctor": "Check lake, settings, key and API, and say what to run.",
         "query": "Run SQL on the catalog.",
+        "transcript": "Print the conversation of a call.",
         "report": "Write a report of a period as one HTML file.",
         "simulate": "Serve a simulated Chorus API on this machine.",
         "demo": "Run everything once on simulated calls; needs no account.",
