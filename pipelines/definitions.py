@@ -17,7 +17,7 @@ from assets.marts import call_metrics_daily, call_volume_hourly, transfer_metric
 from assets.publish import catalog  # noqa: E402
 from pipelines.jobs import build_days, extract_calls, purge_runs  # noqa: E402
 from pipelines.resources import CallsApi, LakeResource  # noqa: E402
-from pipelines.schedules import hourly_extract, nightly_full_extract  # noqa: E402
+from pipelines.schedules import hourly_extract, nightly_full_extract, weekly_purge  # noqa: E402
 from pipelines.sensors import changed_days, run_failure_alert  # noqa: E402
 
 defs = dg.Definitions(
@@ -32,7 +32,7 @@ defs = dg.Definitions(
     ],
     asset_checks=[audit],
     jobs=[extract_calls, build_days, purge_runs],
-    schedules=[hourly_extract, nightly_full_extract],
+    schedules=[hourly_extract, nightly_full_extract, weekly_purge],
     sensors=[changed_days, run_failure_alert],
     resources={"lake": LakeResource(), "calls_api": CallsApi()},
     # A step takes less time than starting a process for it would.

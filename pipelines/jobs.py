@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from pipelines.lake import layout
-from pipelines.orchestration.purge import purge
+from pipelines.orchestration.purge import purge, purge_output
 from pipelines.resources import LakeResource
 
 MAX_RUNTIME: Final = timedelta(hours=6)
@@ -36,20 +36,28 @@ build_days = dg.define_asset_job(
 class PurgeConfig(dg.Config):
     """What a run of `purge_runs` removes."""
 
-    older_than_days: int = Field(default=30, ge=1, description="Finished runs older than so many days are removed.")
+    older_than_days: int = Field(
+        default=30,
+        ge=1,
+        description="Finished runs and what runs and ticks printed, older than so many days, are removed.",
+    )
 
 
 @dg.op
 def remove_old_runs(context: dg.OpExecutionContext, config: PurgeConfig, lake: dg.ResourceParam[LakeResource]) -> None:
-    """Remove old finished runs with their logs and plans, but not those that say what is built now."""
-    removed = purge(context.instance, timedelta(days=config.older_than_days), but=context.run_id)
+    """Remove old finished runs with their output and plans, but not those that say what is built now."""
+    age = timedelta(days=config.older_than_days)
+    removed = purge(context.instance, age, but=context.run_id)
     storage = lake.workspace().storage
     for run in removed:
         storage.delete(layout.plan_file(run))
-    context.log.info("Removed %s runs that ended more than %s days ago", len(removed), config.older_than_days)
+    files = purge_output(context.instance, age)
+    context.log.info(
+        "Removed %s runs and %s files of output, all older than %s days", len(removed), files, config.older_than_days
+    )
 
 
-@dg.job(description="Remove old runs and their logs, which Dagster keeps for ever.", tags=_COMMON_TAGS)
+@dg.job(description="Remove old runs and old output, which Dagster keeps for ever.", tags=_COMMON_TAGS)
 def purge_runs() -> None:
     """Remove old finished runs."""
     remove_old_runs()

@@ -1,4 +1,4 @@
-"""When the API is read."""
+"""When the API is read, and when old runs are cleared away."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dagster as dg
 from dagster import RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from pipelines.jobs import extract_calls
+from pipelines.jobs import extract_calls, purge_runs
 from pipelines.settings import load_settings
 
 
@@ -43,6 +43,15 @@ def nightly_full_extract(context: dg.ScheduleEvaluationContext) -> dg.RunRequest
     if load_settings().api_key is None:
         return dg.SkipReason("CHORUS_API_KEY is not set.")
     return dg.RunRequest(run_config=extract_config("FULL"))
+
+
+weekly_purge = dg.ScheduleDefinition(
+    name="weekly_purge",
+    job=purge_runs,
+    cron_schedule="41 4 * * 0",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every Sunday: remove runs and output older than 30 days.",
+)
 
 
 def extract_config(mode: str, max_pages: int | None = None) -> dict[str, object]:

@@ -56,11 +56,13 @@ def command(*, number: str | None, call_id: str | None, listed: bool, list_anywa
 
 
 def _tell(done: Forgotten) -> None:
+    from pipelines.removal.erase import counted
+
     click.echo(_what_went(done.erased))
     click.echo(_what_is_left(done.proof))
     if done.proof.mentions:
         calls = {(hit.call_date, hit.call_id) for hit in done.proof.mentions}
-        click.echo(f"In {_number(len(calls), 'call')} of others there is a mention, which was not changed:")
+        click.echo(f"In {counted(len(calls), 'call')} of others there is a mention, which was not changed:")
         _list(done.proof.mentions)
     if done.proof.found:
         click.echo("Found where it must not be:")
@@ -75,32 +77,32 @@ def _list(hits: Sequence[Hit]) -> None:
 
 
 def _what_went(erased: Erased) -> str:
+    from pipelines.removal.erase import counted
+
     seen = erased.seen
     if not seen.files and not erased.rebuilt and not erased.emptied:
         return "Nothing of it was left in the lake."
-    parts = [f"{_number(len(seen.calls), 'call')} in {_number(seen.versions, 'version')}"]
-    parts += [_number(len(seen.children), "child call")] if seen.children else []
-    parts += [_number(len(seen.legs), "leg") + " in calls of others"] if seen.legs else []
-    parts += [_number(seen.items, "rejected item")] if seen.items else []
-    days = f"{_number(len(erased.rebuilt), 'day')} built anew"
+    parts = [f"{counted(len(seen.calls), 'call')} in {counted(seen.versions, 'version')}"]
+    parts += [counted(len(seen.children), "child call")] if seen.children else []
+    parts += [counted(len(seen.legs), "leg") + " in calls of others"] if seen.legs else []
+    parts += [counted(seen.items, "rejected item")] if seen.items else []
+    days = f"{counted(len(erased.rebuilt), 'day')} built anew"
     if erased.emptied:
-        days += f", {_number(len(erased.emptied), 'day')} now without calls"
-    return f"Erased: {', '.join(parts)}. {days}, {_number(erased.versions, 'old version')} of days removed."
+        days += f", {counted(len(erased.emptied), 'day')} now without calls"
+    return f"Erased: {', '.join(parts)}. {days}, {counted(erased.versions, 'old version')} of days removed."
 
 
 def _what_is_left(proof: Proof) -> str:
+    from pipelines.removal.erase import counted
+
     if not proof.searched:
         return "There was nothing to search for: the list holds no numbers and ids, only hashes of them."
-    size, tables = f"{proof.bytes / 1e6:,.1f} MB", _number(proof.tables, "table")
-    searched = f"{_number(proof.files, 'file')} ({size}) and {tables} of the catalog"
+    size, tables = f"{proof.bytes / 1e6:,.1f} MB", counted(proof.tables, "table")
+    searched = f"{counted(proof.files, 'file')} ({size}) and {tables} of the catalog"
     if proof.found:
         return f"Searched {searched}."
     outside = " outside of what others said or typed" if proof.mentions else ""
     return f"Searched {searched}: found nowhere{outside}."
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _facts(done: Forgotten) -> dict[str, Any]:
@@ -127,12 +129,13 @@ def _judge(done: Forgotten) -> None:
     Raises:
         ChorusCallsError: So it is.
     """
+    from pipelines.removal.erase import counted
     from pipelines.removal.pending import require_all_days
 
     require_all_days(done.erased)
     if done.proof.found:
         message = (
-            f"It is still in {_number(len(done.proof.found), 'place')} where it must not be. A call whose number was "
+            f"It is still in {counted(len(done.proof.found), 'place')} where it must not be. A call whose number was "
             "sent without its country code is erased by --call-id."
         )
         raise ChorusCallsError(message)

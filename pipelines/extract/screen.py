@@ -35,6 +35,12 @@ def is_erased_leg(erasures: Erasures, leg: Leg, traces: Traces) -> bool:
     return leg.leg_id not in traces.call_ids and erasures.covers_leg(leg.leg_id)
 
 
+def cover_leg(erasures: Erasures, leg: Leg, traces: Traces) -> None:
+    """Cover by id a leg that is erased, for the child item that it also may be."""
+    if leg.leg_id is not None and leg.leg_id not in traces.call_ids and not erasures.covers_call(leg.leg_id):
+        erasures.add_leg(leg.leg_id)
+
+
 def is_erased_oddity(erasures: Erasures, item: bytes) -> bool:
     """Say whether an item that cannot be placed is erased: it may be anything, so any of its values counts."""
     if erasures.covers_item(payload_hash(item)):
@@ -56,8 +62,7 @@ def sifted(erasures: Erasures, item: bytes) -> bytes | None:
     if not unwanted:
         return item
     for leg in unwanted:
-        if leg.leg_id is not None and leg.leg_id not in traces.call_ids:
-            erasures.add_leg(leg.leg_id)
+        cover_leg(erasures, leg, traces)
     return without_legs(item, lambda leg: is_erased_leg(erasures, leg, traces))
 
 

@@ -24,8 +24,8 @@ class Catalog(Protocol):
     def generation(self) -> int | None:
         """Return the generation of the manifest it was made from, None where there is no catalog."""
 
-    def names(self) -> str | None:
-        """Return the digest of the names that it shows, None where there is no catalog, or one that knows of none."""
+    def shown(self) -> tuple[int | None, str | None]:
+        """Return what `generation` does, and the digest of the names that it shows, None where it knows of none."""
 
     def is_unfinished(self) -> bool:
         """Say whether one is being made, or whoever made one was killed."""

@@ -9,7 +9,7 @@ from pipelines.lake import state
 from pipelines.lake.cleaning import clean
 from pipelines.lake.masking import may_be_unmasked, remove_unmasked
 from pipelines.lake.names import names_digest, shown_names
-from pipelines.lake.publish import Catalog, catalog_lags, stray_links, swing_links, unlinked, wait_anew
+from pipelines.lake.publish import Catalog, stray_links, swing_links, unlinked, wait_anew
 from pipelines.lake.purge import manifest_is_lost
 from pipelines.lake.retention import days_before, remove_before_floor, retention_floor
 from pipelines.lake.state import Manifest
@@ -64,7 +64,7 @@ def _serve(storage: Storage, catalog: Catalog, done: Settled) -> None:
     with storage.lock("publish"):
         kept = state.load_manifest(storage)
         if _is_outdated(storage, kept, catalog) and not lost_days(storage, kept.value):
-            if kept.value.unreferenced and catalog_lags(kept, catalog):
+            if kept.value.unreferenced:
                 wait_anew(kept, catalog)
                 state.commit(storage, kept)
             catalog.make(kept.value)
@@ -95,7 +95,7 @@ def _is_outdated(storage: Storage, manifest: state.Kept[Manifest], catalog: Cata
 
     One that is ahead of the manifest, as where that was lost, shows more than could be made again.
     """
-    if catalog_lags(manifest, catalog):
+    made_from, names = catalog.shown()
+    if made_from is None or made_from < manifest.value.generation:
         return True
-    is_present = catalog.generation() == manifest.value.generation
-    return is_present and catalog.names() != names_digest(shown_names(storage))
+    return made_from == manifest.value.generation and names != names_digest(shown_names(storage))

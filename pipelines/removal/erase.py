@@ -14,9 +14,9 @@ from pipelines.build.days import BuildReport, build_alone, reason
 from pipelines.build.workspace import Workspace
 from pipelines.extract.journal import load_journal
 from pipelines.extract.raw_files import require_landing_log
-from pipelines.lake import state
+from pipelines.lake import layout, raw, state
 from pipelines.lake.erased import Erasures, load_erasures
-from pipelines.lake.purge import known_manifest, purge_versions, remove_uncounted, remove_unfinished
+from pipelines.lake.purge import known_manifest, purge_versions, remove_folder, remove_uncounted, remove_unfinished
 from pipelines.lake.storage import Storage
 from pipelines.removal.look import Seen, Sieve, look_through
 from pipelines.removal.needles import Needles
@@ -60,7 +60,7 @@ def look(workspace: Workspace, erasures: Erasures, needles: Needles, tell: Calla
     """Look through raw for what is listed; what belongs to it is covered too from then on."""
     landed = state.load_landed(workspace.storage).value
     files = sum(len(day.calls) + len(day.rejected) for day in landed.days.values())
-    tell(f"Looking through {files:,} raw files.")
+    tell(f"Looking through {counted(files, 'raw file')}.")
     return look_through(workspace.storage, landed, erasures, needles)
 
 
@@ -80,7 +80,7 @@ def erase_listed(
     days = seen.days.union(erasures.pending or ())
     erasures.commit(storage, days)
     if seen.files:
-        tell(f"Writing {len(seen.files):,} raw files anew.")
+        tell(f"Writing {counted(len(seen.files), 'raw file')} anew.")
         rewrite(storage, state.load_landed(storage), seen.files, Sieve(erasures, needles))
     remove_uncounted(storage)
     _clean_journal(storage, erasures)
@@ -92,6 +92,11 @@ def erase_listed(
         remove_unfinished(storage)
     erasures.commit(storage, None)
     return done
+
+
+def counted(number: int, what: str) -> str:
+    """Return so many of something, in words."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _clean_journal(storage: Storage, erasures: Erasures) -> None:
@@ -111,8 +116,11 @@ def _make_anew(workspace: Workspace, days: set[date], done: Erased, tell: Callab
     storage = workspace.storage
     landed = state.load_landed(storage).value.days
     done.emptied = sorted(days - landed.keys())
+    for day in done.emptied:
+        for kind in (raw.CALLS, raw.REJECTED):
+            remove_folder(storage, layout.raw_folder(kind, day))
     wanted = sorted(landed.keys() & (days | {day + _NEXT for day in days}))
-    tell(f"Building {len(wanted):,} {'day' if len(wanted) == 1 else 'days'} anew.")
+    tell(f"Building {counted(len(wanted), 'day')} anew.")
     report, failed = build_alone(workspace, wanted)
     done.lost = {**_refused(report), **{day: f"could not be built: {reason(error)}" for day, error in failed.items()}}
     done.rebuilt = sorted(set(wanted) - done.lost.keys())

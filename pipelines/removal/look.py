@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pyarrow.parquet as pq
 
 from pipelines.extract.item import payload_hash
-from pipelines.extract.screen import is_erased, is_erased_leg, is_erased_oddity
+from pipelines.extract.screen import cover_leg, is_erased, is_erased_leg, is_erased_oddity
 from pipelines.extract.traces import Leg, Traces, read_traces, without_legs
 from pipelines.lake import layout, raw
 from pipelines.lake.erased import Erasures
@@ -86,7 +86,7 @@ class Sieve:
         if not unwanted:
             return Stays(payload)
         for leg in unwanted:
-            self._note_leg(call_id, leg)
+            self._note_leg(call_id, leg, traces)
         return Stays(without_legs(item, lambda leg: is_erased_leg(self._erasures, leg, traces)).decode())
 
     def _rejected_stays(self, payload: str) -> bool:
@@ -109,10 +109,9 @@ class Sieve:
         self._erasures.add_call(call_id)
         self._note(traces)
 
-    def _note_leg(self, call_id: str, leg: Leg) -> None:
+    def _note_leg(self, call_id: str, leg: Leg, traces: Traces) -> None:
         self.seen.legs.add((call_id, leg.leg_id))
-        if leg.leg_id is not None and leg.leg_id != call_id:
-            self._erasures.add_leg(leg.leg_id)
+        cover_leg(self._erasures, leg, traces)
         if leg.number is not None and self._erasures.covers_number(leg.number):
             self.seen.sent.add(leg.number)
 

@@ -11,7 +11,7 @@ from tests.support.persons import GONE, NUMBER, encoded, everything, texts_of
 from tests.support.scene import KILLED, Scene, scene
 from tests.support.walk import Undisturbed
 
-CHUNKS = 3
+CHUNKS = 2
 FORGET = f"forget --number {NUMBER}"
 FEW = (
     "call-of-person-first stays child-of-first leg-to-person mentions call-of-person-second copies "
@@ -57,6 +57,7 @@ def fail_at(lake: Scene, known: Undisturbed, fault: Fault, point: int, *, goes_o
     again = lake.run(goes_on)
     assert again.code == 0, again.err
     assert named(lake) == set()
+    assert lake.run("build").code == 0  # for a day that could not be built, and was taken from its readers
     assert known.mended() == known.content
 
 
@@ -65,7 +66,7 @@ def fail_at(lake: Scene, known: Undisturbed, fault: Fault, point: int, *, goes_o
 def test_an_erasure_may_fail_at_every_step(lake, undisturbed, fault, chunk):
     ways = (FORGET, "sync --full", "forget --listed", "build")
     wrong = {}
-    points = list(undisturbed.points(fault) if fault is Fault.KILL else undisturbed.sample(fault))
+    points = list(undisturbed.sample(fault))
     for number, point in enumerate(points):
         if number % CHUNKS != chunk:
             continue

@@ -45,6 +45,7 @@ def test_schedules_and_sensors_run_without_being_switched_on():
     assert {schedule.name: schedule.default_status.value for schedule in repository.schedule_defs} == {
         "hourly_extract": "RUNNING",
         "nightly_full_extract": "RUNNING",
+        "weekly_purge": "RUNNING",
     }
     assert {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs} == {
         "changed_days": "RUNNING",

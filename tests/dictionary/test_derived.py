@@ -131,6 +131,13 @@ def test_every_link_of_the_page_leads_to_a_heading_and_every_row_fits_its_grid()
     assert len(widths) == 1
 
 
+@pytest.mark.parametrize("name", ["tables", "metrics"])
+def test_a_link_within_a_page_can_lead_to_one_heading_only(name):
+    page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    headings = [line.lstrip("# ").lower() for line in page.splitlines() if line.startswith("#")]
+    assert len(headings) == len(set(headings))
+
+
 def _grid_after(lines: list[str], heading: str) -> list[str]:
     rest = lines[lines.index(heading) :]
     start = next(i for i, line in enumerate(rest) if line.startswith("|"))

@@ -14,7 +14,7 @@ ITEMS = everything()
 
 
 @pytest.fixture
-def rows(program):
+def rows(program, account):  # noqa: ARG001 - the lake has to be there first
     """The rows after the customer was forgotten."""
     assert program("forget", "--number", NUMBER)[0] == 0
     return program.rows()

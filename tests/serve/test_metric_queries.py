@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 
+from pipelines.build.days import build_days
 from pipelines.dictionary import RATIOS
 from pipelines.dictionary.metrics import METRICS
+from pipelines.lake import state
+from pipelines.serve.catalog import open_catalog
 from tests.support import caller_figures as caller
 from tests.support import metric_figures as figure
+from tests.support.lakes import land, place, workspace
 from tests.support.measures import column as column_of
 from tests.support.measures import counted, over, total
 
@@ -77,3 +83,24 @@ def test_a_metric_names_columns_of_its_source(measured, metric):
 
 def test_every_ratio_of_the_marts_is_a_metric():
     assert {name for name in RATIOS if METRICS[name].ratio == RATIOS[name]} == set(RATIOS)
+
+
+@pytest.fixture(scope="module")
+def scanty(tmp_path_factory) -> dict[str, Path]:
+    """Catalogs of a lake without a call, and of one day on which the only call reached nobody."""
+    none, one = (workspace(tmp_path_factory.mktemp(name)) for name in ("none", "one"))
+    none.catalog.make(state.Manifest())
+    silent = {"id": "a", "createdAt": "2026-03-02T10:00:00Z", "status": "no-answer", "durationSeconds": 0}
+    days = place([json.dumps(silent)])
+    land(one, days)
+    build_days(one, list(days))
+    return {"none": none.catalog.path, "one": one.catalog.path}
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_a_metric_of_next_to_nothing_is_null_or_nothing_and_never_no_number(scanty, metric):
+    with open_catalog(scanty["none"]) as catalog:
+        assert catalog.execute(metric.sql).fetchall() == []
+    with open_catalog(scanty["one"]) as catalog:
+        values = [value for row in catalog.execute(metric.sql).fetchall() for value in row]
+    assert all(math.isfinite(value) for value in values if isinstance(value, float))

@@ -70,6 +70,8 @@ def _items(random: Random, day: date, number: int) -> list[dict[str, Any]]:
         "turnCount": random.choice([None, 0, 12]),
         "transcript": random.choice([None, [], _TALK, _TALK[:1]]),
         "analysis": _analysis(random),
+        "metadata": {"intent": "of the campaign"},
+        "contextVariables": {"email": "given"},
         "createdAt": created.isoformat(),
         "startedAt": random.choice([started.isoformat()] * 4 + [None]),
         "endedAt": (started + timedelta(seconds=seconds)).isoformat() if seconds is not None else None,

@@ -22,7 +22,7 @@ __all__ = ["METRICS", "METRIC_GROUPS", "RATIOS_OF_METRICS", "Metric"]
 METRIC_GROUPS: Mapping[str, tuple[Metric, ...]] = MappingProxyType(
     {
         "Calls and how they end": OUTCOME_METRICS,
-        "Cost": COST_METRICS,
+        "Costs": COST_METRICS,
         "Duration": DURATION_METRICS,
         "Transfers": TRANSFER_METRICS,
         "Callers and load": CALLER_METRICS,

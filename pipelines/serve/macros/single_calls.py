@@ -89,7 +89,7 @@ GROUP BY period_start
 _FILL_RATES: Final = f"""
 WITH found AS (
     SELECT {period_of("calls.call_date")} AS period_start, calls.organization_id, calls.agent_id, attributes.key,
-        count(*) FILTER (WHERE CASE attributes.value_type WHEN 'null' THEN false
+        count(*) FILTER (WHERE CASE attributes.value_type
             WHEN 'string' THEN regexp_matches(attributes.value, '\\S')
             ELSE regexp_replace(attributes.value, '\\s', '', 'g') NOT IN ('[]', '{{}}') END) AS filled_calls
     FROM calls
