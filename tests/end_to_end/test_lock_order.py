@@ -68,6 +68,7 @@ def test_commands_take_locks_in_one_order(program, world, monkeypatch, taken):
     program("sync", "--full")
     assert {("sync", "lake", "swap"), ("lake", "publish", "swap"), ("sync", "lake", "publish", "swap")} <= taken
     program.assert_tables_are_the_oracles(timezone="Asia/Kolkata")
+    assert program("prune", "--older-than", "1d", "--yes")[0] == 0
 
 
 def numbers(program):
