@@ -56,8 +56,9 @@ def nightly_full_extract(context: dg.ScheduleEvaluationContext) -> dg.RunRequest
 def daily_report(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for the report, where there is a day to report on."""
     del context
-    if not load_manifest(LocalStorage(load_settings().lake_path)).value.days:
-        return dg.SkipReason("No day is published yet.")
+    published = load_manifest(LocalStorage(load_settings().lake_path)).value.days
+    if not any(day.rows.get("call_metrics_daily") for day in published.values()):
+        return dg.SkipReason("No call is published yet.")
     return dg.RunRequest()
 
 

@@ -64,6 +64,6 @@ def test_days_are_built_without_the_report():
 def test_every_morning_where_there_is_something_to_report_on(request):
     with dg.instance_for_test() as stored:
         context = dg.build_schedule_context(instance=stored, repository_def=defs.get_repository_def())
-        assert daily_report.evaluate_tick(context).skip_message == "No day is published yet."
+        assert daily_report.evaluate_tick(context).skip_message == "No call is published yet."
         request.getfixturevalue("published")
         assert len(daily_report.evaluate_tick(context).run_requests) == 1
