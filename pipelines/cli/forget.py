@@ -138,7 +138,7 @@ def _judge(done: Forgotten) -> None:
     require_all_days(done.erased)
     if done.proof.unreadable:
         message = (
-            f"{counted(len(done.proof.unreadable), 'file')} of the lake cannot be read: remove what you do not need, or "
+            f"{counted(len(done.proof.unreadable), 'file')} of the lake cannot be read. Remove what is of no use, or "
             "run `chorus-calls doctor`; then run this again."
         )
         raise ChorusCallsError(message)

@@ -137,10 +137,8 @@ def look_through(storage: Storage, landed: Landed, erasures: Erasures, needles: 
             try:
                 _look_at(storage, file, sieve)
             except (FileNotFoundError, pa.ArrowInvalid) as error:
-                message = (
-                    f"{storage.address(layout.raw_file(file[1], file[0], file[2]))} cannot be read. Nothing was erased. "
-                    "Run `chorus-calls doctor`, then run this again."
-                )
+                path = storage.address(_path(file))
+                message = f"{path} cannot be read. Nothing was erased. Run `chorus-calls doctor`, then run this again."
                 raise ChorusCallsError(message) from error
         needles.add_ids(sieve.seen.calls | sieve.seen.leg_ids)
         needles.add_numbers(sieve.seen.sent)
@@ -156,9 +154,14 @@ def raw_files(landed: Landed) -> Iterator[RawFile]:
                 yield day, kind, name
 
 
-def _look_at(storage: Storage, file: RawFile, sieve: Sieve) -> None:
+def _path(file: RawFile) -> str:
     day, kind, name = file
-    with storage.open_input(layout.raw_file(kind, day, name)) as source:
+    return layout.raw_file(kind, day, name)
+
+
+def _look_at(storage: Storage, file: RawFile, sieve: Sieve) -> None:
+    kind = file[1]
+    with storage.open_input(_path(file)) as source:
         rows = pq.ParquetFile(source)
         for batch in rows.iter_batches(batch_size=raw.ROW_GROUP, columns=["call_id", "payload"]):
             for call_id, payload in zip(*(column.to_pylist() for column in batch.columns), strict=True):

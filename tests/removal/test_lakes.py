@@ -184,3 +184,18 @@ def test_a_damaged_raw_file_is_told_before_anything_is_changed(program):
     assert (code, out) == (1, "")
     assert f"{raw} cannot be read. Nothing was erased. Run `chorus-calls doctor`" in err
     assert not (program.lake / "state/erased.json").exists()
+
+
+@pytest.mark.usefixtures("account")
+def test_without_its_list_a_lake_takes_in_nothing_more(program):
+    program("forget", "--number", NUMBER)
+    rows = program.rows()
+    (program.lake / "state/erased.json").unlink()
+    code, _, err = program("sync", "--full")
+    assert code == 1
+    assert "erased.json is missing, though calls were erased" in err
+    assert "erased.json is missing, though calls were erased" in program("doctor")[1]
+    assert program("forget", "--list-anyway", "--number", NUMBER)[0] == 0
+    program.sync("--full")
+    assert unwanted(program) == set()
+    assert program.rows().keys() == rows.keys()
