@@ -197,5 +197,8 @@ def test_without_its_list_a_lake_takes_in_nothing_more(program):
     assert "erased.json is missing, though calls were erased" in program("doctor")[1]
     assert program("forget", "--list-anyway", "--number", NUMBER)[0] == 0
     program.sync("--full")
+    # An item that is no call was known by its hash alone.
+    assert [text for _, _, text in unwanted(program)] == ['{"note": "please call +15550100123 back"}']
+    assert program("forget", "--number", NUMBER)[0] == 0
     assert unwanted(program) == set()
     assert program.rows().keys() == rows.keys()
