@@ -67,6 +67,8 @@ def _tell(done: Forgotten) -> None:
     if done.proof.found:
         click.echo("Found where it must not be:")
         _list(done.proof.found)
+    for place in done.proof.unreadable:
+        click.echo(f"Cannot be read, and so was not searched: {place}")
 
 
 def _list(hits: Sequence[Hit]) -> None:
@@ -99,7 +101,7 @@ def _what_is_left(proof: Proof) -> str:
         return "There was nothing to search for: the list holds no numbers and ids, only hashes of them."
     size, tables = f"{proof.bytes / 1e6:,.1f} MB", counted(proof.tables, "table")
     searched = f"{counted(proof.files, 'file')} ({size}) and {tables} of the catalog"
-    if proof.found:
+    if proof.found or proof.unreadable:
         return f"Searched {searched}."
     outside = " outside of what others said or typed" if proof.mentions else ""
     return f"Searched {searched}: found nowhere{outside}."
@@ -118,6 +120,7 @@ def _facts(done: Forgotten) -> dict[str, Any]:
         "days_lost": {str(day): why for day, why in sorted(erased.lost.items())},
         "day_versions_removed": erased.versions,
         "searched": {"files": proof.files, "bytes": proof.bytes, "tables": proof.tables} if proof.searched else None,
+        "unreadable": proof.unreadable,
         "found": [asdict(hit) for hit in proof.found],
         "mentions": [asdict(hit) for hit in proof.mentions],
     }
@@ -133,6 +136,12 @@ def _judge(done: Forgotten) -> None:
     from pipelines.removal.pending import require_all_days
 
     require_all_days(done.erased)
+    if done.proof.unreadable:
+        message = (
+            f"{counted(len(done.proof.unreadable), 'file')} of the lake cannot be read. Remove what is of no use, or "
+            "run `chorus-calls doctor`; then run this again."
+        )
+        raise ChorusCallsError(message)
     if done.proof.found:
         message = (
             f"It is still in {counted(len(done.proof.found), 'place')} where it must not be. A call whose number was "

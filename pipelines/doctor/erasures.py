@@ -10,10 +10,13 @@ from pipelines.doctor.running import is_held
 from pipelines.doctor.subject import Subject
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout
-from pipelines.lake.erased import Erasures, load_erasures
+from pipelines.lake.erased import Erasures, list_is_lost, load_erasures
 from pipelines.lake.state import BrokenStateError
 
-_RESTORE: Final = "Put it back from a backup: without it, syncs bring back what was erased."
+_RESTORE: Final = (
+    "Put it back from a backup: without it, syncs would bring back what was erased. Where there is none, forget "
+    "everybody again: `chorus-calls forget --list-anyway --number …`."
+)
 _FINISH: Final = "Run `chorus-calls forget --listed`."
 
 
@@ -27,7 +30,14 @@ def erasures(subject: Subject) -> Area:
     except ChorusCallsError:
         what = f"A newer chorus-calls wrote {subject.storage.address(layout.ERASED)}."
         return Area("erasures", findings=[Finding("state_newer", what, None, "Upgrade chorus-calls.")])
-    return Area("erasures", findings=[*pending(subject, listed)])
+    return Area("erasures", findings=[*lost(subject), *pending(subject, listed)])
+
+
+def lost(subject: Subject) -> Iterator[Finding]:
+    """Find that the list is gone."""
+    if subject.lake.value is not None and list_is_lost(subject.storage):
+        what = f"{subject.storage.address(layout.ERASED)} is missing, though calls were erased."
+        yield Finding("erased_missing", what, None, _RESTORE)
 
 
 def pending(subject: Subject, listed: Erasures) -> Iterator[Finding]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from datetime import date
 
+from pipelines.errors import ChorusCallsError
 from pipelines.extract.item import payload_hash
 from pipelines.extract.traces import Leg, Traces, read_traces, without_legs
 from pipelines.json_source import literals
 from pipelines.lake import layout, state
-from pipelines.lake.erased import Erasures, load_erasures
+from pipelines.lake.erased import Erasures, list_is_lost, load_erasures
 from pipelines.lake.state import LakeRecord
 from pipelines.lake.storage import Storage
 
@@ -116,6 +117,16 @@ class Screen:
 
 
 def open_screen(storage: Storage) -> Screen:
-    """Return the screen of a lake."""
+    """Return the screen of a lake.
+
+    Raises:
+        ChorusCallsError: The list of erasures is lost.
+    """
+    if list_is_lost(storage):
+        message = (
+            f"{storage.address(layout.ERASED)} is missing, though calls were erased; a sync would bring them back. Put "
+            "it back from a backup; where there is none, forget everybody again, with --list-anyway."
+        )
+        raise ChorusCallsError(message)
     lake = state.read(storage, layout.LAKE, LakeRecord)
     return Screen(storage, load_erasures(storage), lake.value.retention_floor if lake else None)

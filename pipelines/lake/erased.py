@@ -14,8 +14,8 @@ from datetime import date
 import msgspec
 
 from pipelines.lake import layout, state
-from pipelines.lake.state import FORMAT, Kept
-from pipelines.lake.storage import Storage
+from pipelines.lake.state import FORMAT, Kept, LakeRecord
+from pipelines.lake.storage import Storage, SwapConflictError
 from pipelines.phone import Number, read_number
 
 _DIGITS = 32
@@ -127,6 +127,7 @@ class Erasures:
         record.legs, record.items = sorted(self._legs), sorted(self._items)
         record.pending = None if pending is None else sorted(set(pending))
         state.commit(storage, self._kept)
+        _expect_list(storage)
 
     def _add(self, kind: str, known: set[str], text: str) -> None:
         if not self._salt:
@@ -144,6 +145,24 @@ class Erasures:
 def load_erasures(storage: Storage) -> Erasures:
     """Read what was erased; nothing where there is no list."""
     return Erasures(state.load(storage, layout.ERASED, ErasedRecord, ErasedRecord()))
+
+
+def list_is_lost(storage: Storage) -> bool:
+    """Say whether something was erased and the list of it is not there: syncs would bring all of it back."""
+    lake = state.read(storage, layout.LAKE, LakeRecord)
+    return lake is not None and lake.value.has_erasures and storage.size(layout.ERASED) is None
+
+
+def _expect_list(storage: Storage) -> None:
+    """Let the lake remember that there is a list."""
+    lake = state.read(storage, layout.LAKE, LakeRecord)
+    if lake is None or lake.value.has_erasures:
+        return
+    lake.value.has_erasures = True
+    try:
+        state.commit(storage, lake)
+    except SwapConflictError:  # settings were accepted meanwhile
+        _expect_list(storage)
 
 
 def customers_number(text: str) -> Number | None:

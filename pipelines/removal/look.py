@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.errors import ChorusCallsError
 from pipelines.extract.item import payload_hash
 from pipelines.extract.screen import cover_leg, is_erased, is_erased_leg, is_erased_oddity
 from pipelines.extract.traces import Leg, Traces, read_traces, without_legs
@@ -123,12 +125,21 @@ class Sieve:
 
 
 def look_through(storage: Storage, landed: Landed, erasures: Erasures, needles: Needles) -> Seen:
-    """Look through raw until nothing more comes to light; what does is covered from then on."""
+    """Look through raw until nothing more comes to light; what does is covered from then on.
+
+    Raises:
+        ChorusCallsError: A file cannot be read.
+    """
     while True:
         news = erasures.news
         sieve = Sieve(erasures, needles)
         for file in raw_files(landed):
-            _look_at(storage, file, sieve)
+            try:
+                _look_at(storage, file, sieve)
+            except (FileNotFoundError, pa.ArrowInvalid) as error:
+                path = storage.address(_path(file))
+                message = f"{path} cannot be read. Nothing was erased. Run `chorus-calls doctor`, then run this again."
+                raise ChorusCallsError(message) from error
         needles.add_ids(sieve.seen.calls | sieve.seen.leg_ids)
         needles.add_numbers(sieve.seen.sent)
         if erasures.news == news:
@@ -143,9 +154,14 @@ def raw_files(landed: Landed) -> Iterator[RawFile]:
                 yield day, kind, name
 
 
-def _look_at(storage: Storage, file: RawFile, sieve: Sieve) -> None:
+def _path(file: RawFile) -> str:
     day, kind, name = file
-    with storage.open_input(layout.raw_file(kind, day, name)) as source:
+    return layout.raw_file(kind, day, name)
+
+
+def _look_at(storage: Storage, file: RawFile, sieve: Sieve) -> None:
+    kind = file[1]
+    with storage.open_input(_path(file)) as source:
         rows = pq.ParquetFile(source)
         for batch in rows.iter_batches(batch_size=raw.ROW_GROUP, columns=["call_id", "payload"]):
             for call_id, payload in zip(*(column.to_pylist() for column in batch.columns), strict=True):

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+
 from pipelines.build.workspace import Workspace
 from pipelines.lake import layout
 from pipelines.removal.needles import Needles
@@ -28,6 +30,7 @@ class Proof:
         files: Files that were searched.
         bytes: Their size.
         tables: Tables of the catalog that were searched.
+        unreadable: Files that could not be searched, since they are no Parquet any more.
         found: Where it still is, though it must not be.
         mentions: Where others mention it.
     """
@@ -36,6 +39,7 @@ class Proof:
     files: int = 0
     bytes: int = 0
     tables: int = 0
+    unreadable: list[str] = field(default_factory=list)
     found: list[Hit] = field(default_factory=list)
     mentions: list[Hit] = field(default_factory=list)
 
@@ -58,7 +62,10 @@ def prove(workspace: Workspace, needles: Needles, tell: Callable[[str], None]) -
         searched.add((known.st_dev, known.st_ino))
         proof.bytes += known.st_size
         place = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        hits.update(_search_file(path, place, needles))
+        try:
+            hits.update(_search_file(path, place, needles))
+        except (OSError, pa.ArrowException):
+            proof.unreadable.append(place)
     hits.update(_search_catalog(catalog, needles, proof))
     proof.found = sorted(hit for hit in hits if not hit.is_text)
     proof.mentions = sorted(hit for hit in hits if hit.is_text)

@@ -160,3 +160,45 @@ def test_a_number_without_its_country_code_is_found_and_told(program, serve):
     assert code == 0, out + err
     code, out, _ = program("forget", "--number", NUMBER)
     assert (code, "found nowhere" in out) == (0, True)
+
+
+@pytest.mark.usefixtures("account")
+def test_a_file_that_cannot_be_searched_is_told(program):
+    broken = program.lake / "state/aside/broken.parquet"
+    broken.parent.mkdir()
+    broken.write_bytes(b"no Parquet")
+    code, out, err = program("forget", "--number", NUMBER)
+    assert code == 1
+    assert "Cannot be read, and so was not searched: state/aside/broken.parquet" in out
+    assert "1 file of the lake cannot be read" in err
+    broken.unlink()
+    assert program("forget", "--number", NUMBER)[0] == 0
+
+
+@pytest.mark.usefixtures("account")
+def test_a_damaged_raw_file_is_told_before_anything_is_changed(program):
+    raw = next(program.lake.glob("raw/calls/call_date=2026-03-04/*.parquet"))
+    raw.unlink()  # it is linked to the lake that other tests are given
+    raw.write_bytes(b"no Parquet")
+    code, out, err = program("forget", "--number", NUMBER)
+    assert (code, out) == (1, "")
+    assert f"{raw} cannot be read. Nothing was erased. Run `chorus-calls doctor`" in err
+    assert not (program.lake / "state/erased.json").exists()
+
+
+@pytest.mark.usefixtures("account")
+def test_without_its_list_a_lake_takes_in_nothing_more(program):
+    program("forget", "--number", NUMBER)
+    rows = program.rows()
+    (program.lake / "state/erased.json").unlink()
+    code, _, err = program("sync", "--full")
+    assert code == 1
+    assert "erased.json is missing, though calls were erased" in err
+    assert "erased.json is missing, though calls were erased" in program("doctor")[1]
+    assert program("forget", "--list-anyway", "--number", NUMBER)[0] == 0
+    program.sync("--full")
+    # An item that is no call was known by its hash alone.
+    assert [text for _, _, text in unwanted(program)] == ['{"note": "please call +15550100123 back"}']
+    assert program("forget", "--number", NUMBER)[0] == 0
+    assert unwanted(program) == set()
+    assert program.rows().keys() == rows.keys()
