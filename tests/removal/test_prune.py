@@ -3,80 +3,31 @@
 from __future__ import annotations
 
 import json
-import threading
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout
-from pipelines.lake.local import LocalStorage
-from pipelines.lake.plans import read_plan, write_plan
-from pipelines.lake.publish import Build
-from pipelines.lake.storage import LakeBusyError
 from pipelines.removal import prune as module
 from pipelines.removal.prune import floor_of
 from pipelines.serve.catalog import open_catalog
+from tests.support.old_days import (
+    CHILD,
+    DAYS,
+    FLOOR,
+    ITEMS,
+    NOWHERE,
+    SEVEN,
+    call,
+    clock,
+    days_on_disk,
+    everything,
+    items,
+    lake,
+)
 
-TODAY = date(2026, 3, 10)
-DAYS = [date(2026, 3, day) for day in (1, 2, 3, 4, 5)]
-FLOOR = date(2026, 3, 3)
-SEVEN = ("prune", "--older-than", "7d")
-
-
-def call(name, day, **fields):
-    item = {
-        "id": f"{name}-{day.day}",
-        "organizationId": "organisation",
-        "agentId": f"agent-{name}",
-        "direction": "inbound",
-        "status": "completed",
-        "durationSeconds": 61,
-        "cost": 0.1,
-        "customerNumber": f"+155501001{day.day:02}",
-        "createdAt": f"{day}T23:50:00Z",
-        "transcript": [{"role": "user", "content": f"secret words of {name} on {day}"}],
-        **fields,
-    }
-    return json.dumps(item).encode()
-
-
-ITEMS = [call(name, day) for day in DAYS for name in ("first", "second")]
-CHILD = call("child", FLOOR, parentCallId="first-2", transferStatus="completed")
-"""An item of the first day that is kept, whose parent lies before it."""
-NOWHERE = call("nowhere", DAYS[0], createdAt="never")
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    """Let ages be measured from a day of the calls; the rest goes by the real clock, as the API does."""
-    monkeypatch.setattr(module, "floor_of", lambda age: TODAY - age)
-
-
-@pytest.fixture
-def items():
-    return [*ITEMS, CHILD]
-
-
-@pytest.fixture
-def lake(program, serve, items):
-    """A synced lake of five days, and the program on it."""
-    serve(items=items)
-    program.sync()
-    return program
-
-
-def everything(lake):
-    """Every byte of every file, by path."""
-    return {
-        path.relative_to(lake.lake).as_posix(): path.read_bytes() for path in lake.lake.rglob("*") if path.is_file()
-    }
-
-
-def days_on_disk(lake):
-    return sorted(
-        {day for path in lake.lake.rglob("*") if path.is_dir() and (day := layout.day_of(path.name)) is not None}
-    )
+__all__ = ["clock", "items", "lake"]
 
 
 def answer(lake, sql):
@@ -228,59 +179,3 @@ def test_a_lost_manifest_stops_it_before_anything_is_changed(lake):
     code, _, err = lake(*SEVEN, "--yes")
     assert (code, "doctor --repair" in err) == (1, True)
     assert everything(lake) == before
-
-
-@pytest.mark.parametrize(("name", "shared", "word"), [("sync", False, "a sync"), ("lake", True, "builds")])
-def test_it_waits_for_who_is_at_work(lake, monkeypatch, name, shared, word):
-    storage, said = LocalStorage(lake.lake), []
-    holding, prune_waits, over = threading.Event(), threading.Event(), threading.Event()
-
-    def hold():
-        with storage.lock(name, shared=shared):
-            holding.set()
-            prune_waits.wait(30)
-            over.set()
-
-    def say(line):
-        said.append(line)
-        prune_waits.set()
-
-    def remove(*arguments):
-        assert over.is_set()
-        with pytest.raises(LakeBusyError), storage.lock(name, shared=True, wait=0):
-            pass
-        return real(*arguments)
-
-    real = module.remove_before_floor
-    monkeypatch.setattr(module, "remove_before_floor", remove)
-    monkeypatch.setattr("pipelines.cli.prune.say", say)
-    other = threading.Thread(target=hold)
-    other.start()
-    assert holding.wait(30)
-    assert lake(*SEVEN, "--yes")[0] == 0
-    other.join()
-    assert said[0].startswith(f"Waiting for {word} to end. Nothing has been changed yet")
-    assert days_on_disk(lake) == DAYS[2:]
-
-
-def test_nobody_begins_while_it_removes(lake, monkeypatch):
-    storage, tried = LocalStorage(lake.lake), []
-
-    def meanwhile(*arguments):
-        for name, shared in (("sync", False), ("lake", True)):
-            with pytest.raises(LakeBusyError), storage.lock(name, shared=shared, wait=0):
-                pass
-            tried.append(name)
-        return real(*arguments)
-
-    real = module.remove_before_floor
-    monkeypatch.setattr(module, "remove_before_floor", meanwhile)
-    assert lake(*SEVEN, "--yes")[0] == 0
-    assert tried == ["sync", "lake"]
-
-
-def test_a_planned_run_does_not_bring_them_back(lake):
-    storage = LocalStorage(lake.lake)
-    write_plan(storage, "run", {day: Build("a" * 24, None) for day in (*DAYS[:2], DAYS[4])})
-    lake(*SEVEN, "--yes")
-    assert list(read_plan(storage, "run")) == [DAYS[4]]
