@@ -11,8 +11,9 @@ KILLS ?= 200
 PAGES := tables metrics
 COMPILE := $(UV) pip compile --quiet --python $(BIN)/python --universal --python-version 3.11 --generate-hashes --no-build \
 	--no-emit-index-url --no-emit-find-links --annotation-style line --custom-compile-command "make lock"
-COMPILE_PRODUCT := $(COMPILE) pyproject.toml
-COMPILE_DEV := $(COMPILE) pyproject.toml --group dev --constraints requirements.lock
+# With what a server needs: whoever installs from the lock of the product installs a server.
+COMPILE_PRODUCT := $(COMPILE) pyproject.toml --extra server
+COMPILE_DEV := $(COMPILE_PRODUCT) --group dev --constraints requirements.lock
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test kills test-service bi-check dev lint lint-locks docs bench readers scale drift soak lock bi-lock wheel clean
@@ -42,10 +43,12 @@ bi-check: $(SYNCED) ## Install Superset and older DuckDBs, and see that they rea
 dev: $(SYNCED) ## Open Dagster's UI on this machine
 	@$(BIN)/python -m pipelines.dev
 
-lint: $(SYNCED) lint-locks ## Check style, types, locks and generated pages
+lint: $(SYNCED) lint-locks ## Check style, types, locks, containers and generated pages
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/hadolint deploy/Dockerfile
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@for page in $(PAGES); do \
 		$(BIN)/python -m pipelines.dictionary $$page | cmp - docs/$$page.md \
 			|| { echo "Run 'make docs' and commit the result." >&2; exit 1; }; \
@@ -62,8 +65,9 @@ lint-locks: $(SYNCED)
 docs: $(SYNCED) ## Write the pages that are made from the data dictionary
 	@for page in $(PAGES); do $(BIN)/python -m pipelines.dictionary $$page > docs/$$page.md || exit 1; done
 
-bench: $(SYNCED) ## Measure speed and memory
-	@$(BIN)/python benchmarks/bench.py
+bench: $(SYNCED) ## Measure speed and memory, and answers on a million calls; takes ten minutes
+	@$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
+	@$(BIN)/python benchmarks/questions.py $(QUESTIONS_ARGS)
 
 readers: $(SYNCED) ## Show what readers see while days are rewritten; takes a while and some GB
 	@PYTHONPATH=. $(BIN)/python benchmarks/readers.py $(READERS_ARGS)

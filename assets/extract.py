@@ -17,6 +17,7 @@ from pipelines.orchestration.day_events import LANDED
 from pipelines.orchestration.lake_report import report_landed
 from pipelines.partitions import DAILY
 from pipelines.quality import limits
+from pipelines.removal.pending import finish_erasures
 from pipelines.resources import CallsApi, LakeResource, expected_failures
 
 
@@ -93,6 +94,7 @@ def call_pages(
                 )
                 names = refresh_names(workspace.storage, client, workspace.catalog, workspace.keep_versions)
         finally:
+            finish_erasures(workspace, context.log.warning)
             # Also when reading was cut off: what has landed is kept, and its days are to be built.
             report_landed(context.instance, load_landed(workspace.storage).value, context.log_event)
     if report.contradiction:

@@ -1,4 +1,4 @@
-"""The jobs: extracting, building days, and clearing away old runs."""
+"""The jobs: extracting, building days, writing the report, and clearing away old runs."""
 
 # Dagster looks at the annotation of `context` itself: no annotations from __future__ here.
 
@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from pipelines.lake import layout
-from pipelines.orchestration.purge import purge
+from pipelines.orchestration.purge import purge, purge_output
 from pipelines.resources import LakeResource
 
 MAX_RUNTIME: Final = timedelta(hours=6)
@@ -26,30 +26,45 @@ extract_calls = dg.define_asset_job(
 
 build_days = dg.define_asset_job(
     "build_days",
-    selection=dg.AssetSelection.groups("core", "marts", "serving"),
+    selection=dg.AssetSelection.groups("core", "marts", "serving") - dg.AssetSelection.assets("report"),
     description="Build, check and publish a range of days.",
     # The sensor tries again, since it knows better than a retry which days still need it.
     tags={**_COMMON_TAGS, "dagster/max_retries": "0"},
+)
+
+make_report = dg.define_asset_job(
+    "make_report",
+    selection=dg.AssetSelection.assets("report"),
+    description="Write the report of the last 28 days beside the catalog.",
+    tags=_COMMON_TAGS,
 )
 
 
 class PurgeConfig(dg.Config):
     """What a run of `purge_runs` removes."""
 
-    older_than_days: int = Field(default=30, ge=1, description="Finished runs older than so many days are removed.")
+    older_than_days: int = Field(
+        default=30,
+        ge=1,
+        description="Finished runs and what runs and ticks printed, older than so many days, are removed.",
+    )
 
 
 @dg.op
 def remove_old_runs(context: dg.OpExecutionContext, config: PurgeConfig, lake: dg.ResourceParam[LakeResource]) -> None:
-    """Remove old finished runs with their logs and plans, but not those that say what is built now."""
-    removed = purge(context.instance, timedelta(days=config.older_than_days), but=context.run_id)
+    """Remove old finished runs with their output and plans, but not those that say what is built now."""
+    age = timedelta(days=config.older_than_days)
+    removed = purge(context.instance, age, but=context.run_id)
     storage = lake.workspace().storage
     for run in removed:
         storage.delete(layout.plan_file(run))
-    context.log.info("Removed %s runs that ended more than %s days ago", len(removed), config.older_than_days)
+    files = purge_output(context.instance, age)
+    context.log.info(
+        "Removed %s runs and %s files of output, all older than %s days", len(removed), files, config.older_than_days
+    )
 
 
-@dg.job(description="Remove old runs and their logs, which Dagster keeps for ever.", tags=_COMMON_TAGS)
+@dg.job(description="Remove old runs and old output, which Dagster keeps for ever.", tags=_COMMON_TAGS)
 def purge_runs() -> None:
     """Remove old finished runs."""
     remove_old_runs()

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[\[\]{},]', re.DOTALL)
 _MEMBER = re.compile(rb'\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*(\S(?:.*\S)?)\s*', re.DOTALL)
+_LITERAL = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[^\s"\[\]{},:]+', re.DOTALL)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 _DEEPEST = 100
@@ -62,14 +63,55 @@ def members(source: bytes) -> dict[str, bytes]:
     Raises:
         OutlineError: The source is no object, or its brackets and quotes do not match.
     """
-    found: dict[str, bytes] = {}
+    return {key: value for key, value, _ in pairs(source)}
+
+
+def pairs(source: bytes) -> list[tuple[str, bytes, bytes]]:
+    """Return key, source of the value and the whole text of each member of a JSON object, also of repeated keys.
+
+    The texts, joined by commas within brackets, are the object again.
+
+    Raises:
+        OutlineError: The source is no object, or its brackets and quotes do not match.
+    """
+    found = []
     for part in _parts(source.strip(), b"{"):
         member = _MEMBER.fullmatch(part)
         if member is None:
             message = "an object without keys"
             raise OutlineError(message)
-        found[_key(member[1])] = member[2]
+        found.append((_key(member[1]), member[2], part))
     return found
+
+
+def without_elements(source: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
+    """Return a JSON array without some of its elements; what stays is as it was.
+
+    Raises:
+        OutlineError: The source is no array, or its brackets and quotes do not match.
+    """
+    return b"[" + b",".join(part for part in _parts(source.strip(), b"[") if not unwanted(part.strip())) + b"]"
+
+
+def scalar_text(source: bytes) -> str | None:
+    """Return a string, or a number or boolean as it is written; None for null, an object or an array."""
+    if source[:1] in (b"{", b"[", b"") or source == b"null":
+        return None
+    text = source.decode("utf-8", "replace")
+    if source[:1] == b'"':
+        try:
+            text = str(json.loads(text, strict=False))
+        except ValueError:
+            text = text[1:-1]
+    return storable(text)
+
+
+def literals(source: bytes) -> Iterator[str]:
+    """Yield every string of a text, keys too, and whatever stands alone between its brackets, be it JSON or not."""
+    for match in _LITERAL.finditer(source):
+        text = scalar_text(match[0])
+        if text is not None:
+            yield text
 
 
 def _key(source: bytes) -> str:

@@ -1,4 +1,4 @@
-"""When the API is read."""
+"""When the API is read, when the report is written, and when old runs are cleared away."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import dagster as dg
 from dagster import RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from pipelines.jobs import extract_calls
+from pipelines.jobs import extract_calls, make_report, purge_runs
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.state import load_manifest
 from pipelines.settings import load_settings
 
 
@@ -43,6 +45,30 @@ def nightly_full_extract(context: dg.ScheduleEvaluationContext) -> dg.RunRequest
     if load_settings().api_key is None:
         return dg.SkipReason("CHORUS_API_KEY is not set.")
     return dg.RunRequest(run_config=extract_config("FULL"))
+
+
+@dg.schedule(
+    job=make_report,
+    cron_schedule="41 5 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every morning, after the nightly extract: the report of the last 28 days. Skips while there are none.",
+)
+def daily_report(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ask for the report, where there is a day to report on."""
+    del context
+    published = load_manifest(LocalStorage(load_settings().lake_path)).value.days
+    if not any(day.rows.get("call_metrics_daily") for day in published.values()):
+        return dg.SkipReason("No call is published yet.")
+    return dg.RunRequest()
+
+
+weekly_purge = dg.ScheduleDefinition(
+    name="weekly_purge",
+    job=purge_runs,
+    cron_schedule="41 4 * * 0",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every Sunday: remove runs and output older than 30 days.",
+)
 
 
 def extract_config(mode: str, max_pages: int | None = None) -> dict[str, object]:

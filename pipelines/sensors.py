@@ -16,6 +16,7 @@ from pipelines.lake.state import load_landed, load_manifest
 from pipelines.orchestration.due_days import due_days
 from pipelines.orchestration.lake_report import report_landed, report_published
 from pipelines.partitions import days_of, range_tags
+from pipelines.removal.pending import finish_erasures
 from pipelines.resources import LakeResource, expected_failures
 from pipelines.settings import load_settings
 
@@ -36,12 +37,14 @@ def changed_days(
     context: dg.SensorEvaluationContext, lake: dg.ResourceParam[LakeResource]
 ) -> dg.SensorResult | dg.SkipReason:
     """Mend the lake, tell Dagster what it missed, and ask for the days that are stale."""
-    landed = load_landed(lake.workspace().storage).value
-    if not landed.days:
+    storage = lake.workspace().storage
+    landed, published = load_landed(storage).value, load_manifest(storage).value
+    if not landed.days and not published.days:
         return dg.SkipReason("Nothing has landed yet.")
     with expected_failures():
         workspace = lake.for_writing()
         settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+        finish_erasures(workspace, context.log.warning)
     # A tick may take a minute, and a lake of years that was filled by the command line has much to tell.
     soon = time.monotonic() + _REPORT_SECONDS
     report_landed(context.instance, landed, context.instance.report_runless_asset_event, until=soon)

@@ -84,22 +84,8 @@ def build_days(
         ChorusCallsError: Days could not be built; all others are built and published.
     """
     begun = time.monotonic()
-    report = BuildReport()
     with workspace.storage.lock("lake", shared=True):
-        manifest = state.load_manifest(workspace.storage).value
-        landed = state.load_landed(workspace.storage).value
-        builds = plan_builds(workspace, days, manifest, landed)
-        for day, build in builds.items():
-            audit = read_audit(workspace.storage, day, build.version)
-            if audit is None:
-                continue
-            if recheck and audit.checks_version != CHECKS_VERSION:
-                audit = audit_day(workspace, day, build.version)
-            report.reused.append(day)
-            report.count(audit)
-            if on_day:
-                on_day(day)
-        failed = _build_and_publish(workspace, builds, landed, report, on_day)
+        report, failed = build_alone(workspace, days, recheck=recheck, on_day=on_day)
     # A version that was lost and is back is published already, but not linked. What was replaced can only be removed
     # while nobody builds, this build included.
     if report.built or report.published.published:
@@ -108,6 +94,35 @@ def build_days(
     if failed:
         raise _failure(failed, report)
     return report
+
+
+def build_alone(
+    workspace: Workspace,
+    days: Sequence[date],
+    *,
+    recheck: bool = False,
+    on_day: Callable[[date], None] | None = None,
+) -> tuple[BuildReport, dict[date, Exception]]:
+    """Do what `build_days` does, for a caller that holds the lock `lake`, and mend and clean nothing afterwards.
+
+    Returns:
+        What was done, and the days that could not be built, with the reason.
+    """
+    report = BuildReport()
+    manifest = state.load_manifest(workspace.storage).value
+    landed = state.load_landed(workspace.storage).value
+    builds = plan_builds(workspace, days, manifest, landed)
+    for day, build in builds.items():
+        audit = read_audit(workspace.storage, day, build.version)
+        if audit is None:
+            continue
+        if recheck and audit.checks_version != CHECKS_VERSION:
+            audit = audit_day(workspace, day, build.version)
+        report.reused.append(day)
+        report.count(audit)
+        if on_day:
+            on_day(day)
+    return report, _build_and_publish(workspace, builds, landed, report, on_day)
 
 
 def _build_and_publish(
@@ -170,7 +185,7 @@ def _failure(failed: Mapping[date, Exception], report: BuildReport) -> ChorusCal
     day, error = max(failed.items(), key=itemgetter(0))
     others = f" {len(failed) - 1:,} more days failed, back to {min(failed)}." if len(failed) > 1 else ""
     message = (
-        f"{day} could not be built: {_reason(error)}{others}\n{len(report.published.published):,} other days were "
+        f"{day} could not be built: {reason(error)}{others}\n{len(report.published.published):,} other days were "
         "published. Mend that, then run `chorus-calls build` again."
     )
     failure = ChorusCallsError(message)
@@ -178,7 +193,8 @@ def _failure(failed: Mapping[date, Exception], report: BuildReport) -> ChorusCal
     return failure
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Return why a day could not be built, in a sentence."""
     if isinstance(error, ChorusCallsError):
         return error.message
     return disk_trouble(error) if isinstance(error, OSError) else f"{type(error).__name__}: {str(error).rstrip('.')}."

@@ -7,7 +7,7 @@ from datetime import date, datetime
 import click
 
 from pipelines.cli.building import build_facts, build_sentence, build_with_progress, raise_refused
-from pipelines.cli.console import print_json
+from pipelines.cli.console import print_json, say
 from pipelines.settings import load_settings
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -29,10 +29,12 @@ def command(
     from pipelines.lake import state
     from pipelines.lake.identity import admit
     from pipelines.lake.settle import settle
+    from pipelines.removal.pending import finish_erasures
 
     workspace = open_workspace(load_settings(), renew_key=accept_settings)
     admit(workspace.storage, workspace.shaping, accept=accept_settings)
     settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    finish_erasures(workspace, say)
     days = sorted(state.load_landed(workspace.storage).value.days) if every else days_to_build(workspace)
     report = build_with_progress(workspace, [day for day in days if _is_between(day, first, last)], recheck=recheck)
     if as_json:

@@ -102,6 +102,13 @@ def plain(value: Any) -> Any:
     return value
 
 
+def size(number: int) -> str:
+    """Return a number of bytes for people, such as 1.2 MB."""
+    from rich.filesize import decimal
+
+    return decimal(number)
+
+
 @contextmanager
 def _bar(title: str, total: int | None) -> Iterator[Step]:
     from rich.console import Console

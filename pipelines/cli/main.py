@@ -28,8 +28,12 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "build": "Build, check and publish the days that are stale.",
         "catalog": "Make the DuckDB catalog again, or one to hand out.",
         "status": "Show what is landed, built, stale and rejected.",
+        "forget": "Erase a customer or a call for good, and prove it.",
+        "prune": "Remove old days for good, after saying which.",
         "doctor": "Check lake, settings, key and API, and say what to run.",
         "query": "Run SQL on the catalog.",
+        "transcript": "Print the conversation of a call.",
+        "report": "Write a report of a period as one HTML file.",
         "simulate": "Serve a simulated Chorus API on this machine.",
         "demo": "Run everything once on simulated calls; needs no account.",
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pipelines.cli.console import plain, print_json, print_table, say
+from pipelines.cli.console import plain, print_json, print_table, say, size
 from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def command(*, as_json: bool) -> None:
         print_json({"lake": storage.address(), **plain(asdict(status))})
         return
     print_table(("", storage.address()), list(_lines(status)))
+    if status.erasure_pending:
+        say("An erasure is listed and not finished: run `chorus-calls forget --listed`.")
     if not status.landed.days:
         say("Nothing has landed yet: run `chorus-calls sync`.")
     elif status.stale:
@@ -40,6 +42,8 @@ def command(*, as_json: bool) -> None:
 def _lines(status: LakeStatus) -> Iterator[tuple[str, str]]:
     yield "newest call", _moment(status.newest_call_at)
     yield "landed", f"{_span(status.landed)}; {status.landed_versions:,} versions of calls"
+    if status.retention_floor:
+        yield "kept from", f"{status.retention_floor}; days before were pruned and are not fetched again"
     yield "last landed", _moment(status.newest_landed_at)
     rows = ", ".join(f"{status.rows[table]:,} {table}" for table in ("calls", "transcript_turns", "transfer_legs"))
     yield "published", f"{_span(status.published)}; {rows}"
@@ -54,7 +58,7 @@ def _lines(status: LakeStatus) -> Iterator[tuple[str, str]]:
     yield "names", known or "none known"
     yield "last full scan", _scan(status.last_full_scan)
     yield "last scan", _scan(status.last_scan)
-    yield "size", f"{_size(status.raw_bytes)} raw, {_size(status.table_bytes)} in tables"
+    yield "size", f"{size(status.raw_bytes)} raw, {size(status.table_bytes)} in tables"
 
 
 def _span(span: Span) -> str:
@@ -88,9 +92,3 @@ def _days(days: Sequence[date]) -> str:
     shown = [str(first) if first == last else f"{first} to {last}" for first, last in ranges[:_SHOWN_RANGES]]
     more = [f"{len(ranges) - _SHOWN_RANGES:,} more ranges"] if len(ranges) > _SHOWN_RANGES else []
     return f"{len(days):,} days: {', '.join(shown + more)}"
-
-
-def _size(number: int) -> str:
-    from rich.filesize import decimal
-
-    return decimal(number)

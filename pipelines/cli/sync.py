@@ -36,21 +36,25 @@ def command(*, full: bool, max_pages: int | None, accept_deletions: bool, no_bui
     from pipelines.lake.identity import admit
     from pipelines.lake.settle import settle
     from pipelines.lake.storage import LakeBusyError
+    from pipelines.removal.pending import finish_erasures
 
     workspace = open_workspace(load_settings())
     admit(workspace.storage, workspace.shaping)
     settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    finish_erasures(workspace, say)
     with calls_client(workspace.settings) as client:
         try:
             scan = _scan(workspace, client, full=full, max_pages=max_pages, accept_deletions=accept_deletions)
         except LakeBusyError:
             raise
         except ChorusCallsError:
+            finish_erasures(workspace, say)
             days = [] if no_build else days_to_build(workspace)
             if days:  # what did land is built all the same
                 say(build_sentence(build_with_progress(workspace, days)))
             raise
         names = refresh_names(workspace.storage, client, workspace.catalog, workspace.keep_versions)
+    finish_erasures(workspace, say)  # what came to light by what the scan dropped
     if scan.contradiction:
         say(f"Warning: {scan.contradiction}")
     for sentence in names.sentences:

@@ -18,6 +18,7 @@ from pipelines.demo.story import Story
 from pipelines.demo.world import LivingWorld
 from pipelines.lake.local import LocalStorage
 from pipelines.orchestration.home import open_instance
+from pipelines.report.make import make_report
 from pipelines.serve.status import lake_status
 
 _STEP: Final = timedelta(hours=6)
@@ -70,6 +71,13 @@ def _results(story: Story, world: LivingWorld) -> None:
         "own counts as a transfer, not as a call.",
     )
     story.agents(answers.agents())
+    report = make_report(CATALOG, FOLDER / "chorus-report.html")
+    period = report.figures.period
+    story.part(
+        "A report",
+        f"{report.path} has the days from {period.first} to {period.last} in figures and pictures. It opens in any "
+        "browser, without a network.",
+    )
     call = answers.handed_over([agent.id for agent in world.company.agents if agent.language == _LANGUAGE])
     if call:
         story.part("A call that was handed over")
@@ -98,6 +106,10 @@ def _next(dev: str) -> Iterator[tuple[str, str]]:
     question = "SELECT outcome, count(*) FROM calls GROUP BY ALL"
     yield dev, "Dagster's UI with these runs, at http://127.0.0.1:3000; calls keep coming while it is open:"
     yield f'CHORUS_LAKE={LAKE} {program} query \\\n       "{question}"', "Ask anything, in SQL:"
+    yield (
+        f"CHORUS_LAKE={LAKE} {program} report --out week.html",
+        "A report of your own; --help says of which days and agent:",
+    )
     yield f"CHORUS_LAKE={LAKE} {program} status", "How the lake stands:"
     yield f"duckdb -readonly {CATALOG}", "The catalog, for DuckDB, Superset or any BI tool:"
     yield "make demo", "Another 6 hours:"

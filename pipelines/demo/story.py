@@ -15,20 +15,19 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.cli.console import printable, say
+from pipelines.cli.chat import agent_name, chat, heading
+from pipelines.cli.console import say
 from pipelines.demo.place import FOLDER
 from pipelines.demo.world import LivingWorld
 from pipelines.dictionary import TABLES
 
 if TYPE_CHECKING:  # what these import looks at the environment, which is not the demo's yet
-    from pipelines.demo.answers import AgentRow, Conversation
+    from pipelines.demo.answers import AgentRow
     from pipelines.demo.runs import RunNews, SyncNews
+    from pipelines.serve.conversation import Conversation
 
 _WIDTH: Final = 100
 _INDENT: Final = 3
-_MINUTE: Final = 60
-_OTHERS: Final = {"customer": "colleague"}
-"""Whom the agent talks to on a transfer leg is not the customer, whatever the API's word for that side is."""
 
 
 class Story:
@@ -120,20 +119,9 @@ class Story:
 
     def conversation(self, call: Conversation) -> None:
         """Print a call's transcript, and those of its transfer legs in their place, after the hand-over."""
-        began = f"{call.started_at:%Y-%m-%d %H:%M} UTC" if call.started_at else "at an unknown time"
-        agent = agent_name(call.agent_id, call.agent_name)
-        self.text(f"{call.direction or 'a'} call of {agent} with {call.number or 'an unknown number'}, {began},")
-        self.text(f"{_clock(call.seconds)} long, cost {_number(call.cost, '.4f')}; id {call.call_id}")
-        table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
-        table.add_column(justify="right", style="cyan", no_wrap=True)
-        table.add_column(overflow="fold")
-        self._say_turns(table, call.turns)
-        for leg in call.legs:
-            fact = f"transfer ({leg.transfer_type or 'unknown kind'}) to {leg.number or 'an unknown number'}"
-            when = f" after {_clock(leg.seconds_to_transfer)}" if leg.seconds_to_transfer is not None else ""
-            table.add_row("→", Text(f"{fact}{when}: {leg.outcome}, {_clock(leg.seconds)} long", style="bold yellow"))
-            self._say_turns(table, [(_OTHERS.get(speaker, speaker), words) for speaker, words in leg.turns], "│ ")
-        self._out.print(Padding(table, (1, 0, 0, _INDENT), expand=False))
+        for line in heading(call.call):
+            self.text(line)
+        self._out.print(Padding(chat(call.lines), (1, 0, 0, _INDENT), expand=False))
 
     def commands(self, lines: Iterable[tuple[str, str]]) -> None:
         """List what to type, and what for."""
@@ -141,10 +129,6 @@ class Story:
             self._out.print(Padding(Text(purpose, style="dim"), (0, 0, 0, _INDENT), expand=False))
             # A command that is folded cannot be copied.
             self._out.print(Text(f"{' ' * (_INDENT + 2)}{command}", style="bold"), soft_wrap=True)
-
-    def _say_turns(self, table: Table, turns: Iterable[tuple[str, str | None]], mark: str = "") -> None:
-        for speaker, words in turns:
-            table.add_row(Text(f"{mark}{speaker}"), Text(printable(words or "…")))
 
     def _table(self, *columns: str) -> Table:
         """A table; a heading that begins with `>` stands above numbers."""
@@ -156,12 +140,6 @@ class Story:
 
     def _print(self, table: Table) -> None:
         self._out.print(Padding(table, (0, 0, 0, _INDENT), expand=False))
-
-
-def agent_name(agent_id: str | None, name: str | None) -> str:
-    """Return an agent's name where it is known, with the beginning of its id."""
-    short = (agent_id or "unknown")[:8]
-    return f"{name} ({short})" if name else short
 
 
 def _facts(news: SyncNews) -> dict[str, str]:
@@ -191,9 +169,3 @@ def _number(value: float | None, form: str) -> str:
 
 def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
-
-
-def _clock(seconds: float | None) -> str:
-    if seconds is None:
-        return "unknown"
-    return f"{int(seconds) // _MINUTE}:{int(seconds) % _MINUTE:02d} min"

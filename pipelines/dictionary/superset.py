@@ -30,6 +30,8 @@ _ROOT: Final = "chorus_calls"
 _DATES: Final = (ColumnType.DATE, ColumnType.INSTANT, ColumnType.LOCAL_TIME)
 _FORMATS: Final = {MONEY: ",.2f", MONEY_PER_MINUTE: ",.4f", SHARE: ".1%", SECONDS: ",.1f"}
 _COUNT_FORMAT: Final = ",d"
+_NAMED: Final = {"agent_id": "agents", "phone_number_id": "phone_numbers"}
+"""Ids, and the catalog's tables that have their names."""
 
 
 def export(catalog: Path, *, name: str = "chorus-calls", currency: str = "", marts_only: bool = False) -> bytes:
@@ -83,11 +85,21 @@ def _dataset(database: uuid.UUID, table: Table, currency: str) -> Mapping[str, A
         "description": table_comment(table),
         "main_dttm_col": "call_date",
         "filter_select_enabled": True,
-        "columns": [
-            _column(column) for column in table.all_columns if column.additivity is not Additivity.NON_ADDITIVE
-        ],
+        "columns": list(_columns(table)),
         "metrics": list(_metrics(table, currency)),
     }
+
+
+def _columns(table: Table) -> Iterator[Mapping[str, Any]]:
+    for column in table.all_columns:
+        if column.additivity is not Additivity.NON_ADDITIVE:
+            yield _column(column)
+        if names := _NAMED.get(column.name):
+            name = column.name.replace("_id", "_name")
+            text = f"{column.description} Its name, or the id where none is known."
+            known = f"(SELECT name FROM {names} WHERE id = {column.name})"  # noqa: S608 - own names
+            calculated = {"expression": f"coalesce({known}, {column.name})"}
+            yield {**_column(Column(name, ColumnType.TEXT, text)), **calculated}
 
 
 def _column(column: Column) -> Mapping[str, Any]:

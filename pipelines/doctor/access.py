@@ -9,6 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Final
 
+from pipelines.dictionary import TABLES
 from pipelines.doctor.findings import Area, Finding
 from pipelines.doctor.subject import Subject
 from pipelines.lake import layout
@@ -48,7 +49,7 @@ def _existing(folder: Path) -> Path:
 def open_to_others(subject: Subject) -> Iterator[Finding]:
     """Find files that others than owner and group may read or write, and a key that others than its owner may."""
     remedy = f"Run `chmod -R o-rwx {quote(str(subject.root))}`."
-    for path, mode in _files(subject.root, (*_FOLDERS, layout.MANIFEST)):
+    for path, mode in _files(subject.root, (*_FOLDERS, layout.MANIFEST, *TABLES)):
         if path == subject.root / layout.PII_KEY and mode & _BEYOND_OWNER:
             what = f"{path} can be read by others than its owner."
             yield Finding("open_to_others", what, None, f"Run `chmod 600 {quote(str(path))}`.")

@@ -13,9 +13,11 @@ from typing import Final
 from pipelines.doctor.access import access
 from pipelines.doctor.api import api
 from pipelines.doctor.catalog import catalog
+from pipelines.doctor.erasures import erasures
 from pipelines.doctor.findings import Area, Report
 from pipelines.doctor.published import links, notes, published
 from pipelines.doctor.raw_files import raw_files
+from pipelines.doctor.removals import removals
 from pipelines.doctor.running import quiet
 from pipelines.doctor.state_files import settings as settings_area
 from pipelines.doctor.state_files import state_files
@@ -30,6 +32,8 @@ _AREAS: Final[tuple[Callable[[Subject], Area], ...]] = (
     links,
     catalog,
     access,
+    erasures,
+    removals,
 )
 _MOVED_BY_PUBLISHING: Final = frozenset({"links", "catalog"})
 

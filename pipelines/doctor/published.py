@@ -103,7 +103,8 @@ def notes(subject: Subject) -> Iterator[str]:
     manifest = subject.manifest.value or Manifest()
     if waiting := len(stale_days(landed, manifest, shaping) if shaping else landed.days):
         yield f"{waiting:,} {'day waits' if waiting == 1 else 'days wait'} to be built: `chorus-calls build`."
-    if alone := len(manifest.days.keys() - landed.days.keys()):
+    floor = subject.lake.value.retention_floor if subject.lake.value else None
+    if alone := sum(floor is None or day >= floor for day in manifest.days.keys() - landed.days.keys()):
         days = "day has" if alone == 1 else "days have"
         yield f"{alone:,} published {days} nothing in raw: `chorus-calls sync --full`."
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from pipelines.doctor.raw_files import footer_rows, landed_names, parts_of
 from pipelines.lake import layout, raw, state
+from pipelines.lake.recount import recount
 from pipelines.lake.state import Landed, LandedDay, LandedFile, Manifest, PublishedDay
 from pipelines.lake.storage import Storage, StoredFile
 from pipelines.lake.versions import Shaping, fingerprint, read_audit, shaping_digest
@@ -123,14 +124,7 @@ def _next(left: Mapping[_Place, _RawFile]) -> _Place:
 
 
 def _count(day: LandedDay, files: Mapping[_Place, _RawFile]) -> None:
-    """Count files as a day's: its digest is that of the names under which they landed, in their order."""
-    landed = {(name, kind): file.known for (_, kind), file in files.items() for name in file.names}
-    for (name, kind), known in sorted(landed.items(), key=lambda one: one[0]):  # `calls` first, as a flush counts them
-        raw.count(day, kind, name, known)
-    day.calls, day.rejected = (
-        {name: file.known for (name, of), file in sorted(files.items(), key=lambda one: one[0]) if of == kind}
-        for kind in (raw.CALLS, raw.REJECTED)
-    )
+    recount(day, {place: (file.known, file.names) for place, file in files.items()})
 
 
 def mend_landed(storage: Storage, landed: Landed, files: Iterable[StoredFile]) -> Counted:
@@ -151,7 +145,6 @@ def mend_landed(storage: Storage, landed: Landed, files: Iterable[StoredFile]) -
                 (counted.unreadable if path in sizes else counted.gone).append(path)
         changed = {place: file.known for place, file in after.items() if file.known != before[place]}
         if len(after) < len(before):
-            known.digest = ""
             _count(known, after)
         for (name, kind), file in sorted(changed.items(), key=lambda one: one[0]):
             raw.count(known, kind, name, file)  # once more: the digest has to move on for the day to be built again

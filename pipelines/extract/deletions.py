@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from pipelines.extract.landing import Seen
+from pipelines.extract.item import Seen
 from pipelines.extract.outcome import Ending
 from pipelines.extract.raw_files import Version
+from pipelines.extract.screen import Screen
 from pipelines.lake import raw
 from pipelines.lake.state import LandedDay
 from pipelines.lake.storage import Storage
@@ -85,13 +86,15 @@ UNASKED: Final = Allowance()
 class RollCall:
     """Notes the calls that a scan sees, to tell in the end which known ones were missing."""
 
-    def __init__(self, storage: Storage, known: Mapping[date, LandedDay]) -> None:
+    def __init__(self, storage: Storage, known: Mapping[date, LandedDay], screen: Screen) -> None:
         """Begin with nothing seen.
 
         Args:
             storage: The lake's files.
             known: The days as they had landed before the scan; none where nobody will ask.
+            screen: What must not land, and so is not missing where it has not been removed yet.
         """
+        self._screen = screen
         self._storage = storage
         self._known = known
         self._day: dict[str, date | None] = {}
@@ -114,13 +117,15 @@ class RollCall:
         deleted: dict[date, list[str]] = {}
         moved: dict[date, list[str]] = {}
         for day, landed in sorted(self._known.items()):
+            if self._screen.is_too_old(day):
+                continue
             versions = raw.known_versions(self._storage, day, landed)
             for call_id, mark, gone in versions.select("call_id", "payload_hash", "deleted").iter_rows():
                 if gone and mark == raw.MOVED:
                     continue
                 known += not gone
                 if call_id not in self._day:
-                    if not gone:
+                    if not gone and not self._screen.covers_call(call_id):
                         deleted.setdefault(day, []).append(call_id)
                 elif self._is_elsewhere(call_id, day):
                     moved.setdefault(day, []).append(call_id)

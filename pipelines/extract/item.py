@@ -46,6 +46,18 @@ class Head:
         return day if first <= day <= last else None
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An item as a scan knows it: a key that is its own, when the call was created, and the day it was given to.
+
+    The last two are None where they are not known.
+    """
+
+    key: str
+    instant: datetime | None
+    day: date | None = None
+
+
 class _Plain(msgspec.Struct, rename="camel"):
     id: str
     created_at: str

@@ -13,8 +13,10 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from pipelines.extract.account import Account
-from pipelines.extract.item import payload_hash, read_head, same_call
+from pipelines.extract.item import Seen, payload_hash, read_head, same_call
 from pipelines.extract.raw_files import Version, write
+from pipelines.extract.rejects import Rejects
+from pipelines.extract.screen import open_screen
 from pipelines.lake import raw, state
 from pipelines.lake.state import Kept, Landed, LandedDay, LandedFile
 from pipelines.lake.storage import Storage
@@ -25,18 +27,6 @@ KNOWN_CALLS = 1_000_000
 """Calls whose hashes are kept in memory at most, beside the days that are being filled."""
 _DELETED = ""
 _TICK = timedelta(microseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """An item as a scan knows it: a key that is its own, when the call was created, and the day it was given to.
-
-    The last two are None where they are not known.
-    """
-
-    key: str
-    instant: datetime | None
-    day: date | None = None
 
 
 @dataclass
@@ -62,6 +52,7 @@ class Landing:
     Attributes:
         counts: What became of the items.
         changed_days: Days whose raw files have changed.
+        screen: What must not land.
     """
 
     def __init__(
@@ -76,6 +67,7 @@ class Landing:
     ) -> None:
         self.counts = Counts()
         self.changed_days: set[date] = set()
+        self.screen = open_screen(storage)
         self._storage = storage
         self._landed = landed
         self._start_date = start_date
@@ -84,9 +76,7 @@ class Landing:
         self._clock = clock
         self._days: dict[date, _Day] = {}
         self._known = 0
-        self._rejected: dict[str, Version] = {}
-        self._rejected_before: set[str] | None = None
-        self._rejected_seen: set[str] = set()
+        self._rejects = Rejects(storage, landed)
         self._account = Account(storage)
         self._bytes = 0
 
@@ -106,10 +96,18 @@ class Landing:
         heads = [(read_head(item), item) for item in items]
         self._account.require_own({head.organisation for head, _ in heads if head.organisation and head.call_id})
         for head, item in heads:
-            version = Version(head.call_id, payload_hash(item), item)
             day = head.day(self._start_date, last)
+            kept = self.screen.keep(item, placed=day is not None)
+            if kept is None:
+                seen.append(Seen(self.screen.alias(head.call_id or payload_hash(item)), head.instant, day))
+                continue
+            version = Version(head.call_id, payload_hash(kept), kept)
+            if self.screen.is_too_old(head.instant and head.instant.date()):
+                seen.append(Seen(head.call_id or version.payload_hash, head.instant, day))
+                continue
             if day is None or head.call_id is None:
-                self._reject(version)
+                self._bytes += self._rejects.hold(version)
+                self.counts.rejected = self._rejects.count
                 seen.append(Seen(head.call_id or f"#{version.payload_hash}", None))
                 continue
             self._hold(self._day(day), head.call_id, version)
@@ -122,11 +120,13 @@ class Landing:
         Raises:
             ChorusCallsError: The calls belong to another account than the lake's.
         """
+        self._drop_erased()
+        self.screen.commit()
         self._drop_equal()
         held = {day: list(entry.held.values()) for day, entry in self._days.items() if entry.held}
-        if held or self._rejected:
+        if held or self._rejects.held:
             self._account.admit()
-            self._write(held, list(self._rejected.values()))
+            self._write(held, list(self._rejects.held.values()))
         self._bytes = 0
         self._forget_days()
 
@@ -148,22 +148,6 @@ class Landing:
             del day.held[call_id]
         if day.known.get(call_id) != version.payload_hash:
             day.held[call_id] = version
-            self._bytes += len(version.payload)
-
-    def _reject(self, version: Version) -> None:
-        """Hold back an item that cannot be placed, if it was never held back or landed before."""
-        if self._rejected_before is None:
-            self._rejected_before = {
-                known
-                for day, landed in self._landed.value.days.items()
-                if landed.rejected
-                for known in raw.known_versions(self._storage, day, landed, raw.REJECTED)["payload_hash"]
-            }
-        if version.payload_hash not in self._rejected_seen:
-            self._rejected_seen.add(version.payload_hash)
-            self.counts.rejected += 1
-        if version.payload_hash not in self._rejected_before and version.payload_hash not in self._rejected:
-            self._rejected[version.payload_hash] = version
             self._bytes += len(version.payload)
 
     def _day(self, day: date) -> _Day:
@@ -188,6 +172,18 @@ class Landing:
             if self._known <= KNOWN_CALLS:
                 return
             self._known -= len(self._days.pop(day).known)
+
+    def _drop_erased(self) -> None:
+        """Let go of what is covered only since it was held back, such as a child item that came before its parent."""
+        while self.screen.has_news():
+            for entry in self._days.values():
+                for call_id, version in list(entry.held.items()):
+                    kept = self.screen.keep(version.payload, placed=True)
+                    if kept is None:
+                        del entry.held[call_id]
+                    elif kept != version.payload:
+                        entry.held[call_id] = Version(call_id, payload_hash(kept), kept)
+            self._rejects.drop(lambda item: self.screen.keep(item, placed=False) is None)
 
     def _drop_equal(self) -> None:
         """Let go of versions that only look different: the same JSON with keys or white space in another order."""
@@ -245,5 +241,4 @@ class Landing:
             self._known += len(entry.held) - changed
             entry.known.update((call_id, version.payload_hash) for call_id, version in entry.held.items())
             entry.held.clear()
-        self._rejected_before = (self._rejected_before or set()) | self._rejected.keys()
-        self._rejected.clear()
+        self._rejects.landed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from io import StringIO
 from pathlib import Path
 from typing import Final
 
@@ -31,11 +32,10 @@ def read_lookup(path: Path) -> dict[str, str] | None:
         UnusableLookupError: It cannot be used.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, skipinitialspace=True)
-            if not {"id", "name"} <= set(rows.fieldnames or ()):
-                raise _unusable(path, "it has no columns id and name")
-            listed = [named(row["id"] or "", row["name"] or "") for row in rows]
+        rows = csv.DictReader(StringIO(path.read_text("utf-8-sig")), skipinitialspace=True)
+        if not {"id", "name"} <= set(rows.fieldnames or ()):
+            raise _unusable(path, "it has no columns id and name")
+        listed = [named(row["id"] or "", row["name"] or "") for row in rows]
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:

@@ -57,7 +57,7 @@ class Run:
         self._landing = Landing(storage, landed, start_date=start_date, sync_id=secrets.token_hex(4))
         self._report = ScanReport(FULL if until is None else INCREMENTAL, state.now())
         # What had landed before: landing replaces this state with later ones and leaves it as it is.
-        self._roll = RollCall(storage, landed.value.days if until is None else {})
+        self._roll = RollCall(storage, landed.value.days if until is None else {}, self._landing.screen)
         self._began = time.monotonic()
         self._pages = self._breaks = 0
         self._scan: Scan | Passes = Scan()

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 from collections.abc import Sequence
 
-import phonenumbers
+from pipelines.phone import read_number
 
-_NORTH_AMERICAN = re.compile(r"\+1[2-9]\d{9}", re.ASCII)
-"""Already E.164: ten digits that cannot begin with the trunk prefix 1, so that parsing would change nothing."""
 _CACHE_SIZE = 100_000
 _KEY_DIGITS = 32
 
@@ -54,16 +51,9 @@ class Customers:
         return found
 
     def _customer(self, number: str) -> Customer:
-        if _NORTH_AMERICAN.fullmatch(number):
-            normal, country_digits = number, 1
-        else:
-            try:
-                parsed = phonenumbers.parse(number, None)
-            except phonenumbers.NumberParseException:
-                return NOBODY
-            normal = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-            country_digits = len(str(parsed.country_code))
+        read = read_number(number)
+        if read is None:
+            return NOBODY
         pseudonym = self._keyed.copy()
-        pseudonym.update(normal.encode())
-        shown = 1 + country_digits
-        return pseudonym.hexdigest()[:_KEY_DIGITS], normal[:shown] + "*" * (len(normal) - shown - 2) + normal[-2:]
+        pseudonym.update(read.e164.encode())
+        return pseudonym.hexdigest()[:_KEY_DIGITS], read.masked

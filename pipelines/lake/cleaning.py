@@ -13,6 +13,7 @@ from datetime import timedelta
 from pipelines.lake import layout, raw, state
 from pipelines.lake.identity import lake_shaping
 from pipelines.lake.plans import planned_versions
+from pipelines.lake.purge import remove_folder, remove_uncounted, remove_unfinished
 from pipelines.lake.state import Kept, Manifest
 from pipelines.lake.storage import LakeBusyError, Storage
 from pipelines.lake.versions import fingerprint
@@ -39,9 +40,9 @@ def clean(storage: Storage, keep_versions: timedelta) -> Cleaned:
         return done
     try:
         with storage.lock("sync", wait=0), storage.lock("lake", wait=0), storage.lock("publish"):
-            done.raw_files = _remove_raw(storage)
+            done.raw_files = remove_uncounted(storage)
             done.versions = _remove_versions(storage, keep_versions)
-            done.unfinished = _remove_unfinished(storage)
+            done.unfinished = remove_unfinished(storage)
     except LakeBusyError:
         return done
     return done
@@ -57,13 +58,6 @@ def _has_work(storage: Storage, keep_versions: timedelta) -> bool:
     )
 
 
-def _remove_raw(storage: Storage) -> int:
-    paths = raw.uncounted(storage, state.load_landed(storage))
-    for path in paths:
-        storage.delete(path)
-    return len(paths)
-
-
 def _remove_versions(storage: Storage, keep_versions: timedelta) -> int:
     """Remove what has been unreferenced for long enough, and note what else is unreferenced from now on."""
     kept = state.load_manifest(storage)
@@ -71,21 +65,11 @@ def _remove_versions(storage: Storage, keep_versions: timedelta) -> int:
     kept.value.unreferenced.update(dict.fromkeys(new, state.now()))
     expired = _expired(storage, kept.value, keep_versions)
     for folder in expired:
-        for file in storage.list(folder):
-            storage.delete(file.path)
-        storage.delete(f"{folder}/{layout.AUDIT}")  # takes along the folder of a version that has no file yet
+        remove_folder(storage, folder)
         del kept.value.unreferenced[folder]
     if new or expired:
         state.commit(storage, kept)
     return len(expired)
-
-
-def _remove_unfinished(storage: Storage) -> int:
-    with storage.lock("swap"):  # the last of those who write
-        paths = storage.unfinished()
-        for path in paths:
-            storage.delete(path)
-    return len(paths)
 
 
 def _unnoted(storage: Storage, manifest: Kept[Manifest]) -> list[str]:

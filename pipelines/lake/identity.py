@@ -14,6 +14,9 @@ from pipelines.lake.state import Kept, LakeRecord
 from pipelines.lake.storage import Storage, SwapConflictError
 from pipelines.lake.versions import Shaping
 
+MASK = "mask"
+"""The setting under which numbers are masked, in the record of what shapes tables."""
+
 
 class SettingsDifferError(ChorusCallsError):
     """The settings that shape tables are not those the lake was built with (exit code 2)."""
@@ -87,6 +90,8 @@ def admit(storage: Storage, shaping: Shaping, *, accept: bool = False) -> None:
         )
         raise SettingsDifferError(message)
     if kept.raw is None or differing or shaping.table_version != lake.table_version:
+        masks = shaping.record.pii == MASK
+        lake.unmasked_versions = masks and (lake.unmasked_versions or lake.shaping.pii != MASK)
         lake.shaping, lake.table_version = shaping.record, shaping.table_version
         try:
             state.commit(storage, kept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from pathlib import PurePosixPath
 
@@ -34,3 +34,17 @@ def planned_versions(storage: Storage) -> set[str]:
     """Return the folders of all versions that runs with a plan are building, or will use again."""
     plans = [read_plan(storage, PurePosixPath(file.path).stem) or {} for file in storage.list(layout.PLANS)]
     return {layout.version_folder(day, build.version) for plan in plans for day, build in plan.items()}
+
+
+def drop_from_plans(storage: Storage, days: Collection[date], staying: Collection[str]) -> None:
+    """Take days out of all plans, but for versions in folders that stay: later steps of these runs leave them alone."""
+    for file in storage.list(layout.PLANS):
+        run = PurePosixPath(file.path).stem
+        plan = read_plan(storage, run) or {}
+        left = {
+            day: build
+            for day, build in plan.items()
+            if day not in days or layout.version_folder(day, build.version) in staying
+        }
+        if left != plan:
+            write_plan(storage, run, left)

@@ -24,8 +24,8 @@ class Catalog(Protocol):
     def generation(self) -> int | None:
         """Return the generation of the manifest it was made from, None where there is no catalog."""
 
-    def names(self) -> str | None:
-        """Return the digest of the names that it shows, None where there is no catalog, or one that knows of none."""
+    def shown(self) -> tuple[int | None, str | None]:
+        """Return what `generation` does, and the digest of the names that it shows, None where it knows of none."""
 
     def is_unfinished(self) -> bool:
         """Say whether one is being made, or whoever made one was killed."""
@@ -160,4 +160,19 @@ def unlinked(storage: Storage, manifest: Manifest, days: Iterable[date]) -> list
         (source, target)
         for source, target in files
         if not storage.is_linked(source, target) and storage.size(source) is not None
+    ]
+
+
+def stray_links(storage: Storage, manifest: Kept[Manifest]) -> list[str]:
+    """Return files at the places for plain globs of days that are not published.
+
+    Where the manifest was lost none is stray: what was published is not known then.
+    """
+    if manifest.raw is None:
+        return []
+    return [
+        layout.link_file(day, table)
+        for table in TABLES
+        for folder in storage.folders(table)
+        if (day := layout.day_of(folder)) is not None and day not in manifest.value.days
     ]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipelines.dictionary import TABLES
-from pipelines.lake import layout, state
+from pipelines.lake import state
 from pipelines.lake.cleaning import clean
+from pipelines.lake.masking import may_be_unmasked, remove_unmasked
 from pipelines.lake.names import names_digest, shown_names
-from pipelines.lake.publish import Catalog, catalog_lags, swing_links, unlinked, wait_anew
+from pipelines.lake.publish import Catalog, stray_links, swing_links, unlinked, wait_anew
+from pipelines.lake.purge import manifest_is_lost
+from pipelines.lake.retention import days_before, remove_before_floor, retention_floor
 from pipelines.lake.state import Manifest
-from pipelines.lake.storage import Storage
+from pipelines.lake.storage import LakeBusyError, Storage
 from pipelines.lake.versions import lost_days
 
 
@@ -22,13 +24,14 @@ class Settled:
     catalog_made: bool = False
     links_swung: int = 0
     links_removed: int = 0
+    days_pruned: int = 0
     versions_removed: int = 0
     raw_files_removed: int = 0
     unfinished_removed: int = 0
 
 
 def settle(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Settled:
-    """Bring catalog and links up to the manifest, and remove what no reader and no writer can need any more.
+    """Bring catalog and links up to the manifest, finish removals, and remove what nobody can need any more.
 
     Idempotent; where there is nothing to do, no file is touched. Published days whose files were lost are left to the
     next build, and the catalog waits for them. So does everything where the manifest itself was lost.
@@ -40,8 +43,9 @@ def settle(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Sett
     """
     done = Settled()
     _serve(storage, catalog, done)
+    _finish_removals(storage, catalog, done)
     cleaned = clean(storage, keep_versions)
-    done.versions_removed = cleaned.versions
+    done.versions_removed += cleaned.versions
     done.raw_files_removed = cleaned.raw_files
     done.unfinished_removed = cleaned.unfinished
     return done
@@ -60,7 +64,7 @@ def _serve(storage: Storage, catalog: Catalog, done: Settled) -> None:
     with storage.lock("publish"):
         kept = state.load_manifest(storage)
         if _is_outdated(storage, kept, catalog) and not lost_days(storage, kept.value):
-            if kept.value.unreferenced and catalog_lags(kept, catalog):
+            if kept.value.unreferenced:
                 wait_anew(kept, catalog)
                 state.commit(storage, kept)
             catalog.make(kept.value)
@@ -72,27 +76,26 @@ def _serve(storage: Storage, catalog: Catalog, done: Settled) -> None:
             done.links_removed += 1
 
 
+def _finish_removals(storage: Storage, catalog: Catalog, done: Settled) -> None:
+    """Go on with removing what must not be kept, where whoever began it was killed, unless somebody is at work."""
+    pending = may_be_unmasked(storage) or days_before(storage, retention_floor(storage))
+    if not pending or manifest_is_lost(storage, catalog):
+        return
+    try:
+        with storage.lock("sync", wait=0), storage.lock("lake", wait=0):
+            done.days_pruned = len(remove_before_floor(storage, catalog))
+            if may_be_unmasked(storage):
+                done.versions_removed = len(remove_unmasked(storage, catalog))
+    except LakeBusyError:
+        return
+
+
 def _is_outdated(storage: Storage, manifest: state.Kept[Manifest], catalog: Catalog) -> bool:
     """Say whether the catalog lags behind the manifest, or shows the present days with other names than are known.
 
     One that is ahead of the manifest, as where that was lost, shows more than could be made again.
     """
-    if catalog_lags(manifest, catalog):
+    made_from, names = catalog.shown()
+    if made_from is None or made_from < manifest.value.generation:
         return True
-    is_present = catalog.generation() == manifest.value.generation
-    return is_present and catalog.names() != names_digest(shown_names(storage))
-
-
-def stray_links(storage: Storage, manifest: state.Kept[Manifest]) -> list[str]:
-    """Return files at the places for plain globs of days that are not published.
-
-    Where the manifest was lost none is stray: what was published is not known then.
-    """
-    if manifest.raw is None:
-        return []
-    return [
-        layout.link_file(day, table)
-        for table in TABLES
-        for folder in storage.folders(table)
-        if (day := layout.day_of(folder)) is not None and day not in manifest.value.days
-    ]
+    return made_from == manifest.value.generation and names != names_digest(shown_names(storage))

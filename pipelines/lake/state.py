@@ -49,13 +49,19 @@ class ShapingRecord(msgspec.Struct, frozen=True):
 
 
 class LakeRecord(msgspec.Struct):
-    """state/lake.json: the lake's identity."""
+    """state/lake.json: the lake's identity.
+
+    Days before `retention_floor` are not kept and do not land. `unmasked_versions` says that versions may lie about
+    that were built before the settings became to mask; `has_erasures`, that there must be a list of erasures.
+    """
 
     shaping: ShapingRecord
     table_version: int
     format: int = FORMAT
     organisations: list[str] = []
     retention_floor: date | None = None
+    unmasked_versions: bool = False
+    has_erasures: bool = False
 
 
 class PublishedDay(msgspec.Struct, frozen=True):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +22,21 @@ _LEVEL = 1
 _ROW_GROUP = 1 << 20
 _DICTIONARY_BYTES = 16 << 20
 """Room for the ids of a long day, which would otherwise be written in full behind the first megabyte of them."""
+_LOOKED_UP: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "calls": ("call_id",),
+        "transcript_turns": ("call_id",),
+        "transfer_legs": ("leg_id", "call_id"),
+        "call_attributes": ("call_id",),
+        "data_issues": ("call_id",),
+    }
+)
+"""Columns with a Bloom filter: whoever looks for one call, and does not know its day, leaves out nearly all days by it.
+
+Minimum and maximum leave out none, since ids are random.
+"""
+_FALSE_HITS = 0.01
+"""Days that are read in vain by such a look-up, of those that could be left out."""
 
 
 @dataclass(frozen=True)
@@ -62,20 +78,11 @@ class TableWriter:
     """One table's file, written a part at a time in the order of the table's key."""
 
     def __init__(self, table: str, stream: pa.NativeFile) -> None:
-        plan = _plan(table)
         self.rows = 0
-        self._coded = plan.coded
-        self._writer = pq.ParquetWriter(
-            stream,
-            plan.coded,
-            compression="zstd",
-            compression_level=_LEVEL,
-            use_dictionary=plan.repeating,
-            dictionary_pagesize_limit=_DICTIONARY_BYTES,
-            store_schema=False,
-            sorting_columns=plan.sorting,
-        )
-        self._writer.add_key_value_metadata({"ARROW:schema": plan.plain})
+        self._table = table
+        self._stream = stream
+        self._coded = _plan(table).coded
+        self._writer: pq.ParquetWriter | None = None
 
     def write(self, rows: pa.Table) -> None:
         """Append rows; their columns are the table's, in its order."""
@@ -83,12 +90,33 @@ class TableWriter:
             column.dictionary_encode() if pa.types.is_dictionary(part.type) and not _is_coded(column) else column
             for column, part in zip(rows.columns, self._coded, strict=True)
         ]
-        self._writer.write_table(pa.table(coded, schema=self._coded), row_group_size=_ROW_GROUP)
+        part = pa.table(coded, schema=self._coded)
+        if self._writer is None:
+            self._writer = self._open(part)
+        self._writer.write_table(part, row_group_size=_ROW_GROUP)
         self.rows += rows.num_rows
 
     def close(self) -> None:
         """Finish the file."""
-        self._writer.close()
+        (self._writer or self._open(self._coded.empty_table())).close()
+
+    def _open(self, first: pa.Table) -> pq.ParquetWriter:
+        """Begin the file; its Bloom filters are as large as the first part asks for, since no part is larger."""
+        plan = _plan(self._table)
+        found = {name: len(first[name].unique()) for name in _LOOKED_UP.get(self._table, ())}
+        writer = pq.ParquetWriter(
+            self._stream,
+            plan.coded,
+            compression="zstd",
+            compression_level=_LEVEL,
+            use_dictionary=plan.repeating,
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
+            store_schema=False,
+            sorting_columns=plan.sorting,
+            bloom_filter_options={name: {"ndv": ids, "fpp": _FALSE_HITS} for name, ids in found.items() if ids},
+        )
+        writer.add_key_value_metadata({"ARROW:schema": plan.plain})
+        return writer
 
 
 def _is_coded(column: pa.ChunkedArray) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DefaultRunLauncher
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
@@ -10,6 +11,7 @@ from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionRes
 from dagster._serdes import deserialize_value
 
 _PATIENCE_SECONDS = 5
+_CLOCK_SECONDS = 5.0  # between what the kernel and what the run say of one moment
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
@@ -36,24 +38,22 @@ class WatchedRunLauncher(DefaultRunLauncher):
         except Exception:  # noqa: BLE001 - whatever keeps the server from answering, the run is lost with it
             return CheckRunHealthResult(WorkerStatus.FAILED, "The server that started the run is gone.")
         # A server that has loaded the code anew does not know the runs that it started before: they go on.
-        if known or _is_alive(_process_of(self._instance, run)):
+        if known or _goes_on(self._instance, run):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.FAILED, "The run's process is gone.")
 
 
-def _process_of(instance: DagsterInstance, run: DagsterRun) -> int | None:
-    """The id of the process that a run works in, which it noted when it began."""
+def _goes_on(instance: DagsterInstance, run: DagsterRun) -> bool:
+    """Whether the process is there that the run noted when it began."""
     for entry in instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT):
         event = entry.dagster_event
         noted = event.engine_event_data.metadata.get("pid") if event else None
         if noted is not None:
-            return int(str(noted.value))
-    return None
+            return _is_alive(int(str(noted.value)), noted_at=entry.timestamp)
+    return False
 
 
-def _is_alive(process: int | None) -> bool:
-    if process is None:
-        return False
+def _is_alive(process: int, *, noted_at: float) -> bool:
     if os.name == "nt":  # signal 0 is no question there, and the longest run time ends what hangs
         return True
     try:
@@ -62,4 +62,16 @@ def _is_alive(process: int | None) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    started = _start_of(process)
+    # After a reboot, and soon in a container, another process has its number.
+    return started is None or started <= noted_at + _CLOCK_SECONDS
+
+
+def _start_of(process: int) -> float | None:
+    """When a process began, in seconds since 1970; None where the system has no such files, or it has just ended."""
+    try:
+        ticks = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19])
+        booted = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
+    except (OSError, StopIteration):
+        return None
+    return int(booted.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")

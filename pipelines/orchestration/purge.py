@@ -1,14 +1,18 @@
-"""Removes old runs from Dagster's storage, which otherwise grows for ever."""
+"""Removes old runs and old output from Dagster's storage, which otherwise grow for ever."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 
 _FINISHED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 _BATCH = 500
+_OUTPUT = frozenset({".out", ".err", ".complete", ".partial"})
 
 
 def purge(instance: dg.DagsterInstance, older_than: timedelta, *, but: str) -> list[str]:
@@ -32,6 +36,34 @@ def purge(instance: dg.DagsterInstance, older_than: timedelta, *, but: str) -> l
         instance.compute_log_manager.delete_logs(prefix=[run_id])
         instance.delete_run(run_id)
     return removed
+
+
+def purge_output(instance: dg.DagsterInstance, older_than: timedelta) -> int:
+    """Remove what runs and ticks printed long ago, also that of runs that stay; Dagster keeps it for ever.
+
+    Where output is kept elsewhere than in a folder, that place has rules of its own for what is old.
+
+    Args:
+        instance: Whose runs and ticks.
+        older_than: How long ago a file must have been written last.
+
+    Returns:
+        How many files were removed.
+    """
+    logs = instance.compute_log_manager
+    if not isinstance(logs, LocalComputeLogManager):
+        return 0
+    folder = Path(logs.get_captured_local_path(["any"], "out")).parent
+    limit = (datetime.now(UTC) - older_than).timestamp()
+    files = (path for path in folder.rglob("*") if path.suffix in _OUTPUT)
+    old = [path for path in files if path.stat().st_mtime < limit]
+    for path in old:
+        path.unlink(missing_ok=True)
+    emptied = {parent for path in old for parent in path.parents if folder in parent.parents}
+    for parent in sorted(emptied, key=lambda parent: len(parent.parts), reverse=True):
+        with suppress(OSError):  # other files are still in it
+            parent.rmdir()
+    return len(old)
 
 
 def _telling_runs(instance: dg.DagsterInstance) -> set[str]:

@@ -88,10 +88,10 @@ class DuckDBCatalog:
         """Return the generation of the manifest it was made from, None where there is no catalog to read."""
         return read_generation(self.path)
 
-    def names(self) -> str | None:
-        """Return the digest of the names that it shows, None where there is no catalog, or one that knows of none."""
-        digest = _read_of_lake(self.path, "names")
-        return None if digest is None else str(digest)
+    def shown(self) -> tuple[int | None, str | None]:
+        """Return what `generation` does, and the digest of the names that it shows, None where it knows of none."""
+        made_from = _made_from(self.path)
+        return made_from.get("generation"), made_from.get("names")
 
     def is_unfinished(self) -> bool:
         """Say whether one is being made, or whoever made one was killed."""
@@ -137,16 +137,18 @@ def open_catalog(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def read_generation(path: Path) -> int | None:
     """Return the generation of the manifest that a catalog was made from, None where there is none to read."""
-    generation = _read_of_lake(path, "generation")
-    return None if generation is None else int(generation)
+    generation: int | None = _made_from(path).get("generation")
+    return generation
 
 
-def _read_of_lake(path: Path, column: str) -> Any:
-    """Return what a catalog says in a column of `_lake`, None where there is none to read, or one without it."""
+def _made_from(path: Path) -> dict[str, Any]:
+    """Return what a catalog's `_lake` says of what it shows; nothing where there is no catalog to read."""
     with suppress(duckdb.Error), open_catalog(path) as connection:
-        row = connection.execute(f"SELECT {name(column)} FROM _lake").fetchone()  # noqa: S608 - its own column
-        return row[0] if row else None
-    return None
+        # One that an older program made knows of no names.
+        found = connection.execute("SELECT COLUMNS('^(generation|names)$') FROM _lake")
+        columns = [column[0] for column in found.description or ()]
+        return dict(zip(columns, found.fetchone() or (), strict=False))
+    return {}
 
 
 def _stands_alone(path: Path) -> bool:

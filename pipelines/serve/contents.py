@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -90,13 +90,18 @@ class Contents:
         lacking = {table for day in days for table in (day["lacking"] or "").split(", ")}
         relations = [*self._lake_relations(lacking), *self._helper_relations()]
         connection.register(NAMES, names_relation(self._names))
+        views = [relation for relation in relations if relation.kind == "core"]
         for relation in relations:
-            _create(connection, relation)
+            # Without files at first, since DuckDB would look through all of them for each macro that names the view.
+            bare = replace(relation, query=ddl.no_rows(relation.columns)) if relation in views else relation
+            _create(connection, bare)
         connection.unregister(NAMES)
         for macro in MACROS:
             if not (self._marts_only and macro.reads_calls):
                 for statement in macro.statements():
                     connection.execute(statement)
+        for relation in views:
+            connection.execute(f"CREATE OR REPLACE VIEW {ddl.name(relation.table.name)} AS {relation.query}")
         relations += [
             _Relation("helper", table, table.columns, "") for table in (TABLES_TABLE, COLUMNS_TABLE, LAKE, DAYS)
         ]

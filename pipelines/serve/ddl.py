@@ -53,11 +53,12 @@ def rows_of(table: Table, files: Sequence[str], *, alike: bool = True) -> str:
     """
     if not files:
         return no_rows(table.all_columns)
-    query = f"SELECT {names(table.all_columns)} FROM"
+    # With the table's name before each: else a macro over the view could have no parameter of a column's name.
+    query = f"SELECT {', '.join(f'files.{name(column.name)}' for column in table.all_columns)} FROM"
     if alike:
-        return f"{query} {parquet(*files)}"
+        return f"{query} {parquet(*files)} AS files"
     found = f"SELECT * FROM {parquet(*files, options=', union_by_name = true')}"  # noqa: S608 - paths are escaped
-    return f"{query} ({no_rows(table.all_columns)} UNION ALL BY NAME {found})"
+    return f"{query} ({no_rows(table.all_columns)} UNION ALL BY NAME {found}) AS files"
 
 
 def parquet(*files: str, options: str = "") -> str:

@@ -29,6 +29,12 @@ def replaced_file(target: Path) -> Iterator[Path]:
         remove_leftovers(target)
 
 
+def replace_file(target: Path, content: bytes) -> None:
+    """Write a file whole, in the place of the one that is there."""
+    with replaced_file(target) as temporary, disk.create(temporary) as stream:
+        stream.write(content)
+
+
 def leftovers(target: Path) -> list[Path]:
     """Return the folders in which the target was, or is, being made anew."""
     return sorted(target.parent.glob(f".{target.name}.*.tmp"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,36 +26,46 @@ class Answer:
 
 
 @contextmanager
-def answer(catalog: Path, sql: str) -> Iterator[Answer]:
+def answer(catalog: Path, sql: str, values: Sequence[Any] = ()) -> Iterator[Answer]:
     """Run SQL on the catalog, which it cannot change; the rows can be read within the block.
 
     Args:
         catalog: The catalog's file.
         sql: One statement, or several of which the last one answers. Times are in UTC.
+        values: Those of `$1`, `$2` and so on in it, where it is one statement.
 
     Raises:
         ChorusCallsError: There is no catalog, or DuckDB cannot do what the SQL says.
     """
-    if not catalog.is_file():
-        message = (
-            f"There is no catalog at {catalog}. Run `chorus-calls sync` to fetch calls, "
-            "or `chorus-calls catalog` to make it from what is published."
-        )
-        raise ChorusCallsError(message)
+    with reading(catalog) as connection:
+        connection.execute(sql, list(values) or None)
+        if not connection.description:
+            message = "There is no statement to run."
+            raise ChorusCallsError(message)
+        columns = [column[0] for column in connection.description]
+        yield Answer(tuple(_unique(columns)), _rows(connection))
+
+
+@contextmanager
+def reading(catalog: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the catalog for a block, with times in UTC; what goes wrong in the block with it is told in words.
+
+    Args:
+        catalog: The catalog's file.
+
+    Raises:
+        ChorusCallsError: There is no catalog, or DuckDB cannot do what it is asked.
+    """
+    require_catalog(catalog)
     try:
         with open_catalog(catalog) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            connection.execute(sql)
-            if not connection.description:
-                message = "There is no statement to run."
-                raise ChorusCallsError(message)
-            columns = [column[0] for column in connection.description]
-            yield Answer(tuple(_unique(columns)), _rows(connection))
+            yield connection
     except duckdb.IOException as error:
-        message = f"{_brief(error)}\nWhere the lake was moved, or the catalog is old, run `chorus-calls catalog`."
+        message = f"{brief(error)}\nWhere the lake was moved, or the catalog is old, run `chorus-calls catalog`."
         raise ChorusCallsError(message) from error
     except duckdb.Error as error:
-        raise ChorusCallsError(_brief(error)) from error
+        raise ChorusCallsError(brief(error)) from error
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
@@ -75,7 +85,17 @@ def _unique(names: list[str]) -> Iterator[str]:
         yield free
 
 
-def _brief(error: duckdb.Error) -> str:
-    """What went wrong and where, without the drawing below it."""
+def require_catalog(path: Path) -> None:
+    """Raise ChorusCallsError where there is no catalog."""
+    if not path.is_file():
+        message = (
+            f"There is no catalog at {path}. Run `chorus-calls sync` to fetch calls, "
+            "or `chorus-calls catalog` to make it from what is published."
+        )
+        raise ChorusCallsError(message)
+
+
+def brief(error: Exception) -> str:
+    """Return what DuckDB says went wrong and where, without the drawing below it."""
     lines = [line.rstrip() for line in str(error).splitlines() if line.strip()]
     return "\n".join(lines[:_SHOWN_LINES])

@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
+from pipelines.lake.erased import load_erasures
 from pipelines.lake.identity import lake_shaping
 from pipelines.lake.names import shown_names
+from pipelines.lake.retention import retention_floor
 from pipelines.lake.state import Landed, LandedFile, Manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Shaping, fingerprint, read_audit, shaping_digest, stale_days
@@ -34,6 +36,7 @@ class LakeStatus:
 
     Attributes:
         landed: Days of which calls or rejected items have landed.
+        retention_floor: First day that is kept; None where no day was ever pruned.
         landed_versions: Versions of calls that landed; a call that changed has several.
         rejected_items: Items that could not be placed.
         newest_landed_at: When something landed last.
@@ -48,11 +51,13 @@ class LakeStatus:
         names: How many names are known of agents and phone numbers.
         last_scan: The last scan as recorded; None before the first.
         last_full_scan: The last full scan as recorded; None before the first.
+        erasure_pending: Whether an erasure is listed and not done.
         raw_bytes: Size of the raw files that count.
         table_bytes: Size of the published files.
     """
 
     landed: Span
+    retention_floor: date | None
     landed_versions: int
     rejected_items: int
     newest_landed_at: datetime | None
@@ -67,6 +72,7 @@ class LakeStatus:
     names: dict[str, int]
     last_scan: dict[str, Any] | None
     last_full_scan: dict[str, Any] | None
+    erasure_pending: bool
     raw_bytes: int
     table_bytes: int
 
@@ -82,6 +88,7 @@ def lake_status(storage: Storage) -> LakeStatus:
     scans = recorded_scans(storage)
     return LakeStatus(
         landed=_span(landed.days),
+        retention_floor=retention_floor(storage),
         landed_versions=_rows(calls),
         rejected_items=_rows(rejected),
         newest_landed_at=landed.newest_landed_at,
@@ -96,6 +103,7 @@ def lake_status(storage: Storage) -> LakeStatus:
         names={kind: len(names) for kind, names in shown_names(storage).items()},
         last_scan=next(iter(scans), None),
         last_full_scan=next((scan for scan in scans if scan["mode"] == "full"), None),
+        erasure_pending=load_erasures(storage).pending is not None,
         raw_bytes=sum(file.bytes for file in calls + rejected),
         table_bytes=sum(sum(day.bytes.values()) for day in manifest.days.values()),
     )

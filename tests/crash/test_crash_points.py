@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any
 
 import pytest
 
+from pipelines.removal import prune
 from tests.support.faults import Fault, FaultyDisk
 from tests.support.readers import Days, Readers
 from tests.support.scene import KILLED, Ended, Scene, scene
@@ -98,6 +100,7 @@ def test_a_process_killed_for_real_leaves_the_same(lake, sync, part):
 ACCEPTING = ("build --accept-settings", {"mended_by": "build --accept-settings"})
 FROM_RAW = ("build --all", {"raw_alone": True})
 CATALOG: tuple[str, dict[str, Any]] = ("catalog", {})
+PRUNING = ("prune --older-than 9d --yes", {"mended_by": "prune --older-than 9d --yes"})
 
 
 @pytest.mark.parametrize(
@@ -106,12 +109,14 @@ CATALOG: tuple[str, dict[str, Any]] = ("catalog", {})
         *((*ACCEPTING, fault) for fault in FAULTS),
         (*FROM_RAW, Fault.KILL),  # which goes the way of the one above
         *((*CATALOG, fault) for fault in FAULTS),
+        *((*PRUNING, fault) for fault in (Fault.FULL, Fault.DENIED)),  # for kills see tests/removal
     ],
 )
 def test_other_commands_may_fail_too(lake, monkeypatch, command, options, fault):
     """Of the steps that do the same for another day or table, at the last."""
     if "--accept-settings" in command:
         monkeypatch.setenv("CHORUS_TIMEZONE", "Asia/Kolkata")
+    monkeypatch.setattr(prune, "floor_of", lambda _: date(2026, 3, 3))
     known = Undisturbed(lake, command, **options)
     walk(lake, known, fault, list(known.sample(fault)))
 

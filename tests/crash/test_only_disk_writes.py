@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
-ROOMS = ("lake", "extract", "build", "serve", "flatten", "metrics", "quality")
+ROOMS = ("lake", "extract", "build", "serve", "flatten", "metrics", "quality", "removal", "report")
 ALLOWED = {
     "lake/disk.py": "this is the place",
 }

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_asset_of_the_contract_is_there():
     keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
-    assert keys == {"call_pages", "landed_calls", "catalog", *TABLES}
+    assert keys == {"call_pages", "landed_calls", "catalog", "report", *TABLES}
 
 
 def test_groups_follow_the_way_of_the_data():
@@ -32,6 +32,7 @@ def test_groups_follow_the_way_of_the_data():
         "call_pages": "extract",
         "landed_calls": "extract",
         "catalog": "serving",
+        "report": "serving",
         **dict.fromkeys(CORE_TABLES, "core"),
         **dict.fromkeys(MARTS, "marts"),
     }
@@ -39,7 +40,7 @@ def test_groups_follow_the_way_of_the_data():
 
 def test_every_job_resolves():
     names = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
-    assert names == {"extract_calls", "build_days", "purge_runs"}
+    assert names == {"extract_calls", "build_days", "make_report", "purge_runs"}
     dg.Definitions.validate_loadable(defs)
 
 
@@ -48,6 +49,8 @@ def test_schedules_and_sensors_run_without_being_switched_on():
     assert {schedule.name: schedule.default_status.value for schedule in repository.schedule_defs} == {
         "hourly_extract": "RUNNING",
         "nightly_full_extract": "RUNNING",
+        "daily_report": "RUNNING",
+        "weekly_purge": "RUNNING",
     }
     assert {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs} == {
         "changed_days": "RUNNING",
@@ -116,10 +119,10 @@ def test_publishing_waits_for_the_checks():
     assert "audit" in {output.node_name for outputs in upstream.values() for output in outputs}
 
 
-def test_loading_warns_of_nothing_and_needs_no_key(tmp_path):
+def test_loading_warns_of_nothing_needs_no_key_and_draws_nothing(tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("CHORUS_", "DAGSTER"))}
     loaded = subprocess.run(
-        [sys.executable, "-c", "import pipelines.definitions"],
+        [sys.executable, "-c", "import pipelines.definitions, sys; sys.exit('altair' in sys.modules)"],
         cwd=tmp_path,
         env={**environment, "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -99,7 +99,7 @@ def test_make_dev_serves_the_assets_and_stops_when_told_even_in_the_background(t
     try:
         assert wait_for_location(port, process) == ["chorus_calls"]
         found = ask(port, "{assetsOrError{... on AssetConnection{nodes{key{path}}}}}")["assetsOrError"]["nodes"]
-        assert len(found) == 11
+        assert len(found) == 12
     finally:
         process.send_signal(farewell)
         process.wait(timeout=120)

@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
+from dagster import DagsterEvent, DagsterEventType
 from dagster._core.events import EngineEventData
 from dagster._core.launcher.base import WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
@@ -63,4 +65,15 @@ def test_a_run_whose_process_is_gone_has_failed(launcher, instance, served_run):
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
     work_in(instance, served_run, process.pid)
+    assert launcher.check_run_worker_health(served_run).status is WorkerStatus.FAILED
+
+
+@pytest.mark.usefixtures("forgetful_server")
+def test_another_process_with_the_number_of_a_dead_run_is_not_taken_for_it(launcher, instance, served_run):
+    noted = DagsterEvent(
+        DagsterEventType.ENGINE_EVENT.value,
+        served_run.job_name,
+        event_specific_data=EngineEventData.in_process(os.getpid()),
+    )
+    instance.report_dagster_event(noted, served_run.run_id, timestamp=datetime(2026, 3, 1, tzinfo=UTC).timestamp())
     assert launcher.check_run_worker_health(served_run).status is WorkerStatus.FAILED

@@ -1,7 +1,8 @@
-"""Old runs go; those that say what is built now stay."""
+"""Old runs and old output go; runs that say what is built now stay."""
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -69,3 +70,25 @@ def test_the_plan_and_the_logs_of_a_removed_run_go_with_it(workspace, land, fail
         assert old not in run_ids(instance)
         assert not logs.exists()
     assert workspace.storage.size(layout.plan_file(old)) is None
+
+
+@pytest.mark.usefixtures("workspace")
+def test_old_output_goes_whoever_printed_it_and_nothing_else(tmp_path):
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        logs = tmp_path / "storage" / "repository" / "run_failure_alert"
+        logs.mkdir(parents=True)
+        other = tmp_path / "storage" / "kept" / "notes.txt"
+        other.parent.mkdir()
+        for path in (logs / "old.err", logs / "old.complete", other):
+            path.write_text("long ago")
+            os.utime(path, (0, 0))
+        assert run_job("purge_runs", instance=instance).success
+        assert not logs.parent.exists()
+        assert other.exists()
+
+        logs.mkdir(parents=True)
+        (logs / "old.err").write_text("long ago")
+        os.utime(logs / "old.err", (0, 0))
+        (logs / "young.err").write_text("just now")
+        run_job("purge_runs", instance=instance)
+        assert [path.name for path in logs.iterdir()] == ["young.err"]

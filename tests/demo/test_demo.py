@@ -151,10 +151,19 @@ def test_a_transfer_stands_in_its_conversation(first):
 def test_it_neither_uses_nor_touches_what_is_somebodys(folder, first, second):
     assert sorted(path.name for path in folder.iterdir()) == [".env", "data"]
     assert [path.name for path in (folder / "data").iterdir()] == ["demo"]
-    assert sorted(path.name for path in (folder / "data/demo").iterdir()) == ["dagster_home", "lake", "world"]
+    assert sorted(path.name for path in (folder / "data/demo").iterdir()) == [
+        *("chorus-report.html", "dagster_home", "lake", "world")
+    ]
     for shown in (first, second):
         assert shown.answers["local"] == [(0,)]
         assert shown.answers["numbers"] == [(0,)]
+
+
+def test_it_leaves_a_report(folder, second):
+    assert "data/demo/chorus-report.html has the days from " in re.sub(r"\s+", " ", second.out)
+    page = (folder / "data/demo/chorus-report.html").read_text(encoding="utf-8")
+    newest = max(dict(second.answers["versions"]))
+    assert f"{newest.day}\N{NO-BREAK SPACE}{newest:%b}\N{NO-BREAK SPACE}{newest.year}" in page
 
 
 def test_a_second_demo_goes_on_from_the_first(first, second):

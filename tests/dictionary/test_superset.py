@@ -9,11 +9,13 @@ import sys
 import zipfile
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from pipelines.dictionary import MARTS, TABLES, Additivity, Personal, ratios_of
 from pipelines.dictionary.superset import export
 from pipelines.serve.catalog import open_catalog
+from pipelines.serve.dimensions import DIMENSIONS
 from tests.support.guide import ROOT
 from tests.support.lakes import example_lake
 
@@ -33,6 +35,11 @@ def datasets(bundle: bytes) -> dict[str, dict]:
 def metrics(table: str, **options: str) -> dict[str, dict]:
     """The metrics of a table's dataset by name."""
     return {metric["metric_name"]: metric for metric in datasets(export(CATALOG, **options))[table]["metrics"]}
+
+
+def columns(table: str) -> dict[str, dict]:
+    """The columns of a table's dataset by name."""
+    return {column["column_name"]: column for column in datasets(export(CATALOG))[table]["columns"]}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +79,7 @@ def test_every_table_is_a_dataset_and_marts_alone_where_asked_for():
 
 @pytest.mark.parametrize("table", TABLES)
 def test_columns_that_cannot_be_put_together_are_left_out(table):
-    shown = [column["column_name"] for column in datasets(export(CATALOG))[table]["columns"]]
+    shown = [name for name, column in columns(table).items() if "expression" not in column]
     assert shown == [
         column.name for column in TABLES[table].all_columns if column.additivity is not Additivity.NON_ADDITIVE
     ]
@@ -81,6 +88,8 @@ def test_columns_that_cannot_be_put_together_are_left_out(table):
 def test_what_people_said_is_marked_and_not_offered_to_group_by():
     for table, dataset in datasets(export(CATALOG)).items():
         for column in dataset["columns"]:
+            if "expression" in column:
+                continue
             personal = TABLES[table].column(column["column_name"]).personal
             assert bool(column["extra"]) == personal.is_content
             if personal is Personal.FREE_TEXT:
@@ -109,6 +118,25 @@ def test_metrics_answer_and_ratios_are_the_macros(catalog, table, condition):
         (answers,) = connection.execute(f"SELECT {pairs} FROM {table} WHERE {condition}").fetchall()
     for name, (answer, expected) in zip(found, answers, strict=True):
         assert answer == expected, name
+
+
+def test_ids_of_agents_and_numbers_have_their_names_beside_them():
+    named = {
+        (name, column["expression"])
+        for table in TABLES
+        for name, column in columns(table).items()
+        if "expression" in column
+    }
+    assert len(named) == len(DIMENSIONS)
+    with duckdb.connect() as connection:
+        for column, table in DIMENSIONS.items():
+            connection.execute(
+                f"CREATE TABLE {table.name} AS SELECT 'known' AS id, 'Ada' AS name UNION SELECT 'new', NULL"
+            )
+            expression = dict(named)[column.replace("_id", "_name")]
+            ids = f"(SELECT unnest(['known', 'known', 'new', 'gone', NULL]) AS {column})"
+            found = connection.execute(f"SELECT {expression}, count(*) FROM {ids} GROUP BY {expression} ORDER BY 1")
+            assert found.fetchall() == [("Ada", 2), ("gone", 1), ("new", 1), (None, 1)]
 
 
 def test_money_is_labelled_with_the_currency():

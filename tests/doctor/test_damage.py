@@ -9,7 +9,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.lake import layout
+from pipelines.lake import identity, layout, state
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.retention import raise_floor
 from tests.doctor.conftest import Patient
 
 Damage = Callable[[Patient], object]
@@ -117,10 +119,28 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         lambda patient: shutil.copytree(link(patient).parent, link(patient).parent.with_name("call_date=2020-01-01")),
     ),
     "raw open": ("open_to_others", lambda patient: patient.raw()[0].chmod(0o644)),
+    "a copy for globs open": ("open_to_others", lambda patient: open_copy(link(patient))),
     "catalog open": ("open_to_others", lambda patient: (patient.lake / layout.CATALOG).chmod(0o644)),
     "key open": ("open_to_others", lambda patient: (patient.lake / layout.PII_KEY).chmod(0o640)),
     "published writable": ("published_writable", lambda patient: table(patient).chmod(0o640)),
+    "old days not gone": ("prune_unfinished", lambda patient: raise_floor(patient.storage, max(patient.landed.days))),
+    "versions not masked": ("unmasked_versions", lambda patient: say_unmasked(patient.storage)),
 }
+
+
+def open_copy(path: Path) -> None:
+    """Put a copy in the place of a link, as where there are no links, and let everybody read it."""
+    copy = path.with_name("copy")
+    shutil.copy2(path, copy)
+    copy.chmod(0o444)
+    copy.replace(path)
+
+
+def say_unmasked(storage: LocalStorage) -> None:
+    """Say that the lake's numbers are masked only since a moment ago."""
+    kept = identity.lake_record(storage)
+    kept.value.unmasked_versions = True
+    state.commit(storage, kept)
 
 
 @pytest.mark.parametrize("name", DAMAGES)

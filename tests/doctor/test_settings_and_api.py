@@ -18,7 +18,7 @@ def test_a_healthy_lake_has_nothing_and_is_not_touched(patient):
     assert patient.examine() == []
     code, out, err = patient("doctor")
     assert (code, err, out.splitlines()[-1]) == (0, "", "All is well.")
-    for area in ("settings", "state", "raw", "published", "links", "catalog", "access", "api"):
+    for area in ("settings", "state", "raw", "published", "links", "catalog", "access", "removals", "api"):
         assert any(line.startswith(f"{area}: ") and line.endswith("ok") for line in out.splitlines())
     assert patient.snapshot() == before
 

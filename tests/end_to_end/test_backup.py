@@ -87,6 +87,34 @@ def test_a_backup_excludes_syncs_and_brings_everything_back(program, serve, plac
     assert call_ids(program.rows()) == call_ids(after_the_backup)
 
 
+def test_whom_one_has_erased_since_is_not_brought_back(program, serve, place):
+    serve(World(seed=7, calls=60, days=3, start=START))
+    program.sync()
+    with shell(BACKUP, place) as backup:
+        backup.communicate()
+    (day,) = (place / "backup").iterdir()
+    before = call_ids(program.rows())
+    erased = min(call["call_id"] for tables in program.rows().values() for call in tables["calls"] if call["is_root"])
+    assert program("forget", "--call-id", erased)[0] == 0
+    after = call_ids(program.rows())
+
+    later = place / "backup/2999-01-01/state"
+    later.mkdir(parents=True)
+    shutil.copy(program.lake / "state/erased.json", later)
+    elsewhere = place / "elsewhere"
+    elsewhere.mkdir()
+    with shell(RESTORE.replace("2026-11-24", day.name), place, elsewhere) as restore:
+        restore.communicate()
+    assert restore.returncode == 0
+    program.lake = elsewhere / "data/lake"
+    assert erased in before - after
+    assert call_ids(program.rows()) == after
+    assert erased not in {version.call_id for versions in program.versions().values() for version in versions}
+    os.chdir(elsewhere)
+    program.sync("--full")
+    assert call_ids(program.rows()) == after
+
+
 def call_ids(rows):
     return {call["call_id"] for tables in rows.values() for call in tables["calls"]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import defaultdict
 from contextlib import contextmanager
@@ -60,12 +61,18 @@ def test_commands_take_locks_in_one_order(program, world, monkeypatch, taken):
     monkeypatch.setenv("CHORUS_TIMEZONE", "Asia/Kolkata")
     for command in ("build", "build --accept-settings", "build --all --recheck", "catalog", "status", "sync"):
         program(*command.split())
+    program("forget", "--number", next(number for number in numbers(program) if number.startswith("+1")))
     (program.lake / "manifest.json").unlink()
     for command in ("doctor", "doctor --repair", "doctor"):
         program(*command.split())
     program("sync", "--full")
     assert {("sync", "lake", "swap"), ("lake", "publish", "swap"), ("sync", "lake", "publish", "swap")} <= taken
     program.assert_tables_are_the_oracles(timezone="Asia/Kolkata")
+    assert program("prune", "--older-than", "1d", "--yes")[0] == 0
+
+
+def numbers(program):
+    return (json.loads(payload)["customerNumber"] or "" for payload in program.newest())
 
 
 def test_dagsters_jobs_take_locks_in_one_order(program, world, taken):

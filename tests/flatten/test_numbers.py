@@ -9,6 +9,7 @@ import random
 import phonenumbers
 import pytest
 
+from pipelines import phone
 from pipelines.flatten import numbers
 from pipelines.flatten.numbers import Customers
 
@@ -50,7 +51,7 @@ def test_the_way_round_the_parser_changes_nothing():
     sent += ["+12000000000", "+19999999999", "+10123456789", "+11234567890", "+1555010016", "+155501001677"]
     fast = Customers(KEY).look_up(sent)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(numbers, "_NORTH_AMERICAN", numbers.re.compile("nothing"))
+        patch.setattr(phone, "_NORTH_AMERICAN", phone.re.compile("nothing"))
         assert Customers(KEY).look_up(sent) == fast
     for number, customer in zip(sent[:50], fast, strict=False):
         parsed = phonenumbers.parse(number, None)

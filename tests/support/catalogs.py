@@ -28,8 +28,8 @@ class RememberingCatalog:
     def generation(self) -> int | None:
         return self.generations[-1] if self.generations else None
 
-    def names(self) -> str:
-        return ""
+    def shown(self) -> tuple[int | None, str]:
+        return self.generation(), ""
 
     def is_unfinished(self) -> bool:
         return False

@@ -73,10 +73,13 @@ class Readers:
         self._assert_whole(self.generations.get(self.catalog, {}))
 
     def _look_at_file(self, path: Path, table: str) -> None:
-        """A file for plain globs is that of a version which is or was published."""
+        """A file for plain globs is that of a version which is or was published; a day that is no longer has none."""
         self._globbed.add(path)
-        if self._is_new(path):
-            day = str(day_of(path))
+        day = str(day_of(path))
+        if day not in self.generations.get(self.manifest, {}) and not path.exists():
+            self._globbed.remove(path)
+            self._files.pop(path, None)
+        elif self._is_new(path):
             found = (pq.read_metadata(path).num_rows, path.stat().st_size)
             assert found in [self._counts_of(day, version)[table] for version in self._published[day]], path
 

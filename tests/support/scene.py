@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +29,8 @@ from pipelines.build import processes
 from pipelines.cli.main import main
 from pipelines.extract import run as extraction
 from pipelines.extract.landing import Landing
-from pipelines.lake import compaction
+from pipelines.lake import compaction, erased
+from pipelines.removal import rewrite
 from pipelines.simulator import SimulatedApi
 from tests.support import contents
 from tests.support.faults import FaultyDisk, KilledError
@@ -76,8 +77,9 @@ class Ended:
 def hold_still(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let two runs that do the same leave the same: by one process, one clock, and names that are not random."""
     monkeypatch.setattr(processes, "_processors", lambda: 1)
-    for module in (extraction, compaction):
-        monkeypatch.setattr(module, "secrets", SimpleNamespace(token_hex=lambda _: "name"))
+    chance = SimpleNamespace(token_hex=lambda _: "name", token_bytes=bytes)
+    for module in (extraction, compaction, erased, rewrite):
+        monkeypatch.setattr(module, "secrets", chance)
     monkeypatch.setitem(Landing.__init__.__kwdefaults__, "clock", lambda: NOW)
 
 
@@ -169,11 +171,13 @@ class Scene:
 
 
 @contextlib.contextmanager
-def scene(folder: Path, **options: Any) -> Iterator[Scene]:
-    """A scene with its two APIs running."""
+def scene(
+    folder: Path, *, before: Sequence[bytes] = BEFORE, after: Sequence[bytes] = AFTER, **options: Any
+) -> Iterator[Scene]:
+    """A scene with its two APIs running, as they list calls before and after."""
     with ExitStack() as stack:
         monkeypatch = stack.enter_context(pytest.MonkeyPatch.context())
-        urls = [stack.enter_context(SimulatedApi(items=items, key=KEY)).url for items in (BEFORE, AFTER)]
+        urls = [stack.enter_context(SimulatedApi(items=items, key=KEY)).url for items in (before, after)]
         made = Scene(folder, *urls)
         made.prepare(monkeypatch, **options)
         yield made

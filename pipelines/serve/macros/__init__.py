@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.serve.macros.conversations import CONVERSATION_MACROS
 from pipelines.serve.macros.metrics import ROLLUP_MACROS
 from pipelines.serve.macros.model import Macro
 from pipelines.serve.macros.ratios import RATIO_MACROS
@@ -9,5 +10,5 @@ from pipelines.serve.macros.single_calls import SINGLE_CALL_MACROS
 
 __all__ = ["MACROS", "Macro"]
 
-MACROS: tuple[Macro, ...] = (*RATIO_MACROS, *ROLLUP_MACROS, *SINGLE_CALL_MACROS)
+MACROS: tuple[Macro, ...] = (*RATIO_MACROS, *ROLLUP_MACROS, *SINGLE_CALL_MACROS, *CONVERSATION_MACROS)
 """Every macro, in the order in which they are made: a later one may use an earlier one."""

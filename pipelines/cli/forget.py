@@ -1,0 +1,150 @@
+"""`chorus-calls forget`: erases a customer or a call from raw, tables and catalog, and searches for what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines.cli.console import print_json, print_table, say
+from pipelines.errors import ChorusCallsError
+from pipelines.settings import load_settings
+
+if TYPE_CHECKING:
+    from pipelines.removal.erase import Erased
+    from pipelines.removal.forget import Forgotten
+    from pipelines.removal.proof import Proof
+    from pipelines.removal.search import Hit
+
+
+@click.command(epilog="Example: chorus-calls forget --number +15550100123")
+@click.option("--number", metavar="NUMBER", help="A customer's number with its country code: all of the calls.")
+@click.option("--call-id", metavar="ID", help="One call, with its child calls and its copy in other calls.")
+@click.option("--listed", is_flag=True, help="Everybody erased before, once more: for a restored backup.")
+@click.option("--list-anyway", is_flag=True, help="Keep the calls out from now on, also where none is here yet.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(*, number: str | None, call_id: str | None, listed: bool, list_anyway: bool, as_json: bool) -> None:
+    """Erase a customer or a call for good, from raw and from all tables, and search the lake for what is left.
+
+    Later syncs do not bring it back. What others said about the customer is listed, not changed.
+    """
+    from pipelines.build.workspace import open_workspace
+    from pipelines.lake import layout
+    from pipelines.lake.identity import admit
+    from pipelines.lake.local import LocalStorage
+    from pipelines.removal.forget import forget, forget_listed
+    from pipelines.removal.request import read_request
+
+    if listed and (number or call_id):
+        message = "--listed is for everybody erased before; leave out --number and --call-id."
+        raise click.UsageError(message)
+    request = None if listed else read_request(number, call_id)
+    settings = load_settings()
+    if LocalStorage(settings.lake_path).size(layout.LAKE) is None:
+        message = f"There is no lake in {settings.lake_path} yet: nothing has landed. Run `chorus-calls sync`."
+        raise ChorusCallsError(message)
+    workspace = open_workspace(settings)
+    admit(workspace.storage, workspace.shaping)
+    done = forget(workspace, request, say, unknown_too=list_anyway) if request else forget_listed(workspace, say)
+    if as_json:
+        print_json(_facts(done))
+    else:
+        _tell(done)
+    _judge(done)
+
+
+def _tell(done: Forgotten) -> None:
+    from pipelines.removal.erase import counted
+
+    click.echo(_what_went(done.erased))
+    click.echo(_what_is_left(done.proof))
+    if done.proof.mentions:
+        calls = {(hit.call_date, hit.call_id) for hit in done.proof.mentions}
+        click.echo(f"In {counted(len(calls), 'call')} of others there is a mention, which was not changed:")
+        _list(done.proof.mentions)
+    if done.proof.found:
+        click.echo("Found where it must not be:")
+        _list(done.proof.found)
+    for place in done.proof.unreadable:
+        click.echo(f"Cannot be read, and so was not searched: {place}")
+
+
+def _list(hits: Sequence[Hit]) -> None:
+    print_table(
+        ("call_id", "call_date", "table", "place"),
+        [(hit.call_id, hit.call_date, hit.table, hit.place) for hit in hits],
+    )
+
+
+def _what_went(erased: Erased) -> str:
+    from pipelines.removal.erase import counted
+
+    seen = erased.seen
+    if not seen.files and not erased.rebuilt and not erased.emptied:
+        return "Nothing of it was left in the lake."
+    parts = [f"{counted(len(seen.calls), 'call')} in {counted(seen.versions, 'version')}"]
+    parts += [counted(len(seen.children), "child call")] if seen.children else []
+    parts += [counted(len(seen.legs), "leg") + " in calls of others"] if seen.legs else []
+    parts += [counted(seen.items, "rejected item")] if seen.items else []
+    days = f"{counted(len(erased.rebuilt), 'day')} built anew"
+    if erased.emptied:
+        days += f", {counted(len(erased.emptied), 'day')} now without calls"
+    return f"Erased: {', '.join(parts)}. {days}, {counted(erased.versions, 'old version')} of days removed."
+
+
+def _what_is_left(proof: Proof) -> str:
+    from pipelines.removal.erase import counted
+
+    if not proof.searched:
+        return "There was nothing to search for: the list holds no numbers and ids, only hashes of them."
+    size, tables = f"{proof.bytes / 1e6:,.1f} MB", counted(proof.tables, "table")
+    searched = f"{counted(proof.files, 'file')} ({size}) and {tables} of the catalog"
+    if proof.found or proof.unreadable:
+        return f"Searched {searched}."
+    outside = " outside of what others said or typed" if proof.mentions else ""
+    return f"Searched {searched}: found nowhere{outside}."
+
+
+def _facts(done: Forgotten) -> dict[str, Any]:
+    erased, seen, proof = done.erased, done.erased.seen, done.proof
+    return {
+        "calls": len(seen.calls),
+        "versions": seen.versions,
+        "child_calls": len(seen.children),
+        "legs": len(seen.legs),
+        "rejected_items": seen.items,
+        "days_built": [str(day) for day in erased.rebuilt],
+        "days_emptied": [str(day) for day in erased.emptied],
+        "days_lost": {str(day): why for day, why in sorted(erased.lost.items())},
+        "day_versions_removed": erased.versions,
+        "searched": {"files": proof.files, "bytes": proof.bytes, "tables": proof.tables} if proof.searched else None,
+        "unreadable": proof.unreadable,
+        "found": [asdict(hit) for hit in proof.found],
+        "mentions": [asdict(hit) for hit in proof.mentions],
+    }
+
+
+def _judge(done: Forgotten) -> None:
+    """Fail where something is left, or readers have lost a day.
+
+    Raises:
+        ChorusCallsError: So it is.
+    """
+    from pipelines.removal.erase import counted
+    from pipelines.removal.pending import require_all_days
+
+    require_all_days(done.erased)
+    if done.proof.unreadable:
+        message = (
+            f"{counted(len(done.proof.unreadable), 'file')} of the lake cannot be read. Remove what is of no use, or "
+            "run `chorus-calls doctor`; then run this again."
+        )
+        raise ChorusCallsError(message)
+    if done.proof.found:
+        message = (
+            f"It is still in {counted(len(done.proof.found), 'place')} where it must not be. A call whose number was "
+            "sent without its country code is erased by --call-id."
+        )
+        raise ChorusCallsError(message)

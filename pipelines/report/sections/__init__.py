@@ -1,0 +1,19 @@
+"""The sections of the report, in the order of the page: each turns figures into words, pictures and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pipelines.report.figures import Figures
+from pipelines.report.model import Section
+from pipelines.report.sections.callers import callers
+from pipelines.report.sections.cost import cost
+from pipelines.report.sections.data import data
+from pipelines.report.sections.durations import durations
+from pipelines.report.sections.endings import endings
+from pipelines.report.sections.transfers import transfers
+from pipelines.report.sections.volume import volume
+
+__all__ = ["SECTIONS"]
+
+SECTIONS: Sequence[Callable[[Figures], Section]] = (volume, cost, durations, endings, transfers, callers, data)

@@ -1,0 +1,82 @@
+"""How calls ended, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from pipelines.report import text
+from pipelines.report.figures import Figures
+from pipelines.report.model import Cell, Figure, Section, Table
+from pipelines.report.sections.parts import NO_CALLS, bars, ratio
+
+_SHOWN: Final = 10
+_OUTCOMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "completed": "Completed",
+        "voicemail": "Voicemail",
+        "no_answer": "No answer",
+        "busy": "Busy",
+        "canceled": "Cancelled",
+        "failed": "Failed",
+        "in_progress": "Not over yet",
+        "unknown": "Not known",
+    }
+)
+
+
+def endings(figures: Figures) -> Section:
+    """Outcomes, and the reasons that are given most often."""
+    if not figures.calls.now:
+        empty = [Figure("Calls by outcome", empty=NO_CALLS), Figure("Reasons given", empty=NO_CALLS)]
+        return Section("endings", "How calls ended", NO_CALLS, empty)
+    found = {(row["is_now"], row["outcome"]): row["calls"] for row in figures.outcomes}
+    now = {name: found.get((True, outcome), 0) for outcome, name in _OUTCOMES.items()}
+    before = {name: found.get((False, outcome), 0) for outcome, name in _OUTCOMES.items()}
+    lead = f"{text.share(ratio(now['Completed'], figures.calls.now['calls']))} of the calls were completed."
+    if now["Failed"]:
+        lead += f" {text.plural(now['Failed'], 'call')} failed."
+    counts = [(name, now[name], before[name]) for name in _ranked(now) if now[name] or before[name]]
+    outcomes = _figure(figures, "Calls by outcome", "Outcome", counts)
+    return Section("endings", "How calls ended", lead, [outcomes, _reasons(figures)])
+
+
+def _reasons(figures: Figures) -> Figure:
+    now: Counter[str] = Counter()
+    before: Counter[str] = Counter()
+    for row in figures.reasons:
+        name = text.word(row["ended_reason"])
+        now[name] += row["calls"]
+        before[name] += row["calls_before"]
+    shown = [name for name in _ranked(now) if now[name]][:_SHOWN]
+    counts = [(name, now[name], before[name]) for name in shown]
+    if rest := len(now) - len(shown):
+        other = f"{rest:,} other {'reason' if rest == 1 else 'reasons'}"
+        sums = (now.total() - sum(now[name] for name in shown), before.total() - sum(before[name] for name in shown))
+        counts.append((other, *sums))
+    figure = _figure(figures, "Most frequent reasons", "Reason, as the API gives it", counts)
+    note = "A reason that holds as many digits as a telephone number, or an @, is counted and not shown."
+    return replace(figure, note=note)
+
+
+def _ranked(counts: Mapping[str, int]) -> list[str]:
+    return sorted(counts, key=lambda name: (-counts[name], name))
+
+
+def _figure(figures: Figures, title: str, heading: str, counts: list[tuple[str, int, int]]) -> Figure:
+    """Show of each name its calls now, their share of all with a bar, and how the share changed."""
+    compare = bool(figures.calls.before)
+    total, earlier = sum(now for _, now, _ in counts), sum(before for _, _, before in counts)
+    drawn = bars([now for _, now, _ in counts])
+    rows = []
+    for (name, now, before), bar in zip(counts, drawn, strict=True):
+        share = ratio(now, total)
+        cells = [Cell(text.share(share), bar), Cell(text.count(now))]
+        if compare:
+            cells.append(Cell(text.points(share, ratio(before, earlier)) or text.UNKNOWN))
+        rows.append((name, cells))
+    columns = [heading, "Share", "Calls", *(["Change of share"] if compare else [])]
+    return Figure(title, "Share of the calls.", table=Table(title, columns, rows))

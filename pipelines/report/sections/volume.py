@@ -1,0 +1,116 @@
+"""How many calls there were, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from pipelines.report import text
+from pipelines.report.charts import WEEKDAYS, columns_in_time, heat, picture
+from pipelines.report.figures import Figures
+from pipelines.report.model import Cell, Figure, Section, Table
+from pipelines.report.sections.parts import NO_CALLS, series, step_name, table_in_time
+
+_HEAT_STEPS: Final = 5
+_WIDE_HEAT, _NARROW_HEAT = (760, 250), (360, 560)
+
+
+def volume(figures: Figures) -> Section:
+    """Calls over time, and by weekday and hour."""
+    calls = figures.calls.now
+    lead = NO_CALLS
+    if calls:
+        average = calls["calls"] / figures.period.days
+        busiest = max(figures.by_step, key=lambda row: row["calls"])
+        reached = text.share(calls["connect_rate"])
+        lead = f"{text.count(average)} calls on an average day; {reached} of all reached a person."
+        if figures.period.days > 1:
+            when = step_name(figures.period, busiest["step"]).replace("Week of", "that of")
+            lead += f" The busiest {figures.period.unit}: {when} with {text.plural(busiest['calls'], 'call')}."
+    return Section("volume", "How many calls, and when", lead, [_over_time(figures), _by_hour(figures)])
+
+
+def _over_time(figures: Figures) -> Figure:
+    period = figures.period
+    title, subtitle = f"Calls by {period.unit}", "Root calls by the UTC day on which they were created."
+    if not figures.calls.now:
+        return Figure(title, subtitle, empty=NO_CALLS)
+    calls, connected = series(figures, "calls"), series(figures, "connected_calls")
+    others = {step: (total or 0) - (connected[step] or 0) for step, total in calls.items()}
+    marks = {step: figures.calls_before.get(step, 0) for step in period.steps()} if _has_marks(figures) else {}
+    legend = [("c1", "Reached a person"), ("c3", "Reached nobody")]
+    columns: list[tuple[str, Sequence[str]]] = [
+        ("Calls", [text.count(calls.get(step) or 0) for step in period.steps()]),
+        ("Reached a person", [text.count(connected.get(step) or 0) for step in period.steps()]),
+    ]
+    if marks:
+        legend.append(("ink", f"All calls {text.plural(period.days, 'day')} earlier"))
+        columns.append((f"{period.days} days earlier", [text.count(marks[step]) for step in period.steps()]))
+    return Figure(
+        title,
+        subtitle,
+        picture=picture(
+            lambda narrow: columns_in_time(period, [connected, others], marks, narrow=narrow),
+            f"Columns of the calls of each {period.unit}, those that reached a person apart from the others. "
+            f"The table below has the figures.",
+        ),
+        legend=legend,
+        table=table_in_time(figures, title, columns),
+        note=""
+        if period.is_whole
+        else f"The first or last {period.unit} is not whole: it counts its days of this period.",
+    )
+
+
+def _has_marks(figures: Figures) -> bool:
+    """Whether each day has one of the same weekday in the period before to be compared with."""
+    return figures.before is not None and figures.period.unit == "day" and figures.period.days % 7 == 0
+
+
+def _by_hour(figures: Figures) -> Figure:
+    title, subtitle = "Calls by weekday and hour", f"All calls of the period, in local time ({figures.timezone})."
+    if not figures.hours:
+        return Figure(title, subtitle, empty=NO_CALLS)
+    most = max(figures.hours.values())
+    bounds = _bounds(most)
+    day, hour = max(figures.hours, key=lambda place: figures.hours[place])
+    uneven = figures.period.days % 7
+    return Figure(
+        title,
+        subtitle,
+        picture=picture(
+            lambda narrow: heat(figures.hours, bounds, narrow=narrow),
+            f"A grid of weekdays and hours, darker where there are more calls. The most, {text.count(most)}, are on "
+            f"{_LONG[day - 1]} from {hour:02d}:00. The table below has the figures.",
+            _WIDE_HEAT,
+            _NARROW_HEAT,
+        ),
+        legend=_heat_legend(bounds, most),
+        table=_hours_table(figures, title),
+        note="The period is not whole weeks, so some weekdays count once more than others." if uneven else "",
+    )
+
+
+_LONG: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def _bounds(most: int) -> list[int]:
+    """Where the colours of the grid change: none for 0, then equal steps up to the greatest number."""
+    return sorted({1, *(1 + round(most * part / _HEAT_STEPS) for part in range(1, _HEAT_STEPS))})
+
+
+def _heat_legend(bounds: Sequence[int], most: int) -> list[tuple[str, str]]:
+    starts = [0, *(bound for bound in bounds if bound <= most)]
+    ends = [*(start - 1 for start in starts[1:]), most]
+    return [
+        (f"h{number}", text.count(start) if start == end else f"{text.count(start)} to {text.count(end)}")
+        for number, (start, end) in enumerate(zip(starts, ends, strict=True))
+    ]
+
+
+def _hours_table(figures: Figures, caption: str) -> Table:
+    rows = [
+        (f"{hour:02d}:00", [Cell(text.count(figures.hours.get((day, hour), 0))) for day in range(1, 8)])
+        for hour in range(24)
+    ]
+    return Table(caption, ["Hour", *WEEKDAYS], rows)

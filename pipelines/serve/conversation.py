@@ -1,0 +1,93 @@
+"""One call and what was said on it, read from the catalog as anybody could who has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pipelines.errors import ChorusCallsError
+from pipelines.serve.query import answer
+
+_LINES: Final = "FROM transcript($1) ORDER BY position"
+_CALLS: Final = """
+SELECT calls.call_id, calls.call_date, calls.agent_id, agents.name, calls.direction, calls.customer_number,
+    calls.started_at, calls.outcome, calls.duration_seconds, calls.cost, calls.message_count, calls.summary,
+    calls.deleted_at
+FROM calls
+LEFT JOIN agents ON agents.id = calls.agent_id
+"""
+_CALL: Final = f"{_CALLS} WHERE calls.call_id = $1 ORDER BY calls.call_date DESC LIMIT 1"
+_CALL_NEAR: Final = _CALL.replace("ORDER", "AND calls.call_date BETWEEN $2 - 1 AND $2 ORDER")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call, as the table calls has it."""
+
+    call_id: str
+    call_date: date | None = None
+    agent_id: str | None = None
+    agent_name: str | None = None
+    direction: str | None = None
+    customer_number: str | None = None
+    started_at: datetime | None = None
+    outcome: str | None = None
+    duration_seconds: float | None = None
+    cost: float | None = None
+    message_count: int | None = None
+    summary: str | None = None
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the catalog's `transcript`: a message, or the beginning of a transfer leg."""
+
+    position: int
+    call_id: str
+    call_date: date
+    leg_id: str | None
+    speaker: str
+    content: str | None
+    transfer_type: str | None
+    transfer_outcome: str | None
+    seconds_to_transfer: float | None
+    duration_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A call and its lines; a call that is known by its legs alone has nothing but its id."""
+
+    call: Call
+    lines: Sequence[Line]
+
+
+def conversation(catalog: Path, call_id: str) -> Conversation:
+    """Return a call and what was said on it and on its transfer legs.
+
+    Args:
+        catalog: The catalog's file.
+        call_id: A call's id; or that of a leg, or of a call that is a leg, for the call that it is a part of.
+
+    Raises:
+        ChorusCallsError: There is no catalog or no such call, or the lake lacks a file that the catalog names.
+    """
+    lines = [Line(*row) for row in _rows(catalog, _LINES, call_id)]
+    whose = lines[0].call_id if lines else call_id
+    calls = _rows(catalog, _CALL_NEAR, whose, lines[0].call_date) if lines else _rows(catalog, _CALL, whose)
+    if not calls and not lines:
+        message = (
+            f"There is no call {call_id!r} in {catalog}. Its id may be incomplete, or the call not synced yet: "
+            "`chorus-calls status` says what is there."
+        )
+        raise ChorusCallsError(message)
+    return Conversation(Call(*calls[0]) if calls else Call(whose), lines)
+
+
+def _rows(catalog: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    with answer(catalog, sql, values) as found:
+        return list(found.rows)

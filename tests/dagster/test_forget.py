@@ -1,0 +1,64 @@
+"""What Dagster learns of an erasure: which days are other than before, and nothing of whom."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import dagster as dg
+import pytest
+
+from pipelines.build.days import build_days
+from pipelines.definitions import defs
+from pipelines.lake import identity, state
+from pipelines.lake.erased import load_erasures
+from pipelines.orchestration.day_events import CATALOG, LANDED, known_versions
+from pipelines.removal.forget import forget
+from pipelines.removal.request import read_request
+from pipelines.resources import LakeResource
+from pipelines.sensors import changed_days
+
+DAYS = [date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)]
+
+
+@pytest.fixture
+def tick(workspace, instance):  # noqa: ARG001 - the sensor finds the lake through the settings
+    """Let the sensor look once."""
+
+    def evaluate():
+        context = dg.build_sensor_context(
+            instance=instance, repository_def=defs.get_repository_def(), resources={"lake": LakeResource()}
+        )
+        return changed_days.evaluate_tick(context).skip_message
+
+    return evaluate
+
+
+@pytest.fixture
+def lake(workspace, land, tick):
+    """A lake of three days that Dagster knows as they are."""
+    identity.admit(workspace.storage, workspace.shaping)
+    land(*map(str, DAYS))
+    build_days(workspace, DAYS)
+    tick()
+    return workspace
+
+
+def test_the_days_that_were_published_anew_are_reported(lake, tick, instance):
+    known = known_versions(instance, CATALOG)
+    forget(lake, read_request(None, "call-2026-03-01-0"), lambda _: None)
+    assert tick() == "Every landed day is published as it is."
+    manifest, landed = state.load_manifest(lake.storage).value, state.load_landed(lake.storage).value
+    assert known_versions(instance, CATALOG) == {day: manifest.days[day].version for day in DAYS}
+    assert known_versions(instance, LANDED) == {day: landed.days[day].digest for day in DAYS}
+    assert [day for day in DAYS if known[day] != manifest.days[day].version] == DAYS[:2]
+
+
+def test_the_sensor_finishes_what_is_listed(lake, tick, instance):
+    erasures = load_erasures(lake.storage)
+    erasures.add_call("call-2026-03-02-1")
+    erasures.commit(lake.storage, [])
+    tick()
+    assert load_erasures(lake.storage).pending is None
+    assert state.load_manifest(lake.storage).value.days[DAYS[1]].rows["calls"] == 1
+    events = instance.fetch_materializations(CATALOG, limit=99).records
+    assert not any("call-2026" in repr(event) for event in events)

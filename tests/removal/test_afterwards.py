@@ -1,0 +1,105 @@
+"""What the API brings after an erasure: new calls of the customer, and what belongs to them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.persons import GONE, NUMBER, encoded, everything, item, leg, texts_of
+
+pytestmark = pytest.mark.usefixtures("account")
+
+ITEMS = everything()
+
+
+@pytest.fixture
+def rows(program, account):  # noqa: ARG001 - the lake has to be there first
+    """The rows after the customer was forgotten."""
+    assert program("forget", "--number", NUMBER)[0] == 0
+    return program.rows()
+
+
+def sync(program, serve, *new, order="newest", options=("--full",)):
+    serve(items=encoded([*ITEMS, *new]), order=order)
+    return program.sync(*options)
+
+
+def holds(program, *names):
+    """Whether any file of the lake has one of these ids."""
+    return {(place, column) for place, column, text in texts_of(program.lake) if any(name in text for name in names)}
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest", "shuffled"])
+@pytest.mark.parametrize("options", [(), ("--full",)])
+def test_a_new_call_does_not_land_nor_its_children(program, serve, rows, order, options):
+    new = [
+        item("newcomer", "2026-03-07T23:59:00Z", customerNumber="+1 555 010 0123", transferCalls=[leg("its-leg")]),
+        item("child-of-newcomer", "2026-03-08T00:01:00Z", parentCallId="newcomer"),
+        item("grandchild-of-newcomer", "2026-03-08T00:02:00Z", parentCallId="child-of-newcomer"),
+    ]
+    for _ in range(2):
+        sync(program, serve, *new, order=order, options=options)
+        assert program.rows() == rows
+        assert holds(program, "newcomer", "its-leg") == set()
+    assert json.loads((program.lake / "state/erased.json").read_bytes())["pending"] is None
+
+
+def test_a_child_that_landed_before_its_parent_was_seen_is_removed(program, serve, rows):
+    child = item("early-child", "2026-03-07T13:01:00Z", parentCallId="newcomer")
+    sync(program, serve, child)
+    assert program.rows() != rows
+    code, _, err = run_sync(program, serve, child, item("newcomer", "2026-03-07T13:00:00Z", customerNumber=NUMBER))
+    assert code == 0
+    assert "An erasure is listed and not finished; finishing it." in err
+    assert program.rows() == rows
+    assert holds(program, "early-child", "newcomer") == set()
+
+
+def run_sync(program, serve, *new):
+    serve(items=encoded([*ITEMS, *new]))
+    return program("sync", "--full")
+
+
+def test_a_call_whose_number_turns_out_to_be_the_customers_goes(program, serve, rows):
+    sync(program, serve, item("turncoat", "2026-03-07T13:00:00Z", customerNumber=None))
+    assert holds(program, "turncoat")
+    report = sync(program, serve, item("turncoat", "2026-03-07T13:00:00Z", customerNumber=NUMBER))
+    assert report["scan"]["calls_deleted"] == 0
+    assert program.rows() == rows
+    assert holds(program, "turncoat") == set()
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_new_leg_goes_and_the_item_that_it_is(program, serve):
+    call = item("caller", "2026-03-07T13:00:00Z", transferCalls=[leg("bad-leg", NUMBER), leg("good-leg")])
+    child = item("bad-leg", "2026-03-07T13:01:00Z", parentCallId="caller", customerNumber=None)
+    again = item("caller", "2026-03-07T13:00:00Z", transferCalls=[leg("bad-leg", None), leg("good-leg")])
+    for new in ([call, child], [call, child], [again, child]):
+        report = sync(program, serve, *new)
+        assert holds(program, "bad-leg") == set()
+        assert holds(program, "good-leg")
+    assert (report["scan"]["calls_new"], report["scan"]["calls_changed"]) == (0, 0)
+    program.assert_tables_are_the_oracles()
+
+
+def test_the_journal_of_a_scan_that_was_cut_off_names_nobody(program, serve, rows):
+    fillers = [item(f"filler-{number:03}", f"2026-02-{1 + number // 10:02}T10:00:00Z") for number in range(250)]
+    serve(items=encoded([*fillers, *ITEMS]))
+    assert program.sync("--full", "--max-pages", "1")["scan"]["ending"] == "limited to a number of pages"
+    journal = (program.lake / "state/scan.json").read_text()
+    assert json.loads(journal)["cut"]["head"]
+    assert not any(name in journal for name in GONE)
+    assert program.sync("--full")["scan"]["resumed"]
+    assert {day: program.rows()[day] for day in rows} == rows
+
+
+def test_a_journal_that_names_the_customer_is_cleaned(program, serve):
+    newest = [item(f"newer-{number:03}", "2026-03-08T10:00:00Z", customerNumber=NUMBER) for number in range(150)]
+    serve(items=encoded([*ITEMS, *newest]))
+    program.sync("--full", "--max-pages", "1")
+    assert "newer-149" in (program.lake / "state/scan.json").read_text()
+    assert program("forget", "--number", NUMBER)[0] == 0
+    assert holds(program, "newer-") == set()
+    report = program.sync("--full")["scan"]
+    assert (report["complete"], report["resumed"], report["calls_new"]) == (True, False, 0)

@@ -1,0 +1,85 @@
+"""Forgetting while others are at work in the lake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from pipelines.build.workspace import open_workspace
+from pipelines.lake.local import LocalStorage
+from pipelines.removal.forget import forget
+from pipelines.removal.request import read_request
+from pipelines.settings import load_settings
+from tests.support.persons import NUMBER, traces
+
+pytestmark = pytest.mark.usefixtures("account")
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def unwanted(program):
+    """Where the customer still is, beside what others said."""
+    return {
+        trace
+        for trace in traces(program.lake)
+        if trace[1] not in ("summary", "extractions", "content", "value") and '"mentions"' not in trace[2]
+    }
+
+
+@pytest.mark.parametrize(
+    ("lock", "shared", "who"), [("sync", False, "a sync"), ("lake", True, "builds")], ids=["sync", "builds"]
+)
+def test_it_waits_for_who_is_at_work_and_says_so(program, lock, shared, who):
+    before = program.files()
+    said, waits = [], threading.Event()
+
+    def tell(line):
+        said.append(line)
+        waits.set()
+
+    workspace = open_workspace(load_settings())
+    one = threading.Thread(target=forget, args=(workspace, read_request(NUMBER, None), tell))
+    with LocalStorage(program.lake).lock(lock, shared=shared):
+        one.start()
+        assert waits.wait(60)
+        assert said == [f"Waiting for {who} to end. Nothing has been changed yet; Ctrl-C leaves all as it is."]
+        assert program.files() == before
+        assert not (program.lake / "state/erased.json").exists()
+    one.join(60)
+    assert not one.is_alive()
+    assert unwanted(program) == set()
+
+
+def test_syncs_and_builds_in_flight_bring_nothing_back(program):
+    """Each in a process of its own, over and over; whichever comes first, nothing is left in the end."""
+    over = threading.Event()
+    ended = []
+
+    def work(*words):
+        while not over.is_set():
+            command = [sys.executable, "-m", "pipelines.cli.main", *words]
+            environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+            ended.append(subprocess.run(command, env=environment, capture_output=True, text=True, check=False))
+
+    others = [threading.Thread(target=work, args=words) for words in (("sync", "--full"), ("build", "--all"))]
+    for other in others:
+        other.start()
+    try:
+        while len(ended) < 2:
+            over.wait(0.1)
+        assert program("forget", "--number", NUMBER)[0] == 0
+        known = len(ended)
+        while len(ended) < known + 2:
+            over.wait(0.1)
+    finally:
+        over.set()
+        for other in others:
+            other.join()
+    assert [done.stderr for done in ended if done.returncode and "Another process" not in done.stderr] == []
+    assert program.sync("--full")["scan"]["complete"]
+    assert unwanted(program) == set()
+    program.assert_tables_are_the_oracles()

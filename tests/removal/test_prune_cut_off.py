@@ -1,0 +1,54 @@
+"""A prune that is killed leaves readers a committed state, and once its floor is moved, any later command ends it."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.retention import days_before
+from pipelines.removal import prune
+from tests.support.faults import Fault, FaultyDisk
+from tests.support.readers import Readers
+from tests.support.scene import KILLED, scene
+from tests.support.walk import Undisturbed
+
+FLOOR = date(2026, 3, 3)
+PRUNE = "prune --older-than 9d --yes"
+ENDING = ("build", "sync --full", "prune --older-than 1d --yes")
+"""Commands that end what was begun; each point is given to one of them."""
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    with scene(tmp_path_factory.mktemp("scene")) as made, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prune, "floor_of", lambda _: FLOOR)
+        assert made.run("sync --full").code == 0  # so that a sync finds nothing new, and leaves what the others leave
+        made.keep()
+        yield made
+
+
+def floor(lake):
+    return json.loads((lake.lake / "state/lake.json").read_bytes())["retention_floor"]
+
+
+def test_a_prune_may_be_killed_at_every_step(lake):
+    known = Undisturbed(lake, PRUNE, mended_by="build")
+    points = list(known.sample(Fault.KILL))
+    assert (len(known.states), len(points) > 25) == (3, True)  # before, without the old days, with the first day anew
+    left = set()
+    for number, point in enumerate(points):
+        known.restore()
+        readers = Readers(lake.lake)
+        readers.look()
+        assert lake.run(PRUNE, FaultyDisk(Fault.KILL, point)).code == KILLED
+        readers.look()
+        assert all(state in known.states for state in readers.generations.values()), known.steps[point]
+        ending = ENDING[number % len(ENDING)] if floor(lake) else PRUNE
+        left.add((ending, bool(days_before(LocalStorage(lake.lake), FLOOR))))
+        assert lake.run(ending).code == 0
+        readers.look()
+        assert lake.content() == known.content, (known.steps[point], ending)
+    assert left >= {(ending, True) for ending in (PRUNE, *ENDING)}

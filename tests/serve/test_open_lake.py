@@ -1,0 +1,180 @@
+"""A lake that is held open: it is opened anew where its catalog was replaced or its files are gone."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from pipelines.errors import ChorusCallsError
+from pipelines.lake import layout
+from pipelines.serve import open_lake
+from pipelines.serve.catalog import DuckDBCatalog
+from tests.support.small_lake import SmallLake, at
+
+MONDAY = date(2026, 1, 5)
+COUNT = "SELECT count(*) FROM calls"
+
+
+class ReplacedLake(SmallLake):
+    """A lake of one day, which is published again and again."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.catalog = DuckDBCatalog(Path(self.storage.address(layout.CATALOG)), self.storage)
+        self.versions: list[str] = []
+
+    def replace(self, calls: int) -> None:
+        """Publish so many calls, and make the catalog."""
+        version = f"{len(self.versions) + 1:024x}"
+        rows = [{"call_id": f"c{n}", "created_at": at(f"2026-01-05 1{n}:00")} for n in range(calls)]
+        self.versions.append(self.publish(MONDAY, {"calls": rows}, version=version))
+        self.catalog.make(self.manifest)
+
+    def remove(self, version: str) -> None:
+        """Remove a version, as cleaning does."""
+        shutil.rmtree(self.storage.address(layout.version_folder(MONDAY, version)))
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> ReplacedLake:
+    made = ReplacedLake(tmp_path / "lake")
+    made.replace(2)
+    return made
+
+
+def test_a_lake_answers_like_a_duckdb_connection(lake):
+    with open_lake(lake.catalog.path) as opened:
+        calls = opened.sql("SELECT call_id, created_at FROM calls ORDER BY call_id")
+        assert calls.fetchall()[0] == ("c0", datetime(2026, 1, 5, 10, tzinfo=UTC))
+        assert calls.pl()["call_id"].to_list() == ["c0", "c1"]
+        assert calls.pl().schema["created_at"] == pl.Datetime("us", "UTC")
+        assert calls.arrow().read_all().num_rows == 2
+        assert calls.to_arrow_table().num_rows == pa.table(calls).num_rows == pl.DataFrame(calls).height == 2
+        assert calls.columns == ["call_id", "created_at"]
+        assert "c1" in repr(calls)
+        assert calls.filter("call_id = 'c1'").limit(5).fetchall()[0][0] == "c1"
+        assert opened.table("calls").aggregate("count(*)").fetchall() == [(2,)]
+        assert opened.execute("SELECT call_id FROM calls WHERE call_id = ?", ["c1"]).fetchall() == [("c1",)]
+
+
+def test_a_data_frame_of_the_caller_can_be_named(lake):
+    wanted = pl.DataFrame({"call_id": ["c1", "c9"]})
+    assert wanted.height == 2
+    with open_lake(lake.catalog.path) as opened:
+        assert opened.sql("SELECT call_id FROM calls SEMI JOIN wanted USING (call_id)").fetchall() == [("c1",)]
+
+
+def test_nothing_can_be_changed_through_it(lake):
+    with open_lake(lake.catalog.path) as opened:
+        with pytest.raises(duckdb.Error, match="read-only"):
+            opened.sql("DROP TABLE call_metrics_daily")
+        with pytest.raises(ChorusCallsError, match="gives none"):
+            opened.sql(" ")
+
+
+def test_the_next_question_sees_a_catalog_that_took_the_place(lake):
+    with open_lake(lake.catalog.path) as opened, duckdb.connect(str(lake.catalog.path), read_only=True) as other:
+        count = opened.sql(COUNT)
+        assert count.fetchall() == other.execute(COUNT).fetchall() == [(2,)]
+        lake.replace(3)
+        assert count.fetchall() == [(3,)]  # although this process still holds the old one
+
+
+def vanishing(lake: ReplacedLake, opened, calls: int) -> None:
+    """Publish other calls behind the back of an open lake, so that it learns of it by a missing file alone."""
+    lake.replace(calls)
+    opened._seen = opened._identity()
+    lake.remove(lake.versions[-2])
+
+
+def test_a_question_whose_files_are_gone_is_asked_again(lake):
+    with open_lake(lake.catalog.path) as opened:
+        before = opened.sql(COUNT)
+        vanishing(lake, opened, 3)
+        assert opened.sql(COUNT).fetchall() == [(3,)]
+        vanishing(lake, opened, 4)
+        assert before.fetchall() == [(4,)]
+        vanishing(lake, opened, 5)
+        assert before.pl().item() == 5
+        vanishing(lake, opened, 6)
+        assert before.arrow().read_all()[0].to_pylist() == [6]
+        vanishing(lake, opened, 7)
+        assert pa.table(before)[0].to_pylist() == [7]
+        vanishing(lake, opened, 8)
+        assert opened.sql("FROM calls").filter("true").aggregate("count(*)").fetchall() == [(8,)]
+        vanishing(lake, opened, 9)
+        assert " 9 " in repr(before)
+
+
+def test_rows_that_were_handed_out_stay_when_their_files_go(lake):
+    with open_lake(lake.catalog.path) as opened:
+        reader = opened.sql("FROM calls").arrow()
+        assert isinstance(reader, pa.RecordBatchReader)
+        vanishing(lake, opened, 4)
+        assert reader.read_all().num_rows == 2
+
+
+def test_files_that_stay_gone_are_told_of_after_one_more_try(lake, monkeypatch):
+    tries = []
+    with open_lake(lake.catalog.path) as opened:
+        lake.remove(lake.versions[-1])
+        asked = opened._reopen
+        monkeypatch.setattr(opened, "_reopen", lambda: (tries.append(1), asked()))
+        with pytest.raises(ChorusCallsError, match=r"No files found.*\n.*chorus-calls catalog"):
+            opened.sql(COUNT)
+        assert len(tries) == 1
+
+
+def test_wrong_sql_is_not_asked_twice(lake, monkeypatch):
+    with open_lake(lake.catalog.path) as opened:
+        monkeypatch.setattr(opened, "_reopen", lambda: pytest.fail("opened again"))
+        with pytest.raises(duckdb.BinderException, match="no_such_column"):
+            opened.sql("SELECT no_such_column FROM calls")
+
+
+def test_a_lake_without_a_catalog_says_what_to_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CHORUS_LAKE", "lake")
+    with pytest.raises(ChorusCallsError, match=r"no catalog at .*lake/chorus.duckdb.*chorus-calls sync"):
+        open_lake()
+    (tmp_path / "words.txt").write_text("no catalog")
+    with pytest.raises(ChorusCallsError, match=r"words.txt cannot be read"):
+        open_lake("words.txt")
+
+
+def test_a_catalog_that_was_removed_is_read_on_until_its_files_are_gone(lake):
+    with open_lake(lake.catalog.path) as opened:
+        lake.catalog.path.unlink()
+        assert opened.sql(COUNT).fetchall() == [(2,)]
+        lake.remove(lake.versions[-1])
+        with pytest.raises(ChorusCallsError, match="There is no catalog"):
+            opened.sql(COUNT)
+        lake.replace(5)
+        assert opened.sql(COUNT).fetchall() == [(5,)]
+
+
+def test_the_lake_of_the_settings_is_opened_or_the_one_that_is_named(lake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CHORUS_LAKE", "lake")
+    for path in (None, "lake", str(lake.catalog.path)):
+        with open_lake(path) as opened:
+            assert opened.sql(COUNT).fetchall() == [(2,)]
+    with pytest.raises(ChorusCallsError, match="closed"):
+        opened.sql(COUNT)
+
+
+def test_importing_it_loads_no_data_library():
+    code = (
+        "import sys; from pipelines.serve import open_lake; "
+        "print(*sorted({'duckdb', 'pyarrow', 'polars', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

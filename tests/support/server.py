@@ -1,0 +1,102 @@
+"""The services of `deploy/`, started as their units start them, with a Postgres of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.support.postgres import postgres
+from tests.support.processes import eventually, free_port, left_of, running
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+OUTSIDE = "/opt/chorus-calls/bin"
+PLACE = "/srv/chorus"
+
+
+class Server:
+    """A folder in the place of /srv/chorus, and what runs on it.
+
+    Attributes:
+        folder: The place.
+        home: Dagster's home in it.
+        environment: What every service finds in its environment.
+        port: Where the web server listens.
+    """
+
+    def __init__(self, folder: Path, stack: ExitStack, environment: dict[str, str]) -> None:
+        """Set the place up; nothing runs yet."""
+        self.folder, self.home, self.port = folder, folder / "data/dagster_home", free_port()
+        self._stack = stack
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self.environment = {
+            "PYTHONPATH": str(DEPLOY.parent),
+            "DAGSTER_HOME": str(self.home),
+            "DAGSTER_GRPC_HOST": "127.0.0.1",
+            "DAGSTER_GRPC_PORT": str(free_port()),
+            **environment,
+        }
+        self.home.mkdir(parents=True)
+        shutil.copy(DEPLOY / "dagster.yaml", self.home)
+        shutil.copy(DEPLOY / "workspace.yaml", folder)
+
+    def start(self, name: str) -> None:
+        """Start a service by the command of its unit."""
+        self._running[name] = self._stack.enter_context(
+            running(self._command(name), self.log(name), environment=self.environment, cwd=self.folder)
+        )
+
+    def stop(self, name: str) -> None:
+        """Stop a service as systemd does, with every process of it; nothing may be left."""
+        process = self._running.pop(name)
+        farewell = re.search(r"^KillSignal=(\w+)$", self._unit(name), re.MULTILINE)
+        os.killpg(process.pid, signal.Signals[farewell.group(1)] if farewell else signal.SIGTERM)
+        assert process.wait(timeout=90) == 0
+        # What shares memory between processes for Python ends a moment after the last of them.
+        eventually(lambda: not left_of(process), f"that {name} leaves nothing running", 10)
+
+    def log(self, name: str) -> Path:
+        """Where a service's output is."""
+        return self.folder / f"{name}.log"
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """Ask the web server by GraphQL."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/graphql",
+            data=json.dumps({"query": query, "variables": variables}).encode(),
+            headers={"content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)["data"]
+
+    def wait_for_code(self) -> None:
+        """Wait until the web server answers and has the code server's definitions."""
+        query = "{workspaceOrError {... on Workspace {locationEntries {loadStatus locationOrLoadError {__typename}}}}}"
+        loaded = {"loadStatus": "LOADED", "locationOrLoadError": {"__typename": "RepositoryLocation"}}
+        eventually(lambda: self.ask(query)["workspaceOrError"]["locationEntries"] == [loaded], "the definitions")
+
+    def _unit(self, name: str) -> str:
+        return (DEPLOY / "systemd" / f"chorus-calls-{name}.service").read_text()
+
+    def _command(self, name: str) -> list[str]:
+        command = next(line for line in self._unit(name).splitlines() if line.startswith("ExecStart="))
+        here = command.partition("=")[2].replace(OUTSIDE, f"{sys.prefix}/bin").replace(PLACE, str(self.folder))
+        return shlex.split(here.replace("--port 3000", f"--port {self.port}"))
+
+
+@contextmanager
+def server(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
+    """A server with Postgres running, and nothing else yet; at the end everything is stopped."""
+    with ExitStack() as stack:
+        url = stack.enter_context(postgres())
+        yield Server(folder, stack, {"DAGSTER_POSTGRES_URL": url, **environment})
