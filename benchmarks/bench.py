@@ -36,11 +36,15 @@ PYTHON = sys.executable
 CALLS_A_DAY = 200_000 / 30
 PAGE = 100
 HTTP_PAGES = 200
-HELP_RUNS = 5
+HELP = "chorus-calls --help"
+DEFINITIONS = "Dagster's definitions"
+LOAD_DEFINITIONS = "from pipelines.definitions import defs; defs.get_repository_def().get_all_jobs()"
+STARTS = 5
 
 MOST_OF_THE_PEER = 0.6
 MOST_MEMORY = 500 * MEBIBYTE
 MOST_A_PAGE = 0.008
+MOST_TO_LOAD = 4.0
 
 
 @dataclass
@@ -109,10 +113,12 @@ class Bench:
                 self.figures.costs.setdefault(name, []).append(cost)
 
     def start(self) -> None:
-        """Ask for help, which is how long any command takes before it does something."""
-        for _ in range(HELP_RUNS):
-            cost, _ = self._run(["-m", "pipelines.cli.main", "--help"])
-            self.figures.costs.setdefault("chorus-calls --help", []).append(cost)
+        """Ask for help, and load what Dagster loads: what anything takes before it does something."""
+        starts = {HELP: ["-m", "pipelines.cli.main", "--help"], DEFINITIONS: ["-c", LOAD_DEFINITIONS]}
+        for _ in range(STARTS):
+            for name, arguments in starts.items():
+                cost, _ = self._run(arguments)
+                self.figures.costs.setdefault(name, []).append(cost)
 
     def _run(self, arguments: Sequence[str], *, lake: Path | None = None) -> tuple[Cost, str]:
         settings = {"CHORUS_LAKE": str(lake)} if lake else {}
@@ -169,6 +175,7 @@ def show(figures: Figures) -> None:
     bars = [
         Bar("most memory of a process of the build, MiB", build.peak / MEBIBYTE, MOST_MEMORY / MEBIBYTE),
         Bar("landing, CPU ms a page, without HTTP", 1000 * figures.landing, 1000 * MOST_A_PAGE),
+        Bar("loading Dagster's definitions on an idle machine, s", costs[DEFINITIONS].wall, MOST_TO_LOAD),
     ]
     if "DuckDB peer" in peers:
         bars.insert(0, Bar("CPU of the build / DuckDB peer", build.cpu / peers["DuckDB peer"].cpu, MOST_OF_THE_PEER))
