@@ -45,15 +45,14 @@ def look_at_days(
             found = unusual_days(workspace, whole, datetime.now(UTC).date())
     targets = judged(step.instance, {warning.table for warning in DAY_WARNINGS}, found)
     for spec in _selected(step, DAY_SPECS):
-        # The check's page and the asset's badge show the newest evaluation: days with a warning come last.
-        for day in sorted(found, key=lambda day: (not found[day][spec.name].usual, day)):
+        for day, findings in found.items():
             yield dg.AssetCheckEvaluation(
                 asset_key=spec.asset_key,
                 check_name=spec.name,
                 partition=str(day),
                 blocking=False,
                 target_materialization_data=targets.get((spec.asset_key.to_user_string(), day)),
-                **_verdict(found[day][spec.name]),
+                **_verdict(findings[spec.name]),
             )
         yield dg.Output(None, output_name=spec.get_python_identifier())
 
