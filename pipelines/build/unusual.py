@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipelines.build.days import days_to_build
 from pipelines.build.workspace import Workspace
 from pipelines.errors import ChorusCallsError
 from pipelines.lake.state import load_landed
@@ -54,13 +55,15 @@ def unusual_extraction(workspace: Workspace, today: date) -> dict[str, Finding]:
     """Ask every warning of `EXTRACT_WARNINGS`, of what has landed and is published now."""
     from pipelines.serve.status import recorded_scans  # noqa: PLC0415 - with DuckDB, which definitions do not wait for
 
+    waiting = days_to_build(workspace)  # first: what is built meanwhile is then judged an extract later
+    history = _published(workspace.settings.catalog_path, today, today)
     landed = load_landed(workspace.storage).value
     rejected = {day: sum(file.rows for file in known.rejected.values()) for day, known in landed.days.items()}
     full = next((scan for scan in recorded_scans(workspace.storage) if scan["mode"] == "full"), None)
     return {
         "last_full_scan_complete": full_scan((full["started_at"], full["complete"]) if full else None),
         "nothing_rejected": rejected_items(rejected, today),
-        "recent_days_as_usual": quiet_days(_published(workspace.settings.catalog_path, today, today), today),
+        "recent_days_as_usual": quiet_days(history, today, waiting),
     }
 
 

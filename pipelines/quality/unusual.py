@@ -6,7 +6,7 @@ word, calls that stay away, a price that jumped. With too little to go by, nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from statistics import median
@@ -180,10 +180,17 @@ DAY_WARNINGS = (
 """Every warning about a day, in the order in which they are shown."""
 
 
-def quiet_days(history: History, today: date) -> Finding:
-    """Look for days that ended lately with far fewer calls than their weekday, or none: none is built of such a day."""
+def quiet_days(history: History, today: date, waiting: Collection[date] = ()) -> Finding:
+    """Look for days that ended lately with far fewer calls than their weekday, or none: nothing is built of the latter.
+
+    Args:
+        history: What is published.
+        today: The present day, which is not over.
+        waiting: Days of which more has landed than is published.
+    """
     days = [today - timedelta(days=back) for back in range(limits.RECENT_DAYS, 0, -1)]
-    quiet = [day for day in days if not _calls(day, history.get(day, DayFigures()), history).usual]
+    known = [day for day in days if day not in waiting]
+    quiet = [day for day in known if not _calls(day, history.get(day, DayFigures()), history).usual]
     if not quiet:
         return Finding(usual=True, words="No recent day has far fewer calls than its weekday.", figures={"days": 0})
     words = f"Far fewer calls than on the same weekday before: {', '.join(map(str, quiet))}."

@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from assets import unusual
+from pipelines.build.unusual import unusual_extraction
 from pipelines.lake import raw, state
 from pipelines.orchestration.local_runs import run_extract, run_job
 from pipelines.simulator.faults import parse_faults
@@ -150,3 +151,14 @@ def test_an_hour_with_nothing_new_costs_one_run_of_two_steps(api, instance):  # 
     assert run_stale_days(instance) == []
     assert instance.get_runs_count() == before + 1
     assert {event.step_key for event in again.all_events if event.is_step_start} == {"call_pages", "look_at_extract"}
+
+
+def test_days_that_wait_to_be_built_are_not_called_quiet(workspace, instance):
+    today = datetime.now(UTC).date()
+    yesterday = today - timedelta(days=1)
+    for weeks in range(1, 5):
+        land_calls(workspace, yesterday - timedelta(weeks=weeks), 30)
+    build(instance, yesterday - timedelta(weeks=4), yesterday)
+    assert not unusual_extraction(workspace, today)["recent_days_as_usual"].usual
+    land_calls(workspace, yesterday, 30)
+    assert unusual_extraction(workspace, today)["recent_days_as_usual"].usual

@@ -123,6 +123,7 @@ def test_recent_days_without_calls_are_named_though_nothing_is_built_of_them():
     found = quiet_days(lost, MONDAY)
     assert not found.usual
     assert found.words.endswith(": 2026-02-25, 2026-03-01.")
+    assert quiet_days(lost, MONDAY, [date(2026, 3, 1)]).words.endswith(": 2026-02-25."), "the other waits to be built"
     assert quiet_days(every_day | {MONDAY: DayFigures(calls=0)}, MONDAY).usual, "today is not over"
     long_ago = {day: figures for day, figures in every_day.items() if day != date(2026, 2, 22)}
     assert quiet_days(long_ago, MONDAY).usual
