@@ -39,7 +39,8 @@ RAW = Table(
         ),
         text(
             "payload",
-            "The item's JSON exactly as received, with everything personal that it contains; null for a deletion.",
+            "The item's JSON exactly as received, but for transfer legs that an erasure took out; with everything "
+            "personal that it contains; null for a deletion.",
             personal=Personal.FREE_TEXT,
         ),
     ),
