@@ -9,19 +9,22 @@ import json
 import os
 import random
 import time
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 import pytest
+from dagster import RunsFilter
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus, PartitionBackfill
 
 from pipelines.build.days import build_days
+from pipelines.definitions import defs
 from pipelines.lake.state import load_landed
 from pipelines.orchestration.due_days import due_days
+from pipelines.partitions import days_of
 from tests.support import contents, lakes
-from tests.support.dagster_runs import failed, materialized, staleness
+from tests.support.dagster_runs import CORE_AND_MARTS, failed, materialized, staleness
 from tests.support.extraction import synced
-from tests.support.hurried import UNWANTED
-from tests.support.machine import CODE, DAEMON, machine
+from tests.support.machine import CODE, DAEMON, UNWANTED, machine
 from tests.support.processes import eventually
 from tests.support.simulated import KEY, simulated_api, small_world
 
@@ -74,6 +77,30 @@ def verdicts(instance, day):
     events = [record.event.dagster_event for record in records]
     found = [event.asset_check_evaluation_data for event in events if event.event_type is EVALUATION]
     return next(item.passed for item in found if item.partition == str(day))
+
+
+def backfilled(instance, days):
+    """A backfill of all tables and the catalog, as the UI launches it, once it is over."""
+    backfill = PartitionBackfill.from_asset_partitions(
+        backfill_id="of-all-days",
+        asset_graph=defs.resolve_asset_graph(),
+        partition_names=days,
+        asset_selection=[dg.AssetKey(asset) for asset in (*CORE_AND_MARTS, "catalog")],
+        backfill_timestamp=time.time(),
+        tags={},
+        dynamic_partitions_store=instance,
+        all_partitions=False,
+        title=None,
+        description=None,
+        run_config=None,
+    )
+    instance.add_backfill(backfill)
+
+    def over():
+        found = instance.get_backfill(backfill.backfill_id)
+        return found if found.status in BULK_ACTION_TERMINAL_STATUSES else None
+
+    return eventually(over, "the end of the backfill")
 
 
 @pytest.fixture
@@ -132,3 +159,9 @@ def test_no_change_is_lost_whenever_the_power_goes(workspace, world, api, tmp_pa
         for table in TABLES:
             assert materialized(instance, table) == set(days)
             assert staleness(instance, table, *days) == ["FRESH"] * len(days), table
+
+        with_a_hole = [str(min(anew) - timedelta(days=1)), *days]
+        backfill = backfilled(instance, with_a_hole)
+        assert backfill.status is BulkActionStatus.COMPLETED_SUCCESS
+        (run,) = instance.get_runs(RunsFilter(tags={"dagster/backfill": backfill.backfill_id}))
+        assert days_of(run.tags) == list(map(date.fromisoformat, with_a_hole))

@@ -1,17 +1,17 @@
 """The product's definitions for tests with a real daemon: in a hurry, and with one rule more.
 
-A code server loads this module in the place of `pipelines.definitions`.
+A code server loads this module in the place of `pipelines.definitions`. It changes the product where it is imported, so
+nothing else may import it.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import dagster as dg
 import polars as pl
-from dagster import DagsterRunStatus, RunsFilter
+from dagster import RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from pipelines import definitions
@@ -21,12 +21,7 @@ from pipelines.orchestration import due_days
 from pipelines.quality import DayTables, Verdict
 from pipelines.schedules import extract_config
 from pipelines.sensors import changed_days
-
-MOVED = Path("moved")
-"""Written anew by the test when the API's calls are other than before."""
-
-UNWANTED = "agent-of-another-company"
-"""A day with a call of this agent is not to be published."""
+from tests.support.machine import MOVED, UNWANTED, reading_since
 
 _judged = build_day.audit
 
@@ -39,12 +34,6 @@ def _audit(tables: DayTables) -> list[Verdict]:
         else verdict
         for verdict in _judged(tables)
     ]
-
-
-def reading_since(moved: Path) -> RunsFilter:
-    """Which runs have read all calls, and began after the world moved."""
-    since = datetime.fromtimestamp(moved.stat().st_mtime, UTC)
-    return RunsFilter(job_name=extract_calls.name, statuses=[DagsterRunStatus.SUCCESS], created_after=since)
 
 
 @dg.sensor(job=extract_calls, minimum_interval_seconds=2, default_status=dg.DefaultSensorStatus.RUNNING)

@@ -9,18 +9,31 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from pipelines.jobs import extract_calls
 from pipelines.orchestration.home import VARIABLE, dagster_home
-from tests.support import hurried
 from tests.support.processes import eventually, free_port, left_of, running
 from tests.support.server import DEPLOY
 
 CODE, DAEMON = "code", "daemon"
+
+MOVED = Path("moved")
+"""Written anew when the API's calls are other than before."""
+
+UNWANTED = "agent-of-another-company"
+"""A day with a call of this agent is not to be published."""
+
+
+def reading_since(moved: Path) -> RunsFilter:
+    """Which runs have read all calls, and began after the world moved."""
+    since = datetime.fromtimestamp(moved.stat().st_mtime, UTC)
+    return RunsFilter(job_name=extract_calls.name, statuses=[DagsterRunStatus.SUCCESS], created_after=since)
 
 
 class Machine:
@@ -73,7 +86,7 @@ class Machine:
 
     def move(self) -> None:
         """Say that the API's calls are other than before."""
-        (self._folder / hurried.MOVED).write_text("")
+        (self._folder / MOVED).write_text("")
 
     def works(self) -> bool:
         """Whether a run is at work."""
@@ -81,13 +94,21 @@ class Machine:
 
     def has_read(self) -> bool:
         """Whether a run has read the API's calls as they are now."""
-        return self.instance.get_runs_count(hurried.reading_since(self._folder / hurried.MOVED)) > 0
+        return self.instance.get_runs_count(reading_since(self._folder / MOVED)) > 0
 
     def _command(self, name: str) -> list[str]:
         programs = Path(sys.executable).parent
         if name == DAEMON:
             return [str(programs / "dagster-daemon"), "run", "--workspace", "workspace.yaml"]
-        return [str(programs / "dagster"), "api", "grpc", "-m", hurried.__name__, "--location-name", "chorus_calls"]
+        return [
+            str(programs / "dagster"),
+            "api",
+            "grpc",
+            "-m",
+            "tests.support.hurried",
+            "--location-name",
+            "chorus_calls",
+        ]
 
 
 @contextmanager
