@@ -100,15 +100,8 @@ class Machine:
         programs = Path(sys.executable).parent
         if name == DAEMON:
             return [str(programs / "dagster-daemon"), "run", "--workspace", "workspace.yaml"]
-        return [
-            str(programs / "dagster"),
-            "api",
-            "grpc",
-            "-m",
-            "tests.support.hurried",
-            "--location-name",
-            "chorus_calls",
-        ]
+        served = ["-m", "tests.support.hurried", "--location-name", "chorus_calls"]
+        return [str(programs / "dagster"), "api", "grpc", *served]
 
 
 @contextmanager
