@@ -14,6 +14,11 @@ from datetime import date, timedelta
 import dagster as dg
 import pytest
 from dagster import RunsFilter
+from dagster._core.definitions.selector import (
+    PartitionRangeSelector,
+    PartitionsByAssetSelector,
+    PartitionsSelector,
+)
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus, PartitionBackfill
 
 from pipelines.build.days import build_days
@@ -81,15 +86,17 @@ def verdicts(instance, day):
 
 def backfilled(instance, days):
     """A backfill of all tables and the catalog, as the UI launches it, once it is over."""
-    backfill = PartitionBackfill.from_asset_partitions(
+    chosen = PartitionsSelector(ranges=[PartitionRangeSelector(start=days[0], end=days[-1])])
+    backfill = PartitionBackfill.from_partitions_by_assets(
         backfill_id="of-all-days",
         asset_graph=defs.resolve_asset_graph(),
-        partition_names=days,
-        asset_selection=[dg.AssetKey(asset) for asset in (*CORE_AND_MARTS, "catalog")],
         backfill_timestamp=time.time(),
         tags={},
         dynamic_partitions_store=instance,
-        all_partitions=False,
+        partitions_by_assets=[
+            PartitionsByAssetSelector(asset_key=dg.AssetKey(asset), partitions=chosen)
+            for asset in (*CORE_AND_MARTS, "catalog")
+        ],
         title=None,
         description=None,
         run_config=None,
