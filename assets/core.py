@@ -14,7 +14,7 @@ from pipelines.dictionary import CORE_TABLES
 from pipelines.lake.state import load_landed, load_manifest
 from pipelines.lake.versions import read_audit
 from pipelines.orchestration import run_plan
-from pipelines.orchestration.day_events import LANDED, QUIET, core_tags
+from pipelines.orchestration.day_events import LANDED, QUIET, core_tags, nothing_events
 from pipelines.orchestration.lake_report import report_landed
 from pipelines.partitions import ONE_RUN, WITH_THE_DAY_BEFORE
 from pipelines.resources import LakeResource, expected_failures
@@ -43,6 +43,8 @@ def core_tables(
             tags = core_tags(context.instance)
             builder = CoreBuilder(workspace, landed)
             context.log.info("%s of %s days have landed", len(builds), len(context.partition_keys))
+            for table in CORE_TABLES:
+                yield from nothing_events(table, context.partition_keys, builds)
             for day, build in builds.items():
                 complete = read_audit(storage, day, build.version)
                 begun = time.perf_counter()

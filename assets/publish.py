@@ -16,7 +16,7 @@ from pipelines.lake.state import load_manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import VerdictRecord, read_audit
 from pipelines.orchestration import run_plan
-from pipelines.orchestration.day_events import CATALOG, published_event
+from pipelines.orchestration.day_events import CATALOG, nothing_events, published_event
 from pipelines.partitions import DAILY, ONE_RUN
 from pipelines.resources import LakeResource, expected_failures
 
@@ -50,10 +50,10 @@ def catalog(
             result = publish(storage, workspace.shaping, builds, workspace.catalog)
         for day in result.superseded:
             context.log.info("%s was published in a newer version meanwhile", day)
+        yield from nothing_events(CATALOG, context.partition_keys, builds)
         manifest = load_manifest(storage).value
-        for day in sorted((*result.published, *result.already)):
-            found = manifest.days.get(day)
-            if found and found.version == builds[day].version:
+        for day in sorted((*result.published, *result.already, *result.superseded)):
+            if found := manifest.days.get(day):
                 yield published_event(day, found)
         for day, verdicts in result.refused.items():
             yield _refusal(day, verdicts)

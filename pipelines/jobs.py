@@ -3,9 +3,11 @@
 # Dagster looks at the annotation of `context` itself: no annotations from __future__ here.
 
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Final
 
 import dagster as dg
+from dagster._core.storage.tags import PRIORITY_TAG
 from pydantic import Field
 
 from pipelines.lake import layout
@@ -17,11 +19,15 @@ MAX_RUNTIME: Final = timedelta(hours=6)
 
 _COMMON_TAGS: Final = {"dagster/max_runtime": str(int(MAX_RUNTIME.total_seconds()))}
 
+FIRST: Final = MappingProxyType({PRIORITY_TAG: "1"})
+"""Tags of a run that overtakes others in the queue."""
+
 extract_calls = dg.define_asset_job(
     "extract_calls",
     selection=dg.AssetSelection.assets("call_pages"),
     description="Land new and changed calls; the sensor changed_days then builds their days.",
-    tags=_COMMON_TAGS,
+    # What is new does not wait behind the building of what is old.
+    tags={**_COMMON_TAGS, **FIRST},
 )
 
 build_days = dg.define_asset_job(

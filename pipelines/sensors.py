@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
@@ -10,10 +11,10 @@ import requests
 from dagster import RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from pipelines.jobs import build_days
+from pipelines.jobs import FIRST, build_days
 from pipelines.lake.settle import settle
 from pipelines.lake.state import load_landed, load_manifest
-from pipelines.orchestration.due_days import due_days
+from pipelines.orchestration.due_days import due_days, is_recent
 from pipelines.orchestration.lake_report import report_landed, report_published
 from pipelines.partitions import days_of, range_tags
 from pipelines.removal.pending import finish_erasures
@@ -21,7 +22,8 @@ from pipelines.resources import LakeResource, expected_failures
 from pipelines.settings import load_settings
 
 MOST_RUNS: Final = 10
-"""Runs of build_days that wait or work at a time: days that change meanwhile, if newer, come before the rest."""
+"""Runs of build_days that wait or work at a time: days that change meanwhile, if newer, come before the rest.
+Today's and yesterday's do not count, and overtake what waits."""
 
 _REPORT_SECONDS: Final = 15.0
 _WEBHOOK_SECONDS: Final = (5, 10)
@@ -48,12 +50,19 @@ def changed_days(
     # A tick may take a minute, and a lake of years that was filled by the command line has much to tell.
     soon = time.monotonic() + _REPORT_SECONDS
     report_landed(context.instance, landed, context.instance.report_runless_asset_event, until=soon)
-    due = due_days(context.instance, workspace)
-    report_published(context.instance, load_manifest(workspace.storage).value, but=due.busy, until=soon)
+    now = datetime.now(UTC)
+    due = due_days(context.instance, workspace, now=now)
+    report_published(
+        context.instance, load_manifest(workspace.storage).value, but=due.busy, stale=due.stale, until=soon
+    )
     unfinished = RunsFilter(job_name=build_days.name, statuses=NOT_FINISHED_STATUSES)
     room = max(0, MOST_RUNS - context.instance.get_runs_count(unfinished))
     # No run_key: a key is skipped for ever once a run with it was launched, even if that run failed.
-    requests_ = [dg.RunRequest(tags=range_tags(first, last)) for first, last in due.spans[:room]]
+    requests_ = [
+        dg.RunRequest(tags={**range_tags(first, last), **(FIRST if recent else {})})
+        for number, (first, last) in enumerate(due.spans)
+        if (recent := is_recent(last, now)) or number < room
+    ]
     if requests_:
         return dg.SensorResult(run_requests=requests_)
     if not due.stale:

@@ -6,7 +6,7 @@ refused, would then look built; so each event is written here for its day alone,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -92,6 +92,30 @@ def built_event(
     )
 
 
+def nothing_events(
+    asset: dg.AssetKey | str, partition_keys: Iterable[str], days: Collection[date]
+) -> Iterator[dg.AssetMaterialization]:
+    """Say of the days of a run on which nothing has landed that nothing is to be built, and that nothing is missing.
+
+    Without a word of them a backfill with such days would count as failed. They name no inputs: as long as nothing
+    lands on them they are not stale, whatever lands on the day before.
+
+    Args:
+        asset: A table, or the catalog.
+        partition_keys: The days of the run.
+        days: Those of them that are built.
+    """
+    for key in partition_keys:
+        if date.fromisoformat(key) not in days:
+            yield dg.AssetMaterialization(
+                asset,
+                description="Nothing has landed on this day, so there was nothing to build.",
+                partition=key,
+                metadata={"dagster/partition_row_count": dg.MetadataValue.int(0)},
+                tags={DATA_VERSION_TAG: "nothing"},
+            )
+
+
 def published_event(day: date, published: PublishedDay) -> dg.AssetMaterialization:
     """Say that a day is published, and in which version."""
     metadata: dict[str, Any] = {
@@ -126,3 +150,11 @@ def known_versions(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[dat
         asset, DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
     )
     return {date.fromisoformat(day): values.get(DATA_VERSION_TAG, "") for day, values in tags.items()}
+
+
+def failed_days(instance: dg.DagsterInstance, asset: dg.AssetKey) -> set[date]:
+    """Return the days that Dagster shows as failed: a run was to write them, and ended without having done so."""
+    found = instance.event_log_storage.get_latest_asset_partition_materialization_attempts_without_materializations(
+        asset
+    )
+    return {date.fromisoformat(day) for day in found}

@@ -6,13 +6,15 @@ There is no cursor: the question is asked anew each time, of the lake and of the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunRecord, RunsFilter
+from dagster._core.events import RunFailureReason
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
 from pipelines.build.days import days_to_build
 from pipelines.build.workspace import Workspace
@@ -28,6 +30,8 @@ LONGEST_SPAN: Final = 31
 FIRST_PAUSE: Final = timedelta(minutes=1)
 _LONGEST_PAUSE: Final = timedelta(hours=6)
 _UNSUCCESSFUL: Final = [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+_ENOUGH_DEATHS: Final = 2
+"""A run may die with its machine; the days of a second one that died may be what kills it."""
 
 
 @dataclass(frozen=True)
@@ -49,27 +53,54 @@ class DueDays:
     spans: list[tuple[date, date]]
 
 
-def due_days(instance: dg.DagsterInstance, workspace: Workspace) -> DueDays:
+@dataclass
+class _Failures:
+    """What became of runs that were to build the present version of a stale day, and ended without success."""
+
+    ends: list[datetime] = field(default_factory=list)
+    in_a_step: bool = False
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether the day itself may be the reason; it is then tried alone, so that it fails alone."""
+        return self.in_a_step or len(self.ends) >= _ENOUGH_DEATHS
+
+    @property
+    def until(self) -> datetime:
+        """When the pause is over that these failures give."""
+        doublings = min(len(self.ends) - 1, 20)
+        return max(self.ends) + min(FIRST_PAUSE * (1 << doublings), _LONGEST_PAUSE)
+
+
+def due_days(instance: dg.DagsterInstance, workspace: Workspace, *, now: datetime | None = None) -> DueDays:
     """Say which days are to be built now."""
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     landed = load_landed(workspace.storage).value
     stale = {day: fingerprint(landed, day, workspace.shaping) for day in with_partition(days_to_build(workspace))}
     busy = busy_days(instance, now)
     refused = {day for day, version in stale.items() if _refused(workspace, day, version)}
     failures = _failures(instance, workspace, stale, now)
-    tried = {day: len(ends) for day, ends in failures.items()}
     free = stale.keys() - busy - refused
-    paused = {day for day in free & tried.keys() if max(failures[day]) + _pause(tried[day]) > now}
+    paused = {day for day in free & failures.keys() if failures[day].until > now}
     due = free - paused
-    # A day that was tried before stands alone, so that it fails alone.
-    alone = [(day, day) for day in sorted(due & tried.keys(), reverse=True)]
-    return DueDays(sorted(stale), busy, refused, paused, spans(due - tried.keys(), LONGEST_SPAN) + alone)
+    alone = {day for day in due & failures.keys() if failures[day].stands_alone}
+    found = [*spans(due - alone, LONGEST_SPAN), *((day, day) for day in alone)]
+    return DueDays(sorted(stale), busy, refused, paused, sorted(found, reverse=True))
+
+
+def is_recent(day: date, now: datetime) -> bool:
+    """Whether calls of a day may be under way, so that it waits for no other day: today's and yesterday's."""
+    return day >= now.date() - timedelta(days=1)
 
 
 def busy_days(instance: dg.DagsterInstance, now: datetime) -> set[date]:
-    """Return the days of every run that has not finished, unless it should have been ended long ago."""
+    """Return the days of every run that has not finished, unless it should have been ended long ago.
+
+    A long backfill does not hold recent days: they change again before it ends, and to build a day twice does no harm.
+    """
     records = instance.get_run_records(RunsFilter(statuses=NOT_FINISHED_STATUSES))
-    return {day for record in records if not _overdue(record, now) for day in days_of(record.dagster_run.tags)}
+    held = [days_of(record.dagster_run.tags) for record in records if not _overdue(record, now)]
+    return {day for days in held for day in days if len(days) <= LONGEST_SPAN or not is_recent(day, now)}
 
 
 def _overdue(record: RunRecord, now: datetime) -> bool:
@@ -84,22 +115,20 @@ def _refused(workspace: Workspace, day: date, version: str) -> bool:
 
 def _failures(
     instance: dg.DagsterInstance, workspace: Workspace, stale: Mapping[date, str], now: datetime
-) -> dict[date, list[datetime]]:
-    """When runs that were to build the present version of a stale day ended without success."""
+) -> dict[date, _Failures]:
     recent = RunsFilter(statuses=_UNSUCCESSFUL, updated_after=now - 2 * _LONGEST_PAUSE)
-    ends: dict[date, list[datetime]] = {}
+    found: dict[date, _Failures] = {}
     for record in instance.get_run_records(recent):
-        days = [day for day in days_of(record.dagster_run.tags) if day in stale]
-        plan = read_plan(workspace.storage, plan_of(record.dagster_run)) if days else None
+        run = record.dagster_run
+        days = [day for day in days_of(run.tags) if day in stale]
+        plan = read_plan(workspace.storage, plan_of(run)) if days else None
+        ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else record.update_timestamp
+        in_a_step = run.tags.get(RUN_FAILURE_REASON_TAG) == RunFailureReason.STEP_FAILURE.value
         for day in days:
             build = plan.get(day) if plan is not None else None
             # Without a plan the run ended before its first step: that counts as well.
             if plan is None or (build is not None and build.version == stale[day]):
-                ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else record.update_timestamp
-                ends.setdefault(day, []).append(ended)
-    return ends
-
-
-def _pause(failures: int) -> timedelta:
-    doublings = min(failures - 1, 20)
-    return min(FIRST_PAUSE * (1 << doublings), _LONGEST_PAUSE)
+                failures = found.setdefault(day, _Failures())
+                failures.ends.append(ended)
+                failures.in_a_step |= in_a_step
+    return found

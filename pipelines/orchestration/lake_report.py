@@ -19,6 +19,7 @@ from pipelines.orchestration.day_events import (
     LANDED,
     built_event,
     core_tags,
+    failed_days,
     known_versions,
     landed_events,
     published_event,
@@ -62,25 +63,35 @@ def report_landed(
 
 
 def report_published(
-    instance: dg.DagsterInstance, manifest: Manifest, *, but: Collection[date], until: float = math.inf
+    instance: dg.DagsterInstance,
+    manifest: Manifest,
+    *,
+    but: Collection[date],
+    stale: Collection[date],
+    until: float = math.inf,
 ) -> list[date]:
     """Report the days whose published version is another than the one that Dagster last heard of.
+
+    Also those that Dagster shows as failed though nothing is left to be done: the run died after it had published them,
+    or another run did.
 
     Args:
         instance: Where the events are.
         manifest: What is published.
         but: Days that a run is working on, which reports them itself.
+        stale: Days that are to be built, and may well have failed.
         until: When to stop, by the monotonic clock; the rest comes next time.
 
     Returns:
         The days that were reported, newest first.
     """
     known = known_versions(instance, CATALOG)
+    red = failed_days(instance, CATALOG) - set(stale)
     tags = core_tags(instance)
     reported = []
     for day in with_partition(sorted(manifest.days.keys() - set(but), reverse=True)):
         published = manifest.days[day]
-        if known.get(day) == published.version:
+        if known.get(day) == published.version and day not in red:
             continue
         if time.monotonic() > until:
             break

@@ -33,8 +33,6 @@ COMMANDS = ["sync", "sync", "sync --full", "sync --full", "build", "build --all"
 SOUGHT = 0.4
 """The share of kills for which a phase is waited for that is too short to be met by chance."""
 TOO_LONG = 120
-FREE = {"landed_at", "first_landed_at", "version_count"}
-"""Columns that say when and how often a call landed; a lake that syncs more often lands more often."""
 
 
 class Moving:
@@ -148,14 +146,6 @@ def plain_call(payload: str | None) -> Any:
     return call
 
 
-def comparable(tables: contents.Rows) -> dict[str, list[dict[str, Any]]]:
-    """A day's rows without what legitimately differs."""
-    return {
-        table: [{name: value for name, value in row.items() if name not in FREE} for row in rows]
-        for table, rows in tables.items()
-    }
-
-
 def assert_same_lakes(killed: Path, undisturbed: Path) -> None:
     """Every call is there once and as it is now, and every row of every table is the same, and right."""
     newest = {lake: contents.newest(lake) for lake in (killed, undisturbed)}
@@ -164,7 +154,7 @@ def assert_same_lakes(killed: Path, undisturbed: Path) -> None:
     rows = {lake: contents.rows(lake) for lake in (killed, undisturbed)}
     assert rows[killed].keys() == rows[undisturbed].keys()
     for day, tables in rows[undisturbed].items():
-        assert_same_frames(comparable(rows[killed][day]), comparable(tables))
+        assert_same_frames(contents.comparable(rows[killed][day]), contents.comparable(tables))
     for lake, days in rows.items():
         shaping = Shaping(pii_key=PII_KEY.encode())
         expected = expected_lake(contents.versions(lake), contents.versions(lake, "rejected"), shaping)

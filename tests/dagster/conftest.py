@@ -12,13 +12,18 @@ import pytest
 
 from pipelines.build import day as build_day
 from pipelines.build.workspace import Workspace, open_workspace
+from pipelines.definitions import defs
 from pipelines.lake import state
+from pipelines.partitions import RANGE_END, RANGE_START
 from pipelines.quality import DayTables, Verdict
+from pipelines.resources import LakeResource
+from pipelines.sensors import changed_days
 from pipelines.settings import load_settings
 from tests.oracle.items import Version
 from tests.support import lakes
 
 Land = Callable[..., None]
+Tick = Callable[[], list[tuple[str, str]] | str | None]
 
 
 @pytest.fixture
@@ -35,6 +40,22 @@ def workspace(tmp_path, monkeypatch) -> Workspace:
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as ephemeral:
         yield ephemeral
+
+
+@pytest.fixture
+def tick(workspace, instance) -> Tick:  # noqa: ARG001 - the sensor finds the lake through the settings
+    """Let the sensor look once: the spans it asks for, or why it asks for none."""
+
+    def evaluate() -> list[tuple[str, str]] | str | None:
+        context = dg.build_sensor_context(
+            instance=instance, repository_def=defs.get_repository_def(), resources={"lake": LakeResource()}
+        )
+        data = changed_days.evaluate_tick(context)
+        assert all(request.run_key is None for request in data.run_requests or ())
+        spans = [(request.tags[RANGE_START], request.tags[RANGE_END]) for request in data.run_requests or ()]
+        return spans or data.skip_message
+
+    return evaluate
 
 
 @pytest.fixture

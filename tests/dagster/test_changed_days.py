@@ -11,44 +11,19 @@ from dagster._core.test_utils import create_run_for_test
 
 from pipelines.build.day import plan_builds
 from pipelines.build.days import build_days as build_on_command_line
-from pipelines.definitions import defs
 from pipelines.lake import layout, state
 from pipelines.lake.plans import write_plan
-from pipelines.orchestration.due_days import due_days
 from pipelines.orchestration.local_runs import run_job
-from pipelines.partitions import RANGE_END, RANGE_START, range_tags
-from pipelines.resources import LakeResource
-from pipelines.sensors import MOST_RUNS, changed_days
-from tests.support.dagster_runs import CORE_AND_MARTS, days_after, materialized, newest, run_stale_days
-
-
-@pytest.fixture
-def tick(workspace, instance):  # noqa: ARG001 - the sensor finds the lake through the settings
-    """Let the sensor look once: the spans it asks for, or why it asks for none."""
-
-    def evaluate():
-        context = dg.build_sensor_context(
-            instance=instance, repository_def=defs.get_repository_def(), resources={"lake": LakeResource()}
-        )
-        data = changed_days.evaluate_tick(context)
-        spans = [(request.tags[RANGE_START], request.tags[RANGE_END]) for request in data.run_requests]
-        assert all(request.run_key is None for request in data.run_requests)
-        return spans or data.skip_message
-
-    return evaluate
-
-
-def unfinished_run(instance, first, last, status=DagsterRunStatus.STARTED):
-    tags = range_tags(date.fromisoformat(first), date.fromisoformat(last))
-    return create_run_for_test(instance, job_name="build_days", status=status, tags=tags)
-
-
-def failed_run(instance, first, last, plan=None, workspace=None):
-    run = unfinished_run(instance, first, last)
-    if plan is not None:
-        write_plan(workspace.storage, run.run_id, plan)
-    instance.report_run_failed(run)
-    return run
+from pipelines.sensors import MOST_RUNS
+from tests.support.dagster_runs import (
+    CORE_AND_MARTS,
+    days_after,
+    failed_run,
+    materialized,
+    newest,
+    run_stale_days,
+    unfinished_run,
+)
 
 
 def test_an_empty_lake_waits(tick, workspace):
@@ -114,22 +89,10 @@ def test_a_refused_day_is_judged_again_by_newer_checks(tick, land, instance, fai
     assert tick() == [("2026-03-05", "2026-03-05")]
 
 
-def test_days_of_a_failed_run_pause_then_come_one_by_one(land, instance, workspace, monkeypatch):
-    land("2026-03-01", "2026-03-02", "2026-03-09")
-    failed_run(instance, "2026-03-01", "2026-03-02")
-    due = due_days(instance, workspace)
-    assert due.paused == {date(2026, 3, 1), date(2026, 3, 2)}
-    assert due.spans == [(date(2026, 3, 9), date(2026, 3, 9))]
-
-    monkeypatch.setattr("pipelines.orchestration.due_days.FIRST_PAUSE", timedelta(0))
-    due = due_days(instance, workspace)
-    assert due.spans == [(day, day) for day in (date(2026, 3, 9), date(2026, 3, 2), date(2026, 3, 1))]
-
-
 def test_a_change_after_the_failure_is_tried_at_once(tick, land, instance, workspace):
     land("2026-03-01")
     plan = plan_builds(workspace, [date(2026, 3, 1)], state.Manifest(), state.load_landed(workspace.storage).value)
-    failed_run(instance, "2026-03-01", "2026-03-01", plan, workspace)
+    write_plan(workspace.storage, failed_run(instance, "2026-03-01", "2026-03-01").run_id, plan)
     assert tick() == "1 days are stale: 0 are being built, 0 failed their checks, 1 failed lately and wait."
     land("2026-03-01")
     assert tick() == [("2026-03-01", "2026-03-01")]

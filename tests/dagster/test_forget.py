@@ -4,33 +4,16 @@ from __future__ import annotations
 
 from datetime import date
 
-import dagster as dg
 import pytest
 
 from pipelines.build.days import build_days
-from pipelines.definitions import defs
 from pipelines.lake import identity, state
 from pipelines.lake.erased import load_erasures
 from pipelines.orchestration.day_events import CATALOG, LANDED, known_versions
 from pipelines.removal.forget import forget
 from pipelines.removal.request import read_request
-from pipelines.resources import LakeResource
-from pipelines.sensors import changed_days
 
 DAYS = [date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)]
-
-
-@pytest.fixture
-def tick(workspace, instance):  # noqa: ARG001 - the sensor finds the lake through the settings
-    """Let the sensor look once."""
-
-    def evaluate():
-        context = dg.build_sensor_context(
-            instance=instance, repository_def=defs.get_repository_def(), resources={"lake": LakeResource()}
-        )
-        return changed_days.evaluate_tick(context).skip_message
-
-    return evaluate
 
 
 @pytest.fixture

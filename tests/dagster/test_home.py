@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -19,6 +14,7 @@ import pytest
 from pipelines.orchestration.home import dagster_home, open_instance
 from pipelines.orchestration.launcher import WatchedRunLauncher
 from tests.support.dagster_runs import materialized, run_stale_days
+from tests.support.processes import eventually, free_port, left_of, running
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,45 +59,35 @@ def ask(port, query):
         return json.load(answer)["data"]
 
 
-def wait_for_location(port, process):
-    """The entries of the workspace, once the UI answers and has loaded them."""
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "it ended by itself"
-        try:
-            found = ask(port, "{workspaceOrError{... on Workspace{locationEntries{name loadStatus}}}}")
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            found = None
-        entries = found["workspaceOrError"]["locationEntries"] if found else []
-        if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
-            return [entry["name"] for entry in entries]
-        time.sleep(0.5)
-    pytest.fail("the UI did not come up in time")
+def locations(port, process):
+    """The names of the workspace's entries, once all are loaded."""
+    assert process.poll() is None, "it ended by itself"
+    found = ask(port, "{workspaceOrError{... on Workspace{locationEntries{name loadStatus}}}}")
+    entries = found["workspaceOrError"]["locationEntries"]
+    return [entry["name"] for entry in entries if entry["loadStatus"] == "LOADED"]
+
+
+DIRECTLY = f"exec {sys.executable} -m pipelines.dev"
+MAKE = f"exec make -C {ROOT} dev BIN={sys.prefix}/bin SYNCED=$PWD/synced"
 
 
 @pytest.mark.service
 @pytest.mark.usefixtures("workspace")
-@pytest.mark.parametrize("farewell", [signal.SIGINT, signal.SIGTERM])
-def test_make_dev_serves_the_assets_and_stops_when_told_even_in_the_background(tmp_path, farewell):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path / "dev.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            # As a shell does for what it starts in the background: Ctrl-C is ignored.
-            ["/bin/sh", "-c", f"trap '' INT; exec {sys.executable} -m pipelines.dev -p {port}"],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        assert wait_for_location(port, process) == ["chorus_calls"]
+@pytest.mark.parametrize(
+    ("start", "farewell"), [(DIRECTLY, signal.SIGINT), (MAKE, signal.SIGTERM)], ids=["Ctrl-C", "TERM to make"]
+)
+def test_make_dev_serves_the_assets_and_stops_when_told_even_in_the_background(tmp_path, start, farewell):
+    port, log, home = free_port(), tmp_path / "dev.log", tmp_path / "data" / "dagster_home"
+    (tmp_path / "synced").touch()
+    environment = {"PYTHONPATH": str(ROOT), "PORT": str(port), "DAGSTER_HOME": str(home), "DEMO": "0"}
+    # As a shell does for what it starts in the background: Ctrl-C is ignored.
+    command = ["/bin/sh", "-c", f"trap '' INT; {start}"]
+    with running(command, log, environment=environment, cwd=tmp_path) as process:
+        assert eventually(lambda: locations(port, process), "the UI") == ["chorus_calls"]
         found = ask(port, "{assetsOrError{... on AssetConnection{nodes{key{path}}}}}")["assetsOrError"]["nodes"]
         assert len(found) == 12
-    finally:
         process.send_signal(farewell)
         process.wait(timeout=120)
+        eventually(lambda: not left_of(process), "that it leaves nothing running", 30)
     assert "SupersessionWarning" not in log.read_text()
-    assert dg.DagsterInstance.from_config(str(tmp_path / "data" / "dagster_home")).get_runs() == []
+    assert dg.DagsterInstance.from_config(str(home)).get_runs() == []

@@ -4,36 +4,18 @@ from __future__ import annotations
 
 from datetime import date
 
-import dagster as dg
 import pytest
 
-from pipelines.definitions import defs
 from pipelines.lake import state
 from pipelines.lake.identity import admit
 from pipelines.lake.retention import raise_floor
 from pipelines.orchestration.local_runs import run_job
-from pipelines.partitions import RANGE_END, RANGE_START
 from pipelines.removal.prune import prune
 from pipelines.resources import LakeResource
-from pipelines.sensors import changed_days
 from tests.support.dagster_runs import materialized
 
 DAYS = [date(2026, 3, day) for day in (1, 2, 3, 4)]
 FLOOR = DAYS[2]
-
-
-@pytest.fixture
-def tick(instance):
-    """Let the sensor look once: the days it asks for, or why it asks for none."""
-
-    def evaluate():
-        context = dg.build_sensor_context(
-            instance=instance, repository_def=defs.get_repository_def(), resources={"lake": LakeResource()}
-        )
-        data = changed_days.evaluate_tick(context)
-        return [(one.tags[RANGE_START], one.tags[RANGE_END]) for one in data.run_requests] or data.skip_message
-
-    return evaluate
 
 
 @pytest.fixture

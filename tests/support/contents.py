@@ -14,6 +14,8 @@ from pipelines.dictionary import TABLES
 from tests.oracle.items import Version
 
 Rows = dict[str, list[dict[str, Any]]]
+FREE = frozenset({"landed_at", "first_landed_at", "version_count"})
+"""Columns that say when and how often a call landed; a lake that syncs more often lands more often."""
 
 
 def day_of(path: Path) -> date:
@@ -59,6 +61,14 @@ def rows(lake: Path) -> dict[date, Rows]:
         for path in sorted((lake / table).rglob("*.parquet")):
             found.setdefault(day_of(path), {})[table] = pl.read_parquet(path, hive_partitioning=False).to_dicts()
     return found
+
+
+def comparable(tables: Rows) -> Rows:
+    """A day's rows without what differs between lakes that were synced at other times."""
+    return {
+        table: [{name: value for name, value in row.items() if name not in FREE} for row in rows]
+        for table, rows in tables.items()
+    }
 
 
 def version_folders(lake: Path) -> Iterator[Path]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import dagster as dg
+from dagster import DagsterRunStatus
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
+from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.loader import LoadingContextForTest
+from dagster._core.test_utils import create_run_for_test
 
 from pipelines.build.workspace import Workspace
 from pipelines.definitions import defs
@@ -15,6 +18,7 @@ from pipelines.lake import state
 from pipelines.orchestration.due_days import due_days
 from pipelines.orchestration.lake_report import report_landed
 from pipelines.orchestration.local_runs import run_job
+from pipelines.partitions import range_tags
 from pipelines.resources import LakeResource
 
 CORE_AND_MARTS = (
@@ -83,3 +87,19 @@ def run_stale_days(instance: dg.DagsterInstance) -> list[dg.ExecuteInProcessResu
     """Run `build_days` for every day that the sensor `changed_days` would ask for now, the newest days first."""
     due = due_days(instance, LakeResource().workspace())
     return [run_job(build_days.name, instance=instance, partition_range=span) for span in due.spans]
+
+
+def unfinished_run(
+    instance: dg.DagsterInstance, first: str, last: str, status: DagsterRunStatus = DagsterRunStatus.STARTED
+) -> dg.DagsterRun:
+    """Put a run of `build_days` over a range of days into an instance, which nobody works on."""
+    tags = range_tags(date.fromisoformat(first), date.fromisoformat(last))
+    return create_run_for_test(instance, job_name=build_days.name, status=status, tags=tags)
+
+
+def failed_run(instance: dg.DagsterInstance, first: str, last: str, *, in_a_step: bool = False) -> dg.DagsterRun:
+    """Put a run of `build_days` into an instance that has failed, because a step did or because it was killed."""
+    run = unfinished_run(instance, first, last)
+    reason = RunFailureReason.STEP_FAILURE if in_a_step else None
+    instance.report_run_failed(run, job_failure_data=JobFailureData(error=None, failure_reason=reason))
+    return run

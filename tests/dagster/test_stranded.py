@@ -1,0 +1,213 @@
+"""Every way in which a changed day could be left lying: each comes to its end by itself, and none holds up another."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import pytest
+from dagster import DagsterEvent, DagsterEventType, DagsterRunStatus
+from dagster._core.storage.tags import PRIORITY_TAG
+from dagster._core.test_utils import create_run_for_test
+
+from assets import marts, publish
+from pipelines import sensors
+from pipelines.build.day import CoreBuilder
+from pipelines.definitions import defs
+from pipelines.jobs import MAX_RUNTIME
+from pipelines.lake import state
+from pipelines.orchestration import due_days as due
+from pipelines.orchestration.local_runs import run_job
+from pipelines.partitions import range_tags
+from pipelines.resources import LakeResource
+from tests.support import lakes
+from tests.support.dagster_runs import (
+    days_after,
+    failed,
+    failed_run,
+    materialized,
+    newest,
+    run_stale_days,
+    staleness,
+    unfinished_run,
+)
+
+DAYS = [date(2026, 3, day) for day in range(1, 5)]
+
+
+@pytest.fixture
+def without_pauses(monkeypatch):
+    monkeypatch.setattr(due, "FIRST_PAUSE", timedelta(0))
+
+
+def build(instance, first=DAYS[0], last=DAYS[0]):
+    return run_job("build_days", instance=instance, partition_range=(first, last))
+
+
+def spans_now(instance, workspace):
+    return due.due_days(instance, workspace).spans
+
+
+def published(workspace):
+    return state.load_manifest(workspace.storage).value.days
+
+
+def seconds_of_calls(workspace, day=DAYS[0]):
+    return {row["duration_seconds"] for row in lakes.published_rows(workspace, day)["calls"]}
+
+
+def test_what_landed_before_a_crash_is_told_and_built(tick, land, instance):
+    land("2026-03-01")  # and nobody has told Dagster
+    assert tick() == [("2026-03-01", "2026-03-01")]
+    assert materialized(instance, "landed_calls") == {"2026-03-01"}
+
+
+@pytest.mark.parametrize("step", ["settle", "report_landed", "due_days", "report_published"])
+def test_a_tick_that_dies_leaves_everything_to_the_next(tick, land, instance, monkeypatch, step):
+    land("2026-03-01", "2026-03-02")
+    build(instance)
+    with monkeypatch.context() as patch:
+        patch.setattr(sensors, step, lambda *_, **__: 1 / 0)
+        with pytest.raises(Exception, match="division by zero"):
+            tick()
+    assert tick() == [("2026-03-02", "2026-03-02")]
+    assert materialized(instance, "landed_calls") == {"2026-03-01", "2026-03-02"}
+
+
+@pytest.mark.usefixtures("without_pauses")
+def test_the_days_of_a_run_that_was_killed_come_together_once_more(land, instance, workspace):
+    land(*days_after("2026-03-01", 4))
+    failed_run(instance, "2026-03-01", "2026-03-04")
+    assert spans_now(instance, workspace) == [(DAYS[0], DAYS[3])]
+    failed_run(instance, "2026-03-01", "2026-03-02")
+    assert spans_now(instance, workspace) == [(DAYS[2], DAYS[3]), (DAYS[1], DAYS[1]), (DAYS[0], DAYS[0])]
+
+
+@pytest.mark.usefixtures("without_pauses")
+def test_the_days_of_a_run_that_failed_in_a_step_come_one_by_one(land, instance, workspace):
+    land(*days_after("2026-03-01", 3))
+    failed_run(instance, "2026-03-01", "2026-03-02", in_a_step=True)
+    assert spans_now(instance, workspace) == [(day, day) for day in (DAYS[2], DAYS[1], DAYS[0])]
+
+
+@pytest.mark.usefixtures("without_pauses")
+def test_a_poison_day_in_a_range_keeps_no_other_day(land, instance, workspace, monkeypatch):
+    land(*days_after("2026-03-01", 3))
+    healthy = CoreBuilder.build
+
+    def poisoned(self, day, version):
+        return 1 / 0 if day == DAYS[1] else healthy(self, day, version)
+
+    monkeypatch.setattr(CoreBuilder, "build", poisoned)
+    assert [run.success for run in run_stale_days(instance)] == [False]
+    assert not published(workspace)
+    assert sorted(run.success for run in run_stale_days(instance)) == [False, True, True]
+    assert published(workspace).keys() == {DAYS[0], DAYS[2]}
+    assert spans_now(instance, workspace) == [(DAYS[1], DAYS[1])]
+
+
+def test_pauses_grow_from_a_minute_to_six_hours(land, instance, workspace):
+    land("2026-03-01")
+    second = timedelta(seconds=1)
+    for minutes in (1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360):
+        run = failed_run(instance, "2026-03-01", "2026-03-01")
+        ended = datetime.fromtimestamp(instance.get_run_record_by_id(run.run_id).end_time, UTC)
+        over = ended + timedelta(minutes=minutes)
+        assert due.due_days(instance, workspace, now=over - second).paused == {DAYS[0]}
+        assert due.due_days(instance, workspace, now=over + second).paused == set()
+
+
+def test_a_run_that_hangs_holds_its_days_no_longer_than_runs_may_take(land, instance, workspace):
+    land("2026-03-01")
+    run = unfinished_run(instance, "2026-03-01", "2026-03-01", DagsterRunStatus.STARTING)
+    begun = datetime.now(UTC)
+    event = DagsterEvent(DagsterEventType.RUN_START.value, run.job_name)
+    instance.report_dagster_event(event, run.run_id, timestamp=begun.timestamp())
+    allowed = due.due_days(instance, workspace, now=begun + MAX_RUNTIME - timedelta(seconds=1))
+    assert (allowed.busy, allowed.spans) == ({DAYS[0]}, [])
+    assert due.due_days(instance, workspace, now=begun + MAX_RUNTIME + timedelta(seconds=1)).spans == [
+        (DAYS[0], DAYS[0])
+    ]
+
+
+def between_core_and_marts(monkeypatch, what):
+    """Let something happen once while a run stands between its core tables and its marts."""
+    build_mart, happened = marts.build_mart, []
+
+    def interrupted(*arguments):
+        if not happened:
+            happened.append(True)
+            what()
+        return build_mart(*arguments)
+
+    monkeypatch.setattr(marts, "build_mart", interrupted)
+
+
+def test_a_day_that_changes_while_it_is_built_is_built_again(tick, land, instance, workspace, monkeypatch):
+    land("2026-03-01")
+    between_core_and_marts(monkeypatch, lambda: land("2026-03-01"))
+    assert build(instance).success
+    assert seconds_of_calls(workspace) == {60}, "what it began with is published, however fast the day changes"
+    assert tick() == [("2026-03-01", "2026-03-01")]
+    assert staleness(instance, "calls", "2026-03-01") == ["STALE"]
+    assert build(instance).success
+    assert seconds_of_calls(workspace) == {61}
+    assert tick() == "Every landed day is published as it is."
+    assert staleness(instance, "calls", "2026-03-01") == ["FRESH"]
+
+
+def test_two_builds_of_one_day_at_once_do_no_harm(tick, land, instance, workspace, monkeypatch):
+    land("2026-03-01")
+    inner = []
+    between_core_and_marts(monkeypatch, lambda: inner.append(build(instance)))
+    outer = build(instance)
+    assert [run.success for run in (*inner, outer)] == [True, True]
+    assert state.load_manifest(workspace.storage).value.generation == 1
+    assert tick() == "Every landed day is published as it is."
+    assert failed(instance, "catalog") == set()
+
+
+def test_a_day_that_was_published_by_a_run_that_died_is_shown_as_published(tick, land, instance, monkeypatch):
+    land("2026-03-01")
+    for _ in range(2):  # the second time it was published before, in the same version
+        with monkeypatch.context() as patch:
+            patch.setattr(publish, "load_manifest", lambda _: 1 / 0)
+            assert not build(instance).success
+        assert failed(instance, "catalog") == {"2026-03-01"}
+        assert tick() == "Every landed day is published as it is."
+        assert failed(instance, "catalog") == set()
+        assert newest(instance, "catalog", "2026-03-01").metadata["rows of calls"].value == 2
+
+
+def test_today_waits_for_no_backfill(land, instance, workspace):
+    today = datetime.now(UTC).date()
+    land(str(today), *days_after("2026-03-01", 3))
+    for day in days_after("2026-05-01", sensors.MOST_RUNS):
+        unfinished_run(instance, day, day)
+    # A year in one run, launched by a person.
+    create_run_for_test(
+        instance, "__ASSET_JOB", tags=range_tags(today - timedelta(days=365), today), status=DagsterRunStatus.STARTED
+    )
+    asked = sensors.changed_days.evaluate_tick(
+        dg.build_sensor_context(
+            instance=instance, repository_def=defs.get_repository_def(), resources={"lake": LakeResource()}
+        )
+    ).run_requests
+    assert [{**range_tags(today, today), PRIORITY_TAG: "1"}.items() <= request.tags.items() for request in asked] == [
+        True
+    ]
+    unfinished_run(instance, str(today), str(today))
+    assert due.due_days(instance, workspace).spans == [], "but for a run of its own"
+
+
+@pytest.mark.usefixtures("without_pauses")
+def test_a_failed_day_of_today_comes_before_older_days(land, instance, workspace):
+    today = datetime.now(UTC).date()
+    land(str(today), "2026-03-01")
+    failed_run(instance, str(today), str(today), in_a_step=True)
+    assert spans_now(instance, workspace) == [(today, today), (DAYS[0], DAYS[0])]
+
+
+def test_what_is_new_overtakes_the_building_of_what_is_old():
+    assert defs.resolve_job_def("extract_calls").tags[PRIORITY_TAG] == "1"
+    assert PRIORITY_TAG not in defs.resolve_job_def("build_days").tags

@@ -1,0 +1,54 @@
+"""The product's definitions for tests with a real daemon: in a hurry, and with one rule more.
+
+A code server loads this module in the place of `pipelines.definitions`. It changes the product where it is imported, so
+nothing else may import it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import dagster as dg
+import polars as pl
+from dagster import RunsFilter
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+
+from pipelines import definitions
+from pipelines.build import day as build_day
+from pipelines.jobs import extract_calls
+from pipelines.orchestration import due_days
+from pipelines.quality import DayTables, Verdict
+from pipelines.schedules import extract_config
+from pipelines.sensors import changed_days
+from tests.support.machine import MOVED, UNWANTED, reading_since
+
+_judged = build_day.audit
+
+
+def _audit(tables: DayTables) -> list[Verdict]:
+    rows = tables.frame("calls", ["agent_id"]).filter(pl.col("agent_id") == UNWANTED).height
+    return [
+        replace(verdict, passed=False, rows=rows, detail=f"calls of another company: {rows}")
+        if rows and verdict.check == "unique_keys"
+        else verdict
+        for verdict in _judged(tables)
+    ]
+
+
+@dg.sensor(job=extract_calls, minimum_interval_seconds=2, default_status=dg.DefaultSensorStatus.RUNNING)
+def extract_what_moved(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ask for all pages until a run has read them that began after the world moved."""
+    unfinished = RunsFilter(job_name=extract_calls.name, statuses=NOT_FINISHED_STATUSES)
+    if context.instance.get_run_ids(unfinished, limit=1):
+        return dg.SkipReason("An extract is queued or running.")
+    if context.instance.get_run_ids(reading_since(MOVED), limit=1):
+        return dg.SkipReason("The world has not moved.")
+    return dg.RunRequest(run_config=extract_config("FULL"))
+
+
+build_day.audit = _audit
+due_days.FIRST_PAUSE = timedelta(seconds=2)
+changed_days._min_interval = 2  # a sensor cannot be copied with another one
+
+defs = dg.Definitions.merge(definitions.defs, dg.Definitions(sensors=[extract_what_moved]))
