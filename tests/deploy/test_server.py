@@ -26,11 +26,8 @@ pytestmark = pytest.mark.service
 
 DAYS = {"2026-03-02", "2026-03-03", "2026-03-04"}
 WEEK = 7 * 24 * 3600
-STATES = """{schedulesOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName:
-"chorus_calls"}) {... on Schedules {results {name scheduleState {id status}}}}}"""
 LAUNCH = """mutation($job: String!) {launchRun(executionParams: {selector: {repositoryName: "__repository__",
 repositoryLocationName: "chorus_calls", jobName: $job}}) {__typename}}"""
-STOP = "mutation($id: String) {stopRunningSchedule(id: $id) {__typename}}"
 
 
 @pytest.fixture
@@ -39,13 +36,6 @@ def instance(server, monkeypatch):
         monkeypatch.setenv(name, value)
     with dg.DagsterInstance.from_config(str(server.home)) as opened:
         yield opened
-
-
-def switch_schedules_off(server):
-    """In the UI's words; the daemon has not seen them yet."""
-    for schedule in server.ask(STATES)["schedulesOrError"]["results"]:
-        assert schedule["scheduleState"]["status"] == "RUNNING", "they run without being switched on"
-        server.ask(STOP, id=schedule["scheduleState"]["id"])
 
 
 def let_a_tick_be_missed(instance, name):
@@ -127,7 +117,7 @@ def held(api):
 
 def test_a_server_works_unattended(server, instance, held):
     asked, let_go = held
-    switch_schedules_off(server)
+    server.switch_schedules_off()
     let_a_tick_be_missed(instance, "hourly_extract")
     let_a_tick_be_missed(instance, "weekly_purge")
     server.start("daemon")

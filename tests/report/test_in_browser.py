@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipelines.report.make import make_report
+from tests.support.browsing import Browser
 from tests.support.lakes import example_lake, workspace
 from tests.support.reported import call, reported_lake
 
-TOOLS = Path(__file__).parent / "browser"
-PACKAGES = {"chromium": "chromium", "npm": "npm", "node": "nodejs"}
-INSTALL = ["npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+CHECK = Path(__file__).parent / "check.js"
 
 pytestmark = pytest.mark.service
 
 
 @pytest.fixture(scope="module")
-def tools(tmp_path_factory) -> Path:
-    """The programs that look at the page, in a folder of their own; what Debian has of them is installed if missing."""
-    missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
-    if missing:
-        subprocess.run(["apt-get", "update", "-qq"], check=True)
-        subprocess.run(["apt-get", "install", "-qq", "--no-install-recommends", *missing], check=True)
-    folder = tmp_path_factory.mktemp("browser")
-    for name in ("package.json", "check.js"):
-        shutil.copy(TOOLS / name, folder / name)
-    subprocess.run(INSTALL, cwd=folder, check=True)
-    return folder
+def browser(tmp_path_factory) -> Browser:
+    return Browser(tmp_path_factory.mktemp("browser"))
 
 
 @pytest.fixture(scope="module", params=["many calls", "one call that nobody answered"])
-def looked_at(request, tools, tmp_path_factory) -> tuple[dict, Path]:
+def looked_at(request, browser, tmp_path_factory) -> tuple[dict, Path]:
     """What was found on the page of a lake, and the folder with its pictures."""
     folder = tmp_path_factory.mktemp("looked-at")
     if request.param == "many calls":
@@ -46,10 +33,7 @@ def looked_at(request, tools, tmp_path_factory) -> tuple[dict, Path]:
         opened = reported_lake(folder / "lake", [alone])
     report = folder / "report.html"
     make_report(opened.catalog.path, report)
-    command = ["node", "check.js", str(shutil.which("chromium")), str(report), str(folder)]
-    done = subprocess.run(command, cwd=tools, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), folder
+    return browser.look(CHECK, report, folder), folder
 
 
 def test_the_html_is_valid(looked_at):

@@ -22,6 +22,9 @@ from tests.support.processes import eventually, free_port, left_of, running
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OUTSIDE = "/opt/chorus-calls/bin"
 PLACE = "/srv/chorus"
+_SCHEDULES = """{schedulesOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName:
+"chorus_calls"}) {... on Schedules {results {name scheduleState {id status}}}}}"""
+_SWITCH_OFF = "mutation($id: String) {stopRunningSchedule(id: $id) {__typename}}"
 
 
 class Server:
@@ -84,6 +87,12 @@ class Server:
         query = "{workspaceOrError {... on Workspace {locationEntries {loadStatus locationOrLoadError {__typename}}}}}"
         loaded = {"loadStatus": "LOADED", "locationOrLoadError": {"__typename": "RepositoryLocation"}}
         eventually(lambda: self.ask(query)["workspaceOrError"]["locationEntries"] == [loaded], "the definitions")
+
+    def switch_schedules_off(self) -> None:
+        """In the UI's words: tests say themselves what runs, and when."""
+        for schedule in self.ask(_SCHEDULES)["schedulesOrError"]["results"]:
+            assert schedule["scheduleState"]["status"] == "RUNNING", "they run without being switched on"
+            self.ask(_SWITCH_OFF, id=schedule["scheduleState"]["id"])
 
     def _unit(self, name: str) -> str:
         return (DEPLOY / "systemd" / f"chorus-calls-{name}.service").read_text()

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 
 import axe from "axe-core";
 import { FileSystemConfigLoader, HtmlValidate } from "html-validate";
-import puppeteer from "puppeteer-core";
+import { chromium } from "playwright-core";
 
 const [browserPath, report, folder] = process.argv.slice(2);
 const address = pathToFileURL(report).href;
@@ -21,21 +21,19 @@ const loader = new FileSystemConfigLoader({ root: true, extends: ["html-validate
 const validated = await new HtmlValidate(loader).validateString(await readFile(report, "utf-8"));
 const invalid = validated.results.flatMap(({ messages }) => messages.map(({ line, ruleId, message }) => `${line}: ${ruleId}: ${message}`));
 
-const browser = await puppeteer.launch({
+const browser = await chromium.launch({
   executablePath: browserPath,
   args: ["--no-sandbox", "--disable-dev-shm-usage", "--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND"],
 });
 const views = {};
 for (const [name, scheme, width] of WAYS) {
-  const page = await browser.newPage();
+  const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme: scheme });
   const requests = [];
   const said = [];
   page.on("request", (request) => requests.push(request.url()));
   page.on("console", (message) => said.push(message.text()));
   page.on("pageerror", (error) => said.push(String(error)));
-  await page.setViewport({ width, height: 900 });
-  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-  await page.goto(address, { waitUntil: "networkidle0" });
+  await page.goto(address, { waitUntil: "networkidle" });
   await page.screenshot({ path: `${folder}/${name.replace(" ", "-")}.png`, fullPage: true });
   await page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })");
   await page.evaluate(axe.source);
@@ -53,7 +51,7 @@ for (const [name, scheme, width] of WAYS) {
   };
   if (name === "dark") {
     await page.reload();
-    await page.emulateMediaType("print");
+    await page.emulateMedia({ media: "print" });
     views.print = {
       background: await page.evaluate("getComputedStyle(document.body).backgroundColor"),
       ink: await page.evaluate("getComputedStyle(document.body).color"),
