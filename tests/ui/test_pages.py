@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -55,11 +56,15 @@ def test_days_turn_green(walked):
     assert walked["seen"]["after"] > 0
 
 
-def test_a_day_of_a_mart_says_what_it_holds(walked):
+def test_a_day_of_a_mart_says_what_it_holds_in_a_table_and_a_chart(walked):
     metadata = walked["seen"]["metadata"]
     assert int(metadata["dagster/partition_row_count"]) > 0
     assert int(metadata["bytes"]) > 0
     assert metadata["version"]
+    name, calls, unit, *_ = walked["seen"]["day"]
+    assert (name, unit) == ("calls", "calls")
+    assert sum(map(int, re.findall(r"\d+", walked["seen"]["chart"]["words"]))) == int(calls) > 0
+    assert walked["seen"]["chart"]["width"] > 100
 
 
 def test_each_check_has_succeeded(walked):

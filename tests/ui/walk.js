@@ -122,6 +122,12 @@ const steps = {
     await page.getByRole("cell", { name: "dagster/partition_row_count" }).waitFor();
     const rows = await page.getByRole("row").filter({ has: page.getByRole("cell") }).all();
     seen.metadata = Object.fromEntries(await Promise.all(rows.map(async (row) => row.getByRole("cell").allInnerTexts())));
+    await text("[Show Markdown]").click();
+    const day = page.getByRole("dialog");
+    await day.getByRole("table").waitFor();
+    seen.day = await day.getByRole("cell").allInnerTexts();
+    seen.chart = await day.locator("img").evaluate((image) => image.decode().then(() => ({ words: image.alt, width: image.naturalWidth })));
+    await button("Close", day).click();
     await page.goto(backfill);
   },
 
