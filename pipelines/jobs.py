@@ -33,7 +33,10 @@ extract_calls = dg.define_asset_job(
 build_days = dg.define_asset_job(
     "build_days",
     selection=dg.AssetSelection.groups("core", "marts", "serving") - dg.AssetSelection.assets("report"),
-    description="Build, check and publish a range of days.",
+    description=(
+        "Build, check and publish a range of days that have landed. The sensor changed_days launches it; launched by "
+        "hand, a day that is published as its calls, the code and the settings give it now stays as it is."
+    ),
     # The sensor tries again, since it knows better than a retry which days still need it.
     tags={**_COMMON_TAGS, "dagster/max_retries": "0"},
 )
