@@ -38,8 +38,8 @@ def catalog(
 ) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
     """Publish the days that passed their checks, in the manifest, the DuckDB catalog and the files for plain globs.
 
-    A day is green exactly where it is published. A refused day is red, stays as it was for every reader, and is tried
-    again when its input, the code or the checks have changed.
+    A day is green exactly where it is published, or where a run found that nothing has landed on it. A refused day is
+    red, stays as it was for every reader, and is tried again when its input, the code or the checks have changed.
     """
     with expected_failures():
         workspace = lake.workspace()
