@@ -54,7 +54,7 @@ class Machine:
         settings = self.home / "dagster.yaml"
         usual = "start_timeout_seconds: 180, poll_interval_seconds: 30"
         assert usual in settings.read_text()
-        settings.write_text(settings.read_text().replace(usual, "start_timeout_seconds: 20, poll_interval_seconds: 3"))
+        settings.write_text(settings.read_text().replace(usual, "start_timeout_seconds: 30, poll_interval_seconds: 3"))
         shutil.copy(DEPLOY / "workspace.yaml", folder)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._environment = {
