@@ -101,8 +101,9 @@ def test_accepted_settings_reach_the_newest_days_first(synced, other_settings, m
         with watched(synced.lake) as rebuilt:
             code, _, err = synced("build", "--accept-settings")
         assert code == 0, err
-        # What is removed in the end, where numbers are to be masked, is a commit that publishes nothing.
-        assert [sorted(batch, reverse=True) for batch in rebuilt if batch] == [
+        if not rebuilt[-1]:  # what is removed in the end, where numbers are to be masked, publishes nothing
+            rebuilt.pop()
+        assert [sorted(batch, reverse=True) for batch in rebuilt] == [
             days[at : at + 2] for at in range(0, len(days), 2)
         ]
         synced.assert_tables_are_the_oracles(**shaping)
