@@ -98,11 +98,12 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pa
     """A folder with a lake of some days, landed in two syncs; a copy of the lake; and its running API."""
     folder, kept = tmp_path_factory.mktemp("doctor"), tmp_path_factory.mktemp("kept")
     world = small_world(calls=40, days=3)
-    with SimulatedApi(world, key=KEY) as api, pytest.MonkeyPatch.context() as patch:
-        _set(patch, folder, api)
-        assert main(["sync", "--no-build"]) == 0
-        world.advance(hours=3)
-        assert main(["sync", "--full"]) == 0
+    with SimulatedApi(world, key=KEY) as api:
+        with pytest.MonkeyPatch.context() as patch:
+            _set(patch, folder, api)
+            assert main(["sync", "--no-build"]) == 0
+            world.advance(hours=3)
+            assert main(["sync", "--full"]) == 0
         shutil.copytree(folder / "lake", kept / "lake")
         yield folder, kept / "lake", api
 

@@ -113,12 +113,12 @@ def test_going_back_to_raw_takes_the_note_away(lake, monkeypatch):
 
 def test_the_change_may_be_killed_at_every_step(tmp_path, monkeypatch):
     monkeypatch.setenv("CHORUS_PII", "raw")
-    with scene(tmp_path) as lake:
-        monkeypatch.setenv("CHORUS_KEEP_VERSIONS_HOURS", "24")
+    with scene(tmp_path) as lake, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHORUS_KEEP_VERSIONS_HOURS", "24")
         assert lake.run("sync --full").code == 0  # which leaves a version that is published no more
         lake.keep()
         before = set(lake.lake.glob("days/*/*"))
-        monkeypatch.setenv("CHORUS_PII", "mask")
+        patch.setenv("CHORUS_PII", "mask")
         known = Undisturbed(lake, " ".join(ACCEPT), mended_by=" ".join(ACCEPT))
         assert not before.intersection(lake.lake.glob("days/*/*"))
         for point in known.sample(Fault.KILL):
