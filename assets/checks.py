@@ -25,7 +25,7 @@ CHECK_SPECS = [
     dg.AssetCheckSpec(
         check.name,
         asset=check.table,
-        description=f"{check.description} A day that fails is not published.",
+        description=f"{check.description} `catalog` does not publish a day that fails, whatever else is published.",
         additional_deps=[table for table in TABLES if table != check.table],
         # Lets `catalog` wait for this step. Of a core table it would let the marts wait too, for which this step waits.
         blocking=check.table in MARTS,

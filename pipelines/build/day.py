@@ -18,6 +18,7 @@ from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.day import DayFlattener, index_calls
 from pipelines.flatten.placing import DayIndex
 from pipelines.lake import raw
+from pipelines.lake.landed_items import landed_items
 from pipelines.lake.publish import Build
 from pipelines.lake.state import Landed, Manifest
 from pipelines.lake.tables import write_table
@@ -88,7 +89,11 @@ class CoreBuilder:
         read = partial(raw.read_day, storage, day, landed.get(day))
         flattener = DayFlattener(read, partial(self._index_before, day), rejected, self._bench.shape)
         with ExitStack() as files:
-            writers = {table: files.enter_context(write_table(storage, day, version, table)) for table in CORE_TABLES}
+            items = landed_items(storage, day, landed.get(day))
+            writers = {
+                table: files.enter_context(write_table(storage, day, version, table, items=items.get(table)))
+                for table in CORE_TABLES
+            }
             for part in flattener.parts():
                 for table, rows in part.items():
                     writers[table].write(rows)

@@ -37,6 +37,8 @@ Minimum and maximum leave out none, since ids are random.
 """
 _FALSE_HITS = 0.01
 """Days that are read in vain by such a look-up, of those that could be left out."""
+LANDED_ITEMS = "chorus_calls.landed_items"
+"""Key in a file's footer: how many landed items the build was to make rows of."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,10 @@ def _plan(table: str) -> _Plan:
 class TableWriter:
     """One table's file, written a part at a time in the order of the table's key."""
 
-    def __init__(self, table: str, stream: pa.NativeFile) -> None:
+    def __init__(self, table: str, stream: pa.NativeFile, items: int | None = None) -> None:
         self.rows = 0
         self._table = table
+        self._items = items
         self._stream = stream
         self._coded = _plan(table).coded
         self._writer: pq.ParquetWriter | None = None
@@ -116,6 +119,8 @@ class TableWriter:
             bloom_filter_options={name: {"ndv": ids, "fpp": _FALSE_HITS} for name, ids in found.items() if ids},
         )
         writer.add_key_value_metadata({"ARROW:schema": plan.plain})
+        if self._items is not None:
+            writer.add_key_value_metadata({LANDED_ITEMS: str(self._items)})
         return writer
 
 
@@ -124,10 +129,20 @@ def _is_coded(column: pa.ChunkedArray) -> bool:
 
 
 @contextmanager
-def write_table(storage: Storage, day: date, version: str, table: str) -> Iterator[TableWriter]:
-    """Write one table's file of a version; it appears, read-only, when the block ends without an error."""
+def write_table(
+    storage: Storage, day: date, version: str, table: str, *, items: int | None = None
+) -> Iterator[TableWriter]:
+    """Write one table's file of a version; it appears, read-only, when the block ends without an error.
+
+    Args:
+        storage: The lake's files.
+        day: The day.
+        version: Its version.
+        table: The table.
+        items: How many landed items rows are made of, for the checks; None where that cannot be counted.
+    """
     with storage.create(layout.table_file(day, version, table), read_only=True) as stream:
-        writer = TableWriter(table, stream)
+        writer = TableWriter(table, stream, items)
         try:
             yield writer
         finally:

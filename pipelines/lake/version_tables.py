@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from pipelines.lake import layout
 from pipelines.lake.storage import Storage
+from pipelines.lake.tables import LANDED_ITEMS
 
 _SMALL = 400_000
 """A file of fewer bytes is read whole: that takes no longer than reading some columns twice."""
@@ -28,7 +29,7 @@ class VersionTables:
         self._storage = storage
         self._version = version
         self._scans: dict[str, pl.LazyFrame] = {}
-        self._heights: dict[str, list[int]] = {}
+        self._footers: dict[str, pq.FileMetaData] = {}
         self._columns: dict[str, dict[str, pl.Series]] = {}
 
     def _scan(self, table: str) -> pl.LazyFrame:
@@ -36,20 +37,23 @@ class VersionTables:
             self._scans[table] = pl.scan_parquet(self._storage.address(self._path(table)))
         return self._scans[table]
 
-    def _row_groups(self, table: str) -> list[int]:
-        """Return how many rows each row group of a table's file has."""
-        if table not in self._heights:
+    def _footer(self, table: str) -> pq.FileMetaData:
+        if table not in self._footers:
             with self._storage.open_input(self._path(table)) as source:
-                file = pq.read_metadata(source)
-            self._heights[table] = [file.row_group(group).num_rows for group in range(file.num_row_groups)]
-        return self._heights[table]
+                self._footers[table] = pq.read_metadata(source)
+        return self._footers[table]
 
     def _path(self, table: str) -> str:
         return layout.table_file(self.day, self._version, table)
 
     def rows(self, table: str) -> int:
         """Return how many rows a table has."""
-        return sum(self._row_groups(table))
+        return int(self._footer(table).num_rows)
+
+    def landed_items(self, table: str) -> int | None:
+        """Return how many landed items a table's rows were made of, None where its file does not say so."""
+        said = (self._footer(table).metadata or {}).get(LANDED_ITEMS.encode())
+        return None if said is None else int(said)
 
     def frame(self, table: str, columns: Sequence[str]) -> pl.DataFrame:
         """Return some columns of a whole table."""
@@ -63,7 +67,8 @@ class VersionTables:
 
     def batches(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Return some columns of a table a row group at a time, in the file's order."""
-        heights = self._row_groups(table)
+        footer = self._footer(table)
+        heights = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
         if len(heights) <= 1:
             yield self.frame(table, columns)
             return

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pipelines.quality.counts import find_uneven_items, find_uneven_legs, find_uneven_messages
 from pipelines.quality.keys import find_null_keys, find_repeated_keys, find_wrong_columns
 from pipelines.quality.model import Check, DayTables, Verdict
 from pipelines.quality.numbers import find_impossible_numbers, find_wrong_ratios
 from pipelines.quality.references import find_lost_attributes, find_lost_legs, find_lost_turns
 from pipelines.quality.sums import find_wrong_totals
 
-CHECKS_VERSION = 1
+CHECKS_VERSION = 2
 """Raised whenever a check is added or judges differently, so that refused days can be judged again."""
 
 CHECKS = (
@@ -25,6 +26,19 @@ CHECKS = (
         find_repeated_keys,
     ),
     Check("no_null_keys", "calls", "Key columns that name a row are never null.", find_null_keys),
+    Check(
+        "calls_as_landed",
+        "calls",
+        "Every landed call of the day is one row, and so is every item that was rejected.",
+        find_uneven_items,
+    ),
+    Check(
+        "messages_as_counted",
+        "transcript_turns",
+        "Every transcript has as many messages as its call or leg counts.",
+        find_uneven_messages,
+    ),
+    Check("legs_as_counted", "transfer_legs", "Every call has as many legs as it counts.", find_uneven_legs),
     Check(
         "turns_have_calls",
         "transcript_turns",

@@ -24,6 +24,9 @@ class DayTables(Protocol):
     def rows(self, table: str) -> int:
         """Return how many rows a table has."""
 
+    def landed_items(self, table: str) -> int | None:
+        """Return how many landed items a table's rows were made of, None where that was not written down."""
+
     def frame(self, table: str, columns: Sequence[str]) -> pl.DataFrame:
         """Return some columns of a whole table."""
 

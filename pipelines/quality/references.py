@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from pipelines.quality.counts import count_messages
 from pipelines.quality.model import DayTables, Problems
 
 
@@ -30,14 +31,11 @@ def find_lost_turns(tables: DayTables) -> Problems:
     """
     calls = _call_ids(tables).implode()
     legs = tables.frame("transfer_legs", ["call_id", "leg_id"])
-    lost = 0
-    for batch in tables.batches("transcript_turns", ["call_id", "leg_id"]):
-        # The messages of a transcript follow each other, so that it need be looked up once only.
-        transcripts = batch.select(transcript=pl.struct("call_id", "leg_id").rle()).unnest("transcript").unnest("value")
-        of_call = transcripts.filter(pl.col("leg_id").is_null(), ~pl.col("call_id").is_in(calls))
-        of_leg = transcripts.filter(pl.col("leg_id").is_not_null(), ~pl.col("leg_id").is_in(calls))
-        of_leg = of_leg.join(legs, on=["call_id", "leg_id"], how="anti")
-        lost += int(pl.concat([of_call["len"], of_leg["len"]]).sum())
+    transcripts = count_messages(tables)
+    of_call = transcripts.filter(pl.col("leg_id").is_null(), ~pl.col("call_id").is_in(calls))
+    of_leg = transcripts.filter(pl.col("leg_id").is_not_null(), ~pl.col("leg_id").is_in(calls))
+    of_leg = of_leg.join(legs, on=["call_id", "leg_id"], how="anti")
+    lost = int(pl.concat([of_call["listed"], of_leg["listed"]]).sum())
     return {"transcript_turns rows without call or leg": lost}
 
 

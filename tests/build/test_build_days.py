@@ -12,7 +12,7 @@ from pipelines.build import days as build_module
 from pipelines.build import processes
 from pipelines.build.day import VersionBuilder, plan_builds
 from pipelines.build.days import build_days
-from pipelines.lake import layout, state
+from pipelines.lake import layout, raw, state
 from pipelines.lake.versions import fingerprint, read_audit
 from pipelines.quality import CHECKS_VERSION
 from pipelines.quality.model import Verdict
@@ -186,6 +186,15 @@ def test_a_day_that_has_not_landed_is_an_empty_day(lake, landed):
     audit = VersionBuilder(lake, state.load_landed(lake.storage).value).build(empty, "a" * 24)
     assert audit.passed
     assert set(audit.rows.values()) == {0}
+
+
+def test_a_build_that_loses_a_call_is_refused(lake, landed, monkeypatch):
+    day = min(landed)
+    now = state.load_landed(lake.storage).value
+    read = raw.read_day
+    monkeypatch.setattr(raw, "read_day", lambda *asked: (rows.slice(1) for rows in read(*asked)))
+    audit = VersionBuilder(lake, now).build(day, "b" * 24)
+    assert {verdict.check: verdict.rows for verdict in audit.failed} == {"calls_as_landed": 1}
 
 
 def test_what_lands_during_a_build_belongs_to_the_next_version(lake, landed):

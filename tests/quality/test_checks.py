@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf, nan
 from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ import pytest
 from pipelines.dictionary import TABLES
 from pipelines.lake.layout import table_file
 from pipelines.lake.local import LocalStorage
+from pipelines.lake.tables import LANDED_ITEMS
 from pipelines.lake.version_tables import VersionTables
 from pipelines.metrics import call_metrics_daily, call_volume_hourly, transfer_metrics_daily
 from pipelines.quality import CHECKS, Verdict, audit
@@ -43,12 +45,12 @@ def day() -> Day:
         "calls": frame(
             "calls",
             call("call_1", is_transferred=True, transfer_leg_count=1, message_count=2, turn_count=-3),
-            call("call_2", agent_id=None, outcome="failed", cost=None, deleted_at=at("13:00")),
+            call("call_2", agent_id=None, outcome="failed", cost=None, transfer_leg_count=1, deleted_at=at("13:00")),
             call("call_3", agent_id=None, duration_seconds=None, outcome="no_answer", created_at=at("11:00")),
-            call("item_1", is_root=False, parent_call_id="call_1"),
+            call("item_1", is_root=False, parent_call_id="call_1", message_count=1),
             call("item_2", is_root=False, parent_call_id="yesterday_1"),
             call("item_3", is_root=False, parent_call_id="nowhere_1"),
-            call("item_4", is_root=False, parent_call_id="yesterday_2"),
+            call("item_4", is_root=False, parent_call_id="yesterday_2", message_count=1),
         ),
         "transcript_turns": frame(
             "transcript_turns",
@@ -62,10 +64,17 @@ def day() -> Day:
         ),
         "transfer_legs": frame(
             "transfer_legs",
-            leg("call_2#0", call_id="call_2", deleted_at=at("13:00"), transfer_type=None),
-            leg("item_1"),
+            leg("call_2#0", call_id="call_2", deleted_at=at("13:00"), transfer_type=None, message_count=1),
+            leg("item_1", message_count=1),
             leg("item_2", call_id="yesterday_1", source="child_call", leg_index=None, transfer_outcome="pending"),
-            leg("item_3", call_id="nowhere_1", source="child_call", leg_index=None, parent_found=False),
+            leg(
+                "item_3",
+                call_id="nowhere_1",
+                source="child_call",
+                leg_index=None,
+                parent_found=False,
+                message_count=2,
+            ),
         ),
         "call_attributes": frame(
             "call_attributes", attribute("call_1", "a"), attribute("call_1", "b"), attribute("item_3", "a")
@@ -79,12 +88,13 @@ def day() -> Day:
 def judge(tmp_path: Path) -> Callable[[Day], dict[str, Verdict]]:
     """Write a day as Parquet, two rows to a row group, and return the verdict of each check over the files."""
 
-    def verdicts(day: Day) -> dict[str, Verdict]:
+    def verdicts(day: Day, items: Mapping[str, int] = MappingProxyType({})) -> dict[str, Verdict]:
         storage = LocalStorage(tmp_path)
         for table, rows in day.items():
             path = Path(storage.address(table_file(DAY, "v1", table)))
             path.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(rows.to_arrow(), path, row_group_size=2)
+            landed = {LANDED_ITEMS: str(items[table])} if table in items else None
+            pq.write_table(rows.to_arrow().replace_schema_metadata(landed), path, row_group_size=2)
         return {verdict.check: verdict for verdict in audit(VersionTables(storage, DAY, "v1"))}
 
     return verdicts
@@ -130,6 +140,21 @@ def case(name: str, table: str, breaks: Callable[[pl.DataFrame], pl.DataFrame], 
     return pytest.param(table, breaks, found, id=name)
 
 
+def turn_astray(**found: int) -> dict[str, int]:
+    """Return what is found where a message is not in its transcript: one too few there, one too many elsewhere."""
+    return {"messages_as_counted": 2} | (found or {"turns_have_calls": 1})
+
+
+def leg_astray(**found: int) -> dict[str, int]:
+    """Return what is found where a leg is under another call: its messages are not."""
+    return {"legs_as_counted": 1, "messages_as_counted": 1, "legs_have_calls": 1} | found
+
+
+def leg_gone() -> dict[str, int]:
+    """Return what is found where a deleted call's leg is gone, which no mart counts."""
+    return {"legs_as_counted": 1, "messages_as_counted": 1, "turns_have_calls": 1}
+
+
 @pytest.mark.parametrize(
     ("table", "breaks", "found"),
     [
@@ -138,28 +163,51 @@ def case(name: str, table: str, breaks: Callable[[pl.DataFrame], pl.DataFrame], 
         case("columns in another order", "calls", lambda rows: rows[rows.columns[::-1]], columns_as_documented=1),
         case("another type", "data_issues", lambda rows: rows.cast({"path": pl.Binary}), columns_as_documented=1),
         case("a call twice", "calls", lambda rows: again(rows, 4), unique_keys=1),
-        case("a turn twice", "transcript_turns", lambda rows: again(rows, 0), unique_keys=1),
-        case("a turn twice, in two row groups", "transcript_turns", lambda rows: again(rows, 1), unique_keys=1),
+        case("a turn twice", "transcript_turns", lambda rows: again(rows, 0), unique_keys=1, messages_as_counted=1),
+        case(
+            "a turn twice, in two row groups",
+            "transcript_turns",
+            lambda rows: again(rows, 1),
+            unique_keys=1,
+            messages_as_counted=1,
+        ),
         case("turns backwards", "transcript_turns", lambda rows: rows.reverse(), unique_keys=6),
         case("a row of a mart twice", "call_volume_hourly", lambda rows: again(rows, 1), unique_keys=1, mart_totals=2),
-        case("a turn without call", "transcript_turns", lambda rows: put(rows, 0, call_id=None), no_null_keys=1),
+        case(
+            "a turn without call",
+            "transcript_turns",
+            lambda rows: put(rows, 0, call_id=None),
+            **turn_astray(no_null_keys=1),
+        ),
         case("a turn without index", "transcript_turns", lambda rows: put(rows, 4, turn_index=None), no_null_keys=1),
-        case("a leg without id", "transfer_legs", lambda rows: put(rows, 1, leg_id=None)[[1, 0, 2, 3]], no_null_keys=1),
+        case(
+            "a leg without id",
+            "transfer_legs",
+            lambda rows: put(rows, 1, leg_id=None)[[1, 0, 2, 3]],
+            no_null_keys=1,
+            messages_as_counted=1,
+        ),
         case("an attribute without key", "call_attributes", lambda rows: put(rows, 0, key=None), no_null_keys=1),
         case("an hour that is null", "call_volume_hourly", lambda rows: put(rows, 0, hour_utc=None), no_null_keys=1),
-        case("leg of no call", "transfer_legs", lambda rows: put(rows, 1, call_id="gone"), legs_have_calls=1),
+        case("leg of no call", "transfer_legs", lambda rows: put(rows, 1, call_id="gone"), **leg_astray()),
         case(
             "a parent lost and here",
             "transfer_legs",
             lambda rows: put(rows, 3, call_id="call_1"),
-            legs_have_calls=1,
+            **leg_astray(messages_as_counted=2),
         ),
         case("nested but not found", "transfer_legs", lambda rows: put(rows, 1, parent_found=False), legs_have_calls=1),
         case("parent not said", "transfer_legs", lambda rows: put(rows, 3, parent_found=None), legs_have_calls=1),
         case("a leg from nowhere", "transfer_legs", lambda rows: put(rows, 2, source="dream"), legs_have_calls=1),
-        case("a turn of no call", "transcript_turns", lambda rows: put(rows, 0, call_id="another"), turns_have_calls=1),
-        case("a turn of no leg", "transcript_turns", lambda rows: put(rows, 4, leg_id="gone"), turns_have_calls=1),
-        case("another call's leg", "transcript_turns", lambda rows: put(rows, 3, call_id="call_3"), turns_have_calls=1),
+        case("a turn of no call", "transcript_turns", lambda rows: put(rows, 0, call_id="another"), **turn_astray()),
+        case("a turn of no leg", "transcript_turns", lambda rows: put(rows, 4, leg_id="gone"), **turn_astray()),
+        case("another call's leg", "transcript_turns", lambda rows: put(rows, 3, call_id="call_3"), **turn_astray()),
+        case("a turn gone", "transcript_turns", lambda rows: rows[1:], messages_as_counted=1),
+        case("a transcript gone", "transcript_turns", lambda rows: rows[[0, 1, 2, 4, 5, 6]], messages_as_counted=1),
+        case("an item's turn too many", "calls", lambda rows: put(rows, 6, message_count=0), messages_as_counted=1),
+        case("a leg gone", "transfer_legs", lambda rows: rows[1:], **leg_gone()),
+        case("a leg that no call counts", "calls", lambda rows: put(rows, 1, transfer_leg_count=0), legs_as_counted=1),
+        case("legs not counted", "calls", lambda rows: put(rows, 2, transfer_leg_count=None), legs_as_counted=1),
         case(
             "an attribute of no call",
             "call_attributes",
@@ -196,6 +244,32 @@ def case(name: str, table: str, breaks: Callable[[pl.DataFrame], pl.DataFrame], 
 )
 def test_a_broken_day_is_found_by_the_check_that_is_for_it(day, judge, table, breaks, found):
     assert failed(judge(day | {table: breaks(day[table])})) == found
+
+
+def test_a_leg_that_repeats_a_call_may_leave_its_messages_to_it(judge):
+    """The call lists them under its own id; the leg counts them too."""
+    legs = leg("call_1", call_id="call_2", message_count=1), leg("leg_2", call_id="call_2", message_count=0)
+    calls = call("call_1", message_count=1), call("call_2", is_transferred=True, transfer_leg_count=2)
+    day = with_marts(
+        {table: frame(table) for table in TABLES}
+        | {
+            "calls": frame("calls", *calls),
+            "transfer_legs": frame("transfer_legs", *legs),
+            "transcript_turns": frame("transcript_turns", turn("call_1", None, 0)),
+        }
+    )
+    assert failed(judge(day)) == {}
+    day["transfer_legs"] = put(day["transfer_legs"], 0, message_count=2)
+    assert failed(judge(day)) == {"messages_as_counted": 1}
+
+
+@pytest.mark.parametrize(("calls", "rejected", "off"), [(7, 1, 0), (8, 1, 1), (5, 1, 2), (7, 0, 1), (9, 3, 4)])
+def test_rows_that_were_lost_or_made_are_found_by_what_has_landed(day, judge, calls, rejected, off):
+    day["data_issues"] = frame(
+        "data_issues", {"path": "$", "kind": "rejected_item"}, {"path": "$.cost", "kind": "invalid_value"}
+    )
+    verdicts = judge(day, {"calls": calls, "data_issues": rejected})
+    assert failed(verdicts) == ({"calls_as_landed": off} if off else {})
 
 
 def test_a_mart_that_says_zero_where_nothing_is_known_is_found(judge):
