@@ -1,122 +1,17 @@
+"""A broken day is refused by the check that is for it, and a good one by none."""
+
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import inf, nan
-from pathlib import Path
-from types import MappingProxyType
 
 import polars as pl
-import pyarrow.parquet as pq
 import pytest
 
 from pipelines.dictionary import TABLES
-from pipelines.lake.layout import table_file
-from pipelines.lake.local import LocalStorage
-from pipelines.lake.tables import LANDED_ITEMS
-from pipelines.lake.version_tables import VersionTables
-from pipelines.metrics import call_metrics_daily, call_volume_hourly, transfer_metrics_daily
-from pipelines.quality import CHECKS, Verdict, audit
-from tests.support.frames import DAY, at, call, frame, leg
-
-Day = dict[str, pl.DataFrame]
-
-
-def turn(call_id: str, leg_id: str | None, turn_index: int) -> dict[str, object]:
-    return {"call_id": call_id, "leg_id": leg_id, "turn_index": turn_index, "speaker": "agent", "content": "Good day."}
-
-
-def attribute(call_id: str, key: str) -> dict[str, object]:
-    return {"call_id": call_id, "source": "metadata", "key": key, "value": "1", "value_type": "number"}
-
-
-def with_marts(day: Day) -> Day:
-    calls = day["calls"]
-    return day | {
-        "call_metrics_daily": call_metrics_daily(calls),
-        "transfer_metrics_daily": transfer_metrics_daily(day["transfer_legs"]),
-        "call_volume_hourly": call_volume_hourly(calls, day=DAY, timezone="Europe/Berlin"),
-    }
-
-
-@pytest.fixture
-def day() -> Day:
-    """Two calls with legs, one of them deleted, and items whose parents lie on the day before, or nowhere."""
-    day = {
-        "calls": frame(
-            "calls",
-            call("call_1", is_transferred=True, transfer_leg_count=1, message_count=2, turn_count=-3),
-            call("call_2", agent_id=None, outcome="failed", cost=None, transfer_leg_count=1, deleted_at=at("13:00")),
-            call("call_3", agent_id=None, duration_seconds=None, outcome="no_answer", created_at=at("11:00")),
-            call("item_1", is_root=False, parent_call_id="call_1", message_count=1),
-            call("item_2", is_root=False, parent_call_id="yesterday_1"),
-            call("item_3", is_root=False, parent_call_id="nowhere_1"),
-            call("item_4", is_root=False, parent_call_id="yesterday_2", message_count=1),
-        ),
-        "transcript_turns": frame(
-            "transcript_turns",
-            turn("call_1", None, 0),
-            turn("call_1", None, 1),
-            turn("call_1", "item_1", 0),
-            turn("call_2", "call_2#0", 0),
-            turn("nowhere_1", "item_3", 0),
-            turn("nowhere_1", "item_3", 1),
-            turn("yesterday_2", "item_4", 0),
-        ),
-        "transfer_legs": frame(
-            "transfer_legs",
-            leg("call_2#0", call_id="call_2", deleted_at=at("13:00"), transfer_type=None, message_count=1),
-            leg("item_1", message_count=1),
-            leg("item_2", call_id="yesterday_1", source="child_call", leg_index=None, transfer_outcome="pending"),
-            leg(
-                "item_3",
-                call_id="nowhere_1",
-                source="child_call",
-                leg_index=None,
-                parent_found=False,
-                message_count=2,
-            ),
-        ),
-        "call_attributes": frame(
-            "call_attributes", attribute("call_1", "a"), attribute("call_1", "b"), attribute("item_3", "a")
-        ),
-        "data_issues": frame("data_issues", {"path": "$"}, {"path": "$"}),
-    }
-    return with_marts(day)
-
-
-@pytest.fixture
-def judge(tmp_path: Path) -> Callable[[Day], dict[str, Verdict]]:
-    """Write a day as Parquet, two rows to a row group, and return the verdict of each check over the files."""
-
-    def verdicts(day: Day, items: Mapping[str, int] = MappingProxyType({})) -> dict[str, Verdict]:
-        storage = LocalStorage(tmp_path)
-        for table, rows in day.items():
-            path = Path(storage.address(table_file(DAY, "v1", table)))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            landed = {LANDED_ITEMS: str(items[table])} if table in items else None
-            pq.write_table(rows.to_arrow().replace_schema_metadata(landed), path, row_group_size=2)
-        return {verdict.check: verdict for verdict in audit(VersionTables(storage, DAY, "v1"))}
-
-    return verdicts
-
-
-def failed(verdicts: dict[str, Verdict]) -> dict[str, int]:
-    return {verdict.check: verdict.rows for verdict in verdicts.values() if not verdict.passed}
-
-
-def put(rows: pl.DataFrame, row: int, **values: object) -> pl.DataFrame:
-    """Return the rows with some values of one row replaced."""
-    here = pl.int_range(pl.len()) == row
-    changed = (
-        pl.when(here).then(pl.lit(value, dtype=rows.schema[name])).otherwise(name).alias(name)
-        for name, value in values.items()
-    )
-    return rows.with_columns(*changed)
-
-
-def again(rows: pl.DataFrame, row: int) -> pl.DataFrame:
-    """Return the rows with one of them twice in a row."""
-    return pl.concat([rows[: row + 1], rows[row:]])
+from pipelines.quality import CHECKS
+from tests.support.frames import call, frame, leg
+from tests.support.judged import again, failed, put, turn, with_marts
 
 
 def test_a_good_day_passes_every_check_and_each_says_so_once(day, judge):
