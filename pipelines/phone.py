@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import phonenumbers
 
@@ -11,8 +11,7 @@ _NORTH_AMERICAN = re.compile(r"\+1[2-9]\d{9}", re.ASCII)
 """Already E.164: ten digits that cannot begin with the trunk prefix 1, so that parsing would change nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(NamedTuple):
     """A number.
 
     Attributes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+import polars as pl
 import pyarrow as pa
 
 from pipelines.flatten.issues import INVALID, Issues, Origin, Problem
@@ -17,7 +18,7 @@ from pipelines.flatten.source import Step
 from pipelines.flatten.values import Note
 from pipelines.json_source import UNREADABLE
 
-_ESCAPED_NUL = b"\\u0000"
+_ESCAPED_NUL = "\\u0000"
 _STRICT, _ANY_ROLE = (decoder.decode for decoder in DECODERS)
 
 
@@ -92,15 +93,16 @@ def decode_chunk(landed: pa.Table, issues: Issues) -> Chunk:
     """
     payloads: list[bytes] = landed["payload"].cast(pa.binary()).to_pylist()
     call_ids: list[str] = landed["call_id"].to_pylist()
+    has_nul = pl.Series(landed["payload"]).str.contains(_ESCAPED_NUL, literal=True).to_list()
     chunk = Chunk(landed.drop_columns(["payload"]), [], payloads, issues)
     for row, (call_id, payload) in enumerate(zip(call_ids, payloads, strict=True)):
         try:
             call = _STRICT(payload)
-            is_whole = _ESCAPED_NUL not in payload
+            is_whole = not has_nul[row]
         except UNREADABLE:
             is_whole = False
         if not is_whole:
-            call, problems = _decode_odd(payload)
+            call, problems = _decode_odd(payload, has_nul=has_nul[row])
             for problem in problems:
                 issues.add(Origin(call_id, payload, chunk.landed_at[row]), problem)
         call.id = call_id
@@ -112,9 +114,9 @@ def decode_chunk(landed: pa.Table, issues: Issues) -> Chunk:
     return chunk
 
 
-def _decode_odd(payload: bytes) -> tuple[Call, Sequence[Problem]]:
+def _decode_odd(payload: bytes, *, has_nul: bool) -> tuple[Call, Sequence[Problem]]:
     """Decode a call that has roles of its own, or bad values, and say what was wrong with it."""
-    if _ESCAPED_NUL not in payload:
+    if not has_nul:
         with suppress(*UNREADABLE):
             return _ANY_ROLE(payload), ()
     repair = Repair()
