@@ -37,8 +37,6 @@ class _Rows:
 
     def __init__(self, chunk: Chunk) -> None:
         self.chunk = chunk
-        self.calls: list[int] = []
-        self.places: list[int] = []
         self.keys: list[str] = []
         self.values: list[bytes] = []
         self._in_order: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -49,21 +47,22 @@ class _Rows:
             for place, source in enumerate(sources)
             if source is not None and source != b"{}"
         ]
-        for (row, place, _), fields in zip(found, _decode([source for _, _, source in found]), strict=True):
-            self._add(row, place, fields)
+        split = zip(found, _decode([source for _, _, source in found]), strict=True)
+        sizes = np.array([self._add(row, place, fields) for (row, place, _), fields in split], np.int64)
+        self.calls = np.repeat(np.array([row for row, _, _ in found], np.int32), sizes)
+        self.places = np.repeat(np.array([place for _, place, _ in found], np.int32), sizes)
 
-    def _add(self, row: int, place: int, fields: dict[str, msgspec.Raw]) -> None:
+    def _add(self, row: int, place: int, fields: dict[str, msgspec.Raw]) -> int:
+        """Take one object's keys and values; returns how many."""
         names = tuple(fields)
         keys = self._in_order.get(names)
         if keys is None:  # objects of one agent have the same keys over and over
             if any(storable(name) != name for name in names):
-                self._add(row, place, self._readable(row, place, fields))
-                return
+                return self._add(row, place, self._readable(row, place, fields))
             keys = self._in_order[names] = tuple(sorted(names))
-        self.calls += [row] * len(keys)
-        self.places += [place] * len(keys)
         self.keys += keys
         self.values += [bytes(fields[key]) for key in keys]
+        return len(keys)
 
     def _readable(self, row: int, place: int, fields: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
         """Mend keys that no reader takes; of two that are then alike the last wins."""
@@ -91,8 +90,8 @@ def attributes_table(chunk: Chunk) -> pa.Table:
     call_ids = pa.array([call.id for call in chunk.calls], pa.string())
     words = pa.array([word for word, _, _ in _SOURCES])
     columns = {
-        "call_id": pa.DictionaryArray.from_arrays(pa.array(rows.calls, pa.int32()), call_ids),
-        "source": pa.DictionaryArray.from_arrays(pa.array(rows.places, pa.int32()), words),
+        "call_id": pa.DictionaryArray.from_arrays(pa.array(rows.calls), call_ids),
+        "source": pa.DictionaryArray.from_arrays(pa.array(rows.places), words),
         "key": pa.array(rows.keys, pa.dictionary(pa.int32(), pa.string())),
         "value": _texts(rows, sources, kinds),
         "value_type": pa.DictionaryArray.from_arrays(pa.array(kinds), _KINDS),
