@@ -21,6 +21,7 @@ from pipelines.resources import LakeResource, expected_failures
 
 
 @dg.multi_asset(
+    name=run_plan.PLANNING_STEP,
     specs=[
         table_spec(table, CORE, [dg.AssetDep(LANDED, partition_mapping=WITH_THE_DAY_BEFORE)]) for table in CORE_TABLES
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
@@ -35,12 +35,18 @@ def range_tags(first: date, last: date) -> dict[str, str]:
 
 
 def days_of(tags: Mapping[str, str]) -> list[date]:
-    """Return the days that a run with these tags works on; none where it has no partitions."""
-    first, last = tags.get(RANGE_START, tags.get(ONE_DAY)), tags.get(RANGE_END, tags.get(ONE_DAY))
-    if not first or not last:
+    """Return the days that a run with these tags works on; none where it has no partitions.
+
+    A script may launch a run of `2026-3-1`: Dagster takes that for the day.
+    """
+    try:
+        first, last = (
+            datetime.strptime(tags.get(end, tags.get(ONE_DAY, "")), "%Y-%m-%d").date()  # noqa: DTZ007 - a date alone
+            for end in (RANGE_START, RANGE_END)
+        )
+    except ValueError:
         return []
-    start = date.fromisoformat(first)
-    return [start + timedelta(days=number) for number in range((date.fromisoformat(last) - start).days + 1)]
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
 def spans(days: Iterable[date], longest: int) -> list[tuple[date, date]]:

@@ -13,8 +13,9 @@ from typing import Final
 import dagster as dg
 from dagster import DagsterRunStatus, RunRecord, RunsFilter
 from dagster._core.events import RunFailureReason
+from dagster._core.execution.stats import StepEventStatus
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
-from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
+from dagster._core.storage.tags import PRIORITY_TAG, RUN_FAILURE_REASON_TAG
 
 from pipelines.build.days import days_to_build
 from pipelines.build.workspace import Workspace
@@ -22,14 +23,17 @@ from pipelines.jobs import MAX_RUNTIME
 from pipelines.lake.plans import read_plan
 from pipelines.lake.state import load_landed
 from pipelines.lake.versions import fingerprint, read_audit
-from pipelines.orchestration.run_plan import plan_of
+from pipelines.orchestration.run_plan import PLANNING_STEP, plan_of
 from pipelines.partitions import days_of, spans, with_partition
 from pipelines.quality import CHECKS_VERSION
 
 LONGEST_SPAN: Final = 31
 FIRST_PAUSE: Final = timedelta(minutes=1)
 _LONGEST_PAUSE: Final = timedelta(hours=6)
+_REMEMBERED: Final = 12 * _LONGEST_PAUSE
+"""How far back failures count. Ten must fit: so many make the longest pause, and fewer would make it shorter again."""
 _UNSUCCESSFUL: Final = [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+_RECENT: Final = 2
 _ENOUGH_DEATHS: Final = 2
 """A run may die with its machine; the days of a second one that died may be what kills it."""
 
@@ -90,17 +94,28 @@ def due_days(instance: dg.DagsterInstance, workspace: Workspace, *, now: datetim
 
 def is_recent(day: date, now: datetime) -> bool:
     """Whether calls of a day may be under way, so that it waits for no other day: today's and yesterday's."""
-    return day >= now.date() - timedelta(days=1)
+    return day > now.date() - timedelta(days=_RECENT)
 
 
 def busy_days(instance: dg.DagsterInstance, now: datetime) -> set[date]:
-    """Return the days of every run that has not finished, unless it should have been ended long ago.
-
-    A long backfill does not hold recent days: they change again before it ends, and to build a day twice does no harm.
-    """
+    """Return the days of every run that has not finished, unless it should have been ended long ago."""
     records = instance.get_run_records(RunsFilter(statuses=NOT_FINISHED_STATUSES))
-    held = [days_of(record.dagster_run.tags) for record in records if not _overdue(record, now)]
-    return {day for days in held for day in days if len(days) <= LONGEST_SPAN or not is_recent(day, now)}
+    found: set[date] = set()
+    for record in records:
+        if not _overdue(record, now):
+            days = days_of(record.dagster_run.tags)
+            found.update(days if _holds_recent(record, len(days)) else [day for day in days if not is_recent(day, now)])
+    return found
+
+
+def _holds_recent(record: RunRecord, days: int) -> bool:
+    """Whether recent days wait for a run.
+
+    Not for a long backfill: they change again before it ends. Nor for a range that waits behind others in the queue,
+    which only the sensor's own runs overtake. To build a day twice does no harm.
+    """
+    waits = record.start_time is None and PRIORITY_TAG not in record.dagster_run.tags
+    return days <= (_RECENT if waits else LONGEST_SPAN)
 
 
 def _overdue(record: RunRecord, now: datetime) -> bool:
@@ -116,19 +131,28 @@ def _refused(workspace: Workspace, day: date, version: str) -> bool:
 def _failures(
     instance: dg.DagsterInstance, workspace: Workspace, stale: Mapping[date, str], now: datetime
 ) -> dict[date, _Failures]:
-    recent = RunsFilter(statuses=_UNSUCCESSFUL, updated_after=now - 2 * _LONGEST_PAUSE)
+    recent = RunsFilter(statuses=_UNSUCCESSFUL, updated_after=now - _REMEMBERED)
     found: dict[date, _Failures] = {}
     for record in instance.get_run_records(recent):
         run = record.dagster_run
         days = [day for day in days_of(run.tags) if day in stale]
-        plan = read_plan(workspace.storage, plan_of(run)) if days else None
+        if not days:
+            continue
+        plan = read_plan(workspace.storage, plan_of(run))
+        if plan is None and not _ended_before_its_plan(instance, run):
+            continue  # it published what it had planned, or had no tables to build
         ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else record.update_timestamp
         in_a_step = run.tags.get(RUN_FAILURE_REASON_TAG) == RunFailureReason.STEP_FAILURE.value
         for day in days:
             build = plan.get(day) if plan is not None else None
-            # Without a plan the run ended before its first step: that counts as well.
             if plan is None or (build is not None and build.version == stale[day]):
                 failures = found.setdefault(day, _Failures())
                 failures.ends.append(ended)
                 failures.in_a_step |= in_a_step
     return found
+
+
+def _ended_before_its_plan(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a run ended in the step that says what is to be built, or before any step: its days count as failed."""
+    steps = {step.step_key: step.status for step in instance.get_run_step_stats(run.run_id)}
+    return not steps or steps.get(PLANNING_STEP, StepEventStatus.SUCCESS) is not StepEventStatus.SUCCESS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import Final
 
 import dagster as dg
 
@@ -14,6 +15,9 @@ from pipelines.lake import layout
 from pipelines.lake.plans import read_plan, write_plan
 from pipelines.lake.publish import Build
 from pipelines.lake.state import Landed, Manifest, load_landed, load_manifest
+
+PLANNING_STEP: Final = "core_tables"
+"""The step of a run that fixes what it builds."""
 
 
 def plan_of(run: dg.DagsterRun) -> str:
