@@ -29,6 +29,8 @@ from pipelines.lake.state import LandedDay, PublishedDay
 LANDED: Final = dg.AssetKey("landed_calls")
 CATALOG: Final = dg.AssetKey("catalog")
 CODE_VERSION: Final = str(TABLE_VERSION)
+STALE_CORE: Final[Mapping[str, str]] = MappingProxyType({CODE_VERSION_TAG: CODE_VERSION})
+"""Tags of a core table that was built from what had landed before: naming no input, it shows its day as stale."""
 QUIET: Final[Mapping[str, bool]] = MappingProxyType({SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
 """Metadata of an output whose events were written day by day: Dagster writes none of its own for it."""
 
@@ -135,12 +137,12 @@ def core_tags(instance: dg.DagsterInstance) -> dict[str, str]:
     To be asked for before raw is read, so that whatever lands afterwards shows as a change.
     """
     newest = instance.fetch_materializations(LANDED, limit=1).records
-    landed = newest[0] if newest else None
+    event = str(newest[0].storage_id) if newest else NULL_EVENT_POINTER
     return {
         CODE_VERSION_TAG: CODE_VERSION,
-        get_input_event_pointer_tag(LANDED): str(landed.storage_id) if landed else NULL_EVENT_POINTER,
+        get_input_event_pointer_tag(LANDED): event,
         # Dagster compares versions of partitions by the events; this tag only has to be there.
-        get_input_data_version_tag(LANDED): str(landed.storage_id) if landed else NULL_EVENT_POINTER,
+        get_input_data_version_tag(LANDED): event,
     }
 
 

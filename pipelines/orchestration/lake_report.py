@@ -9,14 +9,16 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
+from typing import Final
 
 import dagster as dg
 
-from pipelines.dictionary import CORE_TABLES, TABLES
+from pipelines.dictionary import CORE_TABLES, MARTS
 from pipelines.lake.state import Landed, Manifest, PublishedDay
 from pipelines.orchestration.day_events import (
     CATALOG,
     LANDED,
+    STALE_CORE,
     built_event,
     core_tags,
     failed_days,
@@ -27,6 +29,11 @@ from pipelines.orchestration.day_events import (
 from pipelines.partitions import with_partition
 
 DayEvent = dg.AssetObservation | dg.AssetMaterialization
+
+_CORE: Final = dg.AssetKey("calls")
+"""Stands for all core tables, since one step tells of them together."""
+_ASKED: Final = (_CORE, *map(dg.AssetKey, MARTS), CATALOG)
+"""Assets of which Dagster is asked what it knows."""
 
 
 def report_landed(
@@ -70,10 +77,11 @@ def report_published(
     stale: Collection[date],
     until: float = math.inf,
 ) -> list[date]:
-    """Report the days whose published version is another than the one that Dagster last heard of.
+    """Report what Dagster last heard to be of another version than the published one, table by table.
 
-    Also those that Dagster shows as failed though nothing is left to be done: the run died after it had published them,
-    or another run did.
+    That may be a day that was published without its knowing, or one that a run built while another, from newer calls,
+    published it. Also what Dagster shows as failed though nothing is left to be done: the run died after it had
+    published the day, or another run did.
 
     Args:
         instance: Where the events are.
@@ -85,26 +93,35 @@ def report_published(
     Returns:
         The days that were reported, newest first.
     """
-    known = known_versions(instance, CATALOG)
-    red = failed_days(instance, CATALOG) - set(stale)
+    known = {asset: known_versions(instance, asset) for asset in _ASKED}
+    red = {asset: failed_days(instance, asset) - set(stale) for asset in _ASKED}
     tags = core_tags(instance)
     reported = []
     for day in with_partition(sorted(manifest.days.keys() - set(but), reverse=True)):
         published = manifest.days[day]
-        if known.get(day) == published.version and day not in red:
+        wrong = [asset for asset in _ASKED if known[asset].get(day) != published.version or day in red[asset]]
+        if day in stale:  # its tables may show what was built since, and refused
+            wrong = list(_ASKED) if CATALOG in wrong else []
+        if not wrong:
             continue
         if time.monotonic() > until:
             break
-        for event in _published_events(day, published, tags):
-            instance.report_runless_asset_event(event)
+        origin = STALE_CORE if day in stale else tags
+        for asset in wrong:
+            for event in _events_of(asset, day, published, origin):
+                instance.report_runless_asset_event(event)
         reported.append(day)
     return reported
 
 
-def _published_events(day: date, published: PublishedDay, tags: Mapping[str, str]) -> Iterator[dg.AssetMaterialization]:
-    """The events of a day's tables, then that of its publication, by which one knows that all were reported."""
-    for table in TABLES:
+def _events_of(
+    asset: dg.AssetKey, day: date, published: PublishedDay, origin: Mapping[str, str]
+) -> Iterator[dg.AssetMaterialization]:
+    """The events of one of the assets that are asked about, and of those that it stands for."""
+    if asset == CATALOG:
+        yield published_event(day, published)
+        return
+    for table in CORE_TABLES if asset == _CORE else [asset.to_user_string()]:
         rows, size = published.rows[table], published.bytes[table]
-        origin = tags if table in CORE_TABLES else {}
-        yield built_event(table, day, published.version, rows=rows, size=size, tags=origin)
-    yield published_event(day, published)
+        tags = origin if table in CORE_TABLES else {}
+        yield built_event(table, day, published.version, rows=rows, size=size, tags=tags)
