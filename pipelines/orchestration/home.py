@@ -20,9 +20,10 @@ concurrency:
   # One run at a time reads the API: runs wait for the pool calls_api.
   pools: {granularity: run, default_limit: 1}
 
-# Tells runs that ended with their machine from runs that still work.
+# Tells runs that ended with their machine from runs that still work, and ends what hangs: also a run that somebody
+# launched from the page of an asset, which has no tags of a job.
 run_launcher: {module: pipelines.orchestration.launcher, class: WatchedRunLauncher}
-run_monitoring: {enabled: true, start_timeout_seconds: 180, poll_interval_seconds: 30}
+run_monitoring: {enabled: true, start_timeout_seconds: 180, poll_interval_seconds: 30, max_runtime_seconds: 21600}
 
 python_logs:
   managed_python_loggers: [pipelines]

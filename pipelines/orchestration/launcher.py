@@ -35,12 +35,14 @@ class WatchedRunLauncher(DefaultRunLauncher):
         try:
             answer = client.can_cancel_execution(request, timeout=_PATIENCE_SECONDS)
             known = deserialize_value(answer, CanCancelExecutionResult).can_cancel
-        except Exception:  # noqa: BLE001 - whatever keeps the server from answering, the run is lost with it
-            return CheckRunHealthResult(WorkerStatus.FAILED, "The server that started the run is gone.")
-        # A server that has loaded the code anew does not know the runs that it started before: they go on.
+            gone = "The run's process is gone."
+        except Exception:  # noqa: BLE001 - whatever keeps the server from answering, it knows of no run
+            known, gone = False, "The server that started the run is gone."
+        # A server that has loaded the code anew does not know the runs that it started before, and one that is busy
+        # does not answer in time: they go on.
         if known or _goes_on(self._instance, run):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, "The run's process is gone.")
+        return CheckRunHealthResult(WorkerStatus.FAILED, gone)
 
 
 def _goes_on(instance: DagsterInstance, run: DagsterRun) -> bool:

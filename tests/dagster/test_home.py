@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from pipelines.jobs import MAX_RUNTIME
 from pipelines.orchestration.home import dagster_home, open_instance
 from pipelines.orchestration.launcher import WatchedRunLauncher
 from tests.support.dagster_runs import materialized, run_stale_days
@@ -42,6 +43,7 @@ def test_what_a_program_runs_there_stays_there(land):
         assert isinstance(instance.run_launcher, WatchedRunLauncher)
         assert not instance.telemetry_enabled
         assert instance.run_monitoring_enabled
+        assert instance.run_monitoring_max_runtime_seconds == MAX_RUNTIME.total_seconds()
         assert instance.get_concurrency_config().pool_config.default_pool_limit == 1
         run_ids = [result.run_id for result in run_stale_days(instance)]
     with open_instance() as instance:

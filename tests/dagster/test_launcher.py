@@ -50,6 +50,11 @@ def test_a_run_whose_server_is_gone_has_failed(launcher, served_run):
     assert launcher.check_run_worker_health(served_run).status is WorkerStatus.FAILED
 
 
+def test_a_run_goes_on_while_its_server_is_too_busy_to_answer(launcher, instance, served_run):
+    work_in(instance, served_run, os.getpid())
+    assert launcher.check_run_worker_health(served_run).status is WorkerStatus.RUNNING
+
+
 def test_a_run_in_a_program_of_its_own_is_left_alone(launcher, instance):
     assert launcher.check_run_worker_health(create_run_for_test(instance)).status is WorkerStatus.RUNNING
 
