@@ -94,9 +94,11 @@ def call_pages(
                 )
                 names = refresh_names(workspace.storage, client, workspace.catalog, workspace.keep_versions)
         finally:
-            finish_erasures(workspace, context.log.warning)
-            # Also when reading was cut off: what has landed is kept, and its days are to be built.
-            report_landed(context.instance, load_landed(workspace.storage).value, context.log_event)
+            try:
+                finish_erasures(workspace, context.log.warning)
+            finally:
+                # Also when reading was cut off: what has landed is kept, and its days are to be built.
+                report_landed(context.instance, load_landed(workspace.storage).value, context.log_event)
     if report.contradiction:
         context.log.warning(report.contradiction)
     for warning in names.warnings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,6 +12,8 @@ import requests
 from dagster import RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from pipelines.build.workspace import Workspace
+from pipelines.errors import ChorusCallsError
 from pipelines.jobs import FIRST, build_days
 from pipelines.lake.settle import settle
 from pipelines.lake.state import load_landed, load_manifest
@@ -19,7 +22,7 @@ from pipelines.orchestration.lake_report import report_landed, report_published
 from pipelines.partitions import days_of, range_tags
 from pipelines.removal.pending import finish_erasures
 from pipelines.resources import LakeResource, expected_failures
-from pipelines.settings import load_settings
+from pipelines.settings import load_alert_settings
 
 MOST_RUNS: Final = 10
 """Runs of build_days that wait or work at a time: days that change meanwhile, if newer, come before the rest.
@@ -45,8 +48,7 @@ def changed_days(
         return dg.SkipReason("Nothing has landed yet.")
     with expected_failures():
         workspace = lake.for_writing()
-        settle(workspace.storage, workspace.catalog, workspace.keep_versions)
-        finish_erasures(workspace, context.log.warning)
+    trouble = _mend(workspace, context.log.warning)
     # A tick may take a minute, and a lake of years that was filled by the command line has much to tell.
     soon = time.monotonic() + _REPORT_SECONDS
     report_landed(context.instance, landed, context.instance.report_runless_asset_event, until=soon)
@@ -65,12 +67,30 @@ def changed_days(
     ]
     if requests_:
         return dg.SensorResult(run_requests=requests_)
+    if trouble:
+        raise dg.Failure(description=trouble.message, allow_retries=False)
     if not due.stale:
         return dg.SkipReason("Every landed day is published as it is.")
     return dg.SkipReason(
         f"{len(due.stale)} days are stale: {len(due.busy & set(due.stale))} are being built, {len(due.refused)} failed "
         f"their checks, {len(due.paused)} failed lately and wait."
     )
+
+
+def _mend(workspace: Workspace, tell: Callable[[str], None]) -> ChorusCallsError | None:
+    """Mend what a crash left, and finish erasures; what cannot be mended is told, and holds back no day of others."""
+    trouble = None
+    try:
+        settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    except ChorusCallsError as error:
+        trouble = error
+    try:
+        finish_erasures(workspace, tell)
+    except ChorusCallsError as error:
+        trouble = error
+    if trouble:
+        tell(trouble.message)
+    return trouble
 
 
 @dg.run_failure_sensor(
@@ -80,7 +100,7 @@ def changed_days(
 )
 def run_failure_alert(context: dg.RunFailureSensorContext) -> None:
     """Tell somebody that a run failed; that nobody could be told is no failure of its own."""
-    settings = load_settings()
+    settings = load_alert_settings()
     if settings.alert_webhook_url is None:
         return
     url, alert = settings.alert_webhook_url.get_secret_value(), _alert(context, settings.dagster_url)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -36,6 +36,7 @@ _ALERT_WEBHOOK: Final = "ALERT_WEBHOOK_URL"
 _MAY_HOLD_SECRETS: Final = frozenset({"api_key", "api_url", "pii_key", "alert_webhook_url", "dagster_url"})
 _SHOWN_LENGTH: Final = 60
 
+SettingsT = TypeVar("SettingsT", bound="AlertSettings")
 OwnPath = Annotated[Path, AfterValidator(own_path)]
 
 
@@ -46,11 +47,8 @@ def _not_in_the_future(value: date) -> date:
     return value
 
 
-class Settings(BaseSettings):
-    """The settings of one process; see `docs` for what each one does.
-
-    The description of a field is the end of the sentence "must be ...", said when its value is refused.
-    """
+class AlertSettings(BaseSettings):
+    """Where failures are told, apart: they are to be told also where another setting cannot be used."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
@@ -63,6 +61,20 @@ class Settings(BaseSettings):
         populate_by_name=True,
         str_strip_whitespace=True,
     )
+
+    alert_webhook_url: Annotated[SecretStr, AfterValidator(webhook_url)] | None = Field(
+        default=None, validation_alias=_ALERT_WEBHOOK, description="an http:// or https:// address"
+    )
+    dagster_url: Annotated[str, AfterValidator(web_url)] = Field(
+        default="http://127.0.0.1:3000", description="an http:// or https:// address without query or fragment"
+    )
+
+
+class Settings(AlertSettings):
+    """The settings of one process; see `docs` for what each one does.
+
+    The description of a field is the end of the sentence "must be ...", said when its value is refused.
+    """
 
     api_key: Annotated[SecretStr, AfterValidator(bearer_token)] | None = Field(
         default=None, description="the key alone: printable ASCII characters without spaces, without 'Bearer' before it"
@@ -102,13 +114,6 @@ class Settings(BaseSettings):
     keep_versions_hours: float = Field(
         default=24.0, ge=0, le=87_600, allow_inf_nan=False, description="a number of hours from 0 to 87600"
     )
-    alert_webhook_url: Annotated[SecretStr, AfterValidator(webhook_url)] | None = Field(
-        default=None, validation_alias=_ALERT_WEBHOOK, description="an http:// or https:// address"
-    )
-
-    dagster_url: Annotated[str, AfterValidator(web_url)] = Field(
-        default="http://127.0.0.1:3000", description="an http:// or https:// address without query or fragment"
-    )
 
     @property
     def lake_path(self) -> Path:
@@ -131,8 +136,21 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: One or more settings cannot be used; `problems` has a line for each.
     """
+    return _load(Settings)
+
+
+def load_alert_settings() -> AlertSettings:
+    """Read and check what an alert needs, whatever the other settings are.
+
+    Raises:
+        SettingsError: One of these cannot be used.
+    """
+    return _load(AlertSettings)
+
+
+def _load(kind: type[SettingsT]) -> SettingsT:
     try:
-        return Settings()
+        return kind()
     except ValidationError as refused:
         problems = [_problem(error) for error in refused.errors(include_url=False)]
     except (OSError, UnicodeDecodeError, SourceError):

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pipelines.dictionary import TABLES
 from pipelines.json_source import UNREADABLE
 from pipelines.lake import layout
-from pipelines.lake.state import Landed, Manifest, ShapingRecord
+from pipelines.lake.state import Landed, Manifest, PublishedDay, ShapingRecord
 from pipelines.lake.storage import Storage
 
 if TYPE_CHECKING:
@@ -89,11 +89,14 @@ def stale_days(landed: Landed, manifest: Manifest, shaping: Shaping) -> list[dat
 
 def lost_days(storage: Storage, manifest: Manifest) -> set[date]:
     """Return the published days whose version is no longer there as a whole; building them again brings it back."""
-    return {
-        day
-        for day, published in manifest.days.items()
-        if storage.size(f"{layout.version_folder(day, published.version)}/{layout.AUDIT}") is None
-    }
+    return {day for day, published in manifest.days.items() if _is_lost(storage, day, published)}
+
+
+def _is_lost(storage: Storage, day: date, published: PublishedDay) -> bool:
+    if storage.size(f"{layout.version_folder(day, published.version)}/{layout.AUDIT}") is None:
+        return True
+    sizes = published.bytes.items()
+    return any(storage.size(layout.table_file(day, published.version, table)) != size for table, size in sizes)
 
 
 def read_verdicts(storage: Storage, day: date, version: str) -> Audit | None:

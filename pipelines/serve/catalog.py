@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+import pyarrow as pa
 
 from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError, SettingsError
@@ -25,6 +26,8 @@ from pipelines.serve.files import leftovers, remove_leftovers, replaced_file
 
 # What DuckDB clients from 1.2 on can read; a file in the newest format opens in hardly any BI tool.
 _STORAGE_VERSION: Final = "v1.2.0"
+_UNREADABLE: Final = (FileNotFoundError, pa.ArrowInvalid)
+"""What reading the footer of a published file raises that is gone, or no longer as it was written."""
 
 
 class DuckDBCatalog:
@@ -53,7 +56,8 @@ class DuckDBCatalog:
         Raises:
             ChorusCallsError: DuckDB cannot write it, or read a file that it needs.
         """
-        with suppress(duckdb.Error):  # no catalog, or none to be read, or held by who may write it
+        # No catalog, or none to be read, or held by who may write it, or a file that only the other way would name.
+        with suppress(duckdb.Error, *_UNREADABLE):
             self._write(self.path, manifest, before=self.path)
             return
         self.make_anew(manifest)
@@ -66,7 +70,7 @@ class DuckDBCatalog:
         """
         try:
             self._write(self.path, manifest)
-        except duckdb.IOException as error:
+        except (duckdb.IOException, duckdb.InvalidInputException, *_UNREADABLE) as error:
             message = (
                 f"The catalog {self.path} could not be made: {error}. What is published stays so; "
                 "run `chorus-calls catalog` once that is mended."

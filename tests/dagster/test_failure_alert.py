@@ -147,3 +147,13 @@ def test_an_alert_that_does_not_arrive_fails_nothing_and_tells_no_secret(failed,
     said = "".join(capfd.readouterr())
     assert "not delivered" in said
     assert "secret-part" not in said
+
+
+def test_a_run_that_failed_for_a_wrong_setting_is_told(run_failing, instance, webhook, monkeypatch):
+    address, got, _ = webhook
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", address)
+    cursor, _ = tick(instance)
+    monkeypatch.setenv("CHORUS_TIMEZONE", "Europe/Berln")
+    run, _ = run_failing()
+    assert tick(instance, cursor)[1] == [None]
+    assert [(alert["run_id"], "CHORUS_TIMEZONE" in str(alert["steps"])) for alert in got] == [(run, True)]
