@@ -153,6 +153,9 @@ def _load(kind: type[SettingsT]) -> SettingsT:
         return kind()
     except ValidationError as refused:
         problems = [_problem(error) for error in refused.errors(include_url=False)]
+    except PermissionError as forbidden:
+        path = forbidden.filename or ENV_FILE
+        problems = [f"{path}: this user may not read it; run this in a folder of your own, or as a user who may"]
     except (OSError, UnicodeDecodeError, SourceError):
         problems = [f"{ENV_FILE}: cannot be read; it must be a UTF-8 text file of lines NAME=value"]
     # Raised outside the handlers: the errors there hold the values, and a traceback would print them.

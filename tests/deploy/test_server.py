@@ -93,7 +93,8 @@ def test_a_dump_brings_the_history_of_runs_back(server, instance, tmp_path):
         for said, here in (("runuser -u postgres -- ", ""), ("/var/backups", str(tmp_path))):
             assert said in script
             script = script.replace(said, here)
-        script = re.sub(r"(?<=[ =])chorus_calls$|(?<=--dbname=)chorus_calls", address, script.strip())
+        script, named = re.subn(r"(?<=[ =])chorus_calls(?= )", address, script)
+        assert named == 1
         subprocess.run(["sh", "-ec", script], check=True, env={"PATH": f"{programs}:{os.environ['PATH']}"})
 
     kept = create_run_for_test(instance, job_name="build_days", status=DagsterRunStatus.SUCCESS).run_id

@@ -17,10 +17,11 @@ from tests.support.simulated import START
 
 pytestmark = pytest.mark.skipif(shutil.which("flock") is None, reason="flock(1) is of util-linux")
 
-BACKUP, RESTORE = (
-    next(block for block in blocks(ROOT / "docs/operations.md", "sh") if word in block)
+(BACKUP,), (RESTORE, RESTORE_ON_A_SERVER) = (
+    [block for block in blocks(ROOT / "docs/operations.md", "sh") if word in block]
     for word in ("flock ", "build --all")
 )
+AS_THE_SERVICE = "runuser -u chorus-calls -- /opt/chorus-calls/bin/"
 LOCK = "data/lake/state/locks/sync.lock"
 
 
@@ -34,6 +35,8 @@ def place(program, tmp_path, monkeypatch):
     commands.mkdir()
     command(commands / "chorus-calls", f'PYTHONPATH={ROOT} exec {sys.executable} -m pipelines.cli.main "$@"')
     monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    (tmp_path / ".env").write_text("CHORUS_WORKERS=3\n")
+    (tmp_path / ".env").chmod(0o600)
     return tmp_path
 
 
@@ -113,6 +116,44 @@ def test_whom_one_has_erased_since_is_not_brought_back(program, serve, place):
     os.chdir(elsewhere)
     program.sync("--full")
     assert call_ids(program.rows()) == after
+
+
+def test_a_restore_on_a_server_gives_the_service_what_it_had(program, serve, place):
+    """By the page's commands, but for the place, and for whom the files belong to."""
+    serve(World(seed=7, calls=60, days=3, start=START))
+    program.sync()
+    with shell(BACKUP, place) as backup:
+        backup.communicate()
+    (day,) = (place / "backup").iterdir()
+    copy = day / "env"
+    assert (copy.read_text(), copy.stat().st_mode & 0o777) == ("CHORUS_WORKERS=3\n", 0o600)
+    before = program.rows()
+
+    server = place / "server"
+    (server / "data/lake/state").mkdir(parents=True)
+    (server / "data/lake/state/of-the-old").touch()
+    for name in ("systemctl", "chown"):
+        command(place / "bin" / name, f'echo {name} "$@"')
+    script = RESTORE_ON_A_SERVER.replace("2026-11-24", day.name)
+    for said, here in ((AS_THE_SERVICE, ""), ("/srv/chorus", str(server))):
+        assert said in script
+        script = script.replace(said, here)
+    with shell(script, place) as restore:
+        said, _ = restore.communicate()
+    assert restore.returncode == 0
+    done = [line for line in said.splitlines() if line.startswith(("systemctl", "chown"))]
+    assert done == [
+        "systemctl stop chorus-calls.target",
+        "chown -R chorus-calls: data/lake",
+        "systemctl start chorus-calls.target",
+    ]
+    assert RESTORE_ON_A_SERVER.index("chown") < RESTORE_ON_A_SERVER.index(AS_THE_SERVICE)
+    program.lake = server / "data/lake"
+    assert program.rows() == before
+    assert not list(program.lake.rglob("*env")), "the key of the API is not in the lake"
+    (old,) = (server / "data").glob("lake.*")
+    assert (old / "state/of-the-old").exists()
+    assert not (program.lake / "state/of-the-old").exists()
 
 
 def call_ids(rows):
