@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -208,35 +205,6 @@ def test_no_wrong_secret_shows_in_the_error_or_its_traceback(monkeypatch, variab
 def test_a_long_wrong_value_is_cut(monkeypatch):
     monkeypatch.setenv("CHORUS_TIMEZONE", "x" * 5_000)
     assert len(problems()[0]) < 300
-
-
-def test_an_env_file_that_is_no_text_is_named(folder):
-    (folder / ".env").write_bytes(b"CHORUS_API_KEY=\xff\xfehunter2\n")
-    (line,) = problems()
-    assert line.startswith(".env: ")
-    assert "hunter2" not in line
-
-
-@contextmanager
-def nobody() -> Iterator[None]:
-    """Be a user whom permissions bind, where the tests run as root."""
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
-
-
-def test_an_env_file_that_one_may_not_read_is_named(folder):
-    (folder / ".env").write_text("CHORUS_API_KEY=hunter2\n")
-    (folder / ".env").chmod(0)
-    folder.chmod(0o755)
-    with nobody():
-        (line,) = problems()
-    assert line.startswith(".env: this user may not read it")
-    assert "hunter2" not in line
 
 
 def test_the_home_folder_is_found_in_paths(monkeypatch, folder):
