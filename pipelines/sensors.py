@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import dagster as dg
@@ -80,16 +81,15 @@ def changed_days(
 def _mend(workspace: Workspace, tell: Callable[[str], None]) -> ChorusCallsError | None:
     """Mend what a crash left, and finish erasures; what cannot be mended is told, and holds back no day of others."""
     trouble = None
-    try:
-        settle(workspace.storage, workspace.catalog, workspace.keep_versions)
-    except ChorusCallsError as error:
-        trouble = error
-    try:
-        finish_erasures(workspace, tell)
-    except ChorusCallsError as error:
-        trouble = error
-    if trouble:
-        tell(trouble.message)
+    for mend in (
+        partial(settle, workspace.storage, workspace.catalog, workspace.keep_versions),
+        partial(finish_erasures, workspace, tell),
+    ):
+        try:
+            mend()
+        except ChorusCallsError as error:
+            trouble = error
+            tell(error.message)
     return trouble
 
 

@@ -95,14 +95,14 @@ def decode_chunk(landed: pa.Table, issues: Issues) -> Chunk:
     call_ids: list[str] = landed["call_id"].to_pylist()
     has_nul = pl.Series(landed["payload"]).str.contains(_ESCAPED_NUL, literal=True).to_list()
     chunk = Chunk(landed.drop_columns(["payload"]), [], payloads, issues)
-    for row, (call_id, payload) in enumerate(zip(call_ids, payloads, strict=True)):
+    for row, (call_id, payload, nul) in enumerate(zip(call_ids, payloads, has_nul, strict=True)):
         try:
             call = _STRICT(payload)
-            is_whole = not has_nul[row]
+            is_whole = not nul
         except UNREADABLE:
             is_whole = False
         if not is_whole:
-            call, problems = _decode_odd(payload, has_nul=has_nul[row])
+            call, problems = _decode_odd(payload, has_nul=nul)
             for problem in problems:
                 issues.add(Origin(call_id, payload, chunk.landed_at[row]), problem)
         call.id = call_id

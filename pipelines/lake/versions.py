@@ -6,7 +6,7 @@ From it follow what is stale, what exists already and what may be published.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -93,10 +93,13 @@ def lost_days(storage: Storage, manifest: Manifest) -> set[date]:
 
 
 def _is_lost(storage: Storage, day: date, published: PublishedDay) -> bool:
-    if storage.size(f"{layout.version_folder(day, published.version)}/{layout.AUDIT}") is None:
-        return True
-    sizes = published.bytes.items()
-    return any(storage.size(layout.table_file(day, published.version, table)) != size for table, size in sizes)
+    audit = f"{layout.version_folder(day, published.version)}/{layout.AUDIT}"
+    return storage.size(audit) is None or not _are_whole(storage, day, published.version, published.bytes)
+
+
+def _are_whole(storage: Storage, day: date, version: str, sizes: Mapping[str, int]) -> bool:
+    """Whether the tables of a version are there as they were written."""
+    return all(storage.size(layout.table_file(day, version, table)) == sizes.get(table) for table in TABLES)
 
 
 def read_verdicts(storage: Storage, day: date, version: str) -> Audit | None:
@@ -111,10 +114,7 @@ def read_verdicts(storage: Storage, day: date, version: str) -> Audit | None:
 def read_audit(storage: Storage, day: date, version: str) -> Audit | None:
     """Return what the checks found in a complete version; None where it is incomplete, or a file is not as written."""
     audit = read_verdicts(storage, day, version)
-    if audit is None:
-        return None
-    whole = all(storage.size(layout.table_file(day, version, table)) == audit.bytes.get(table) for table in TABLES)
-    return audit if whole else None
+    return audit if audit is not None and _are_whole(storage, day, version, audit.bytes) else None
 
 
 def write_audit(

@@ -34,6 +34,7 @@ _REMEMBERED: Final = 12 * _LONGEST_PAUSE
 """How far back failures count. Ten must fit: so many make the longest pause, and fewer would make it shorter again."""
 _UNSUCCESSFUL: Final = [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 _RECENT: Final = 2
+"""Days that wait for no others: today and yesterday."""
 _ENOUGH_DEATHS: Final = 2
 """A run may die with its machine; the days of a second one that died may be what kills it."""
 
@@ -144,8 +145,7 @@ def _failures(
         ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else record.update_timestamp
         in_a_step = run.tags.get(RUN_FAILURE_REASON_TAG) == RunFailureReason.STEP_FAILURE.value
         for day in days:
-            build = plan.get(day) if plan is not None else None
-            if plan is None or (build is not None and build.version == stale[day]):
+            if plan is None or ((build := plan.get(day)) and build.version == stale[day]):
                 failures = found.setdefault(day, _Failures())
                 failures.ends.append(ended)
                 failures.in_a_step |= in_a_step

@@ -94,19 +94,20 @@ def report_published(
         The days that were reported, newest first.
     """
     known = {asset: known_versions(instance, asset) for asset in _ASKED}
-    red = {asset: failed_days(instance, asset) - set(stale) for asset in _ASKED}
+    waiting = set(stale)
+    red = {asset: failed_days(instance, asset) - waiting for asset in _ASKED}
     tags = core_tags(instance)
     reported = []
     for day in with_partition(sorted(manifest.days.keys() - set(but), reverse=True)):
         published = manifest.days[day]
         wrong = [asset for asset in _ASKED if known[asset].get(day) != published.version or day in red[asset]]
-        if day in stale:  # its tables may show what was built since, and refused
+        if day in waiting:  # its tables may show what was built since, and refused
             wrong = list(_ASKED) if CATALOG in wrong else []
         if not wrong:
             continue
         if time.monotonic() > until:
             break
-        origin = STALE_CORE if day in stale else tags
+        origin = STALE_CORE if day in waiting else tags
         for asset in wrong:
             for event in _events_of(asset, day, published, origin):
                 instance.report_runless_asset_event(event)
@@ -121,7 +122,7 @@ def _events_of(
     if asset == CATALOG:
         yield published_event(day, published)
         return
-    for table in CORE_TABLES if asset == _CORE else [asset.to_user_string()]:
+    tables, tags = (CORE_TABLES, origin) if asset == _CORE else ([asset.to_user_string()], {})
+    for table in tables:
         rows, size = published.rows[table], published.bytes[table]
-        tags = origin if table in CORE_TABLES else {}
         yield built_event(table, day, published.version, rows=rows, size=size, tags=tags)
