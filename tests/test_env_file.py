@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import SettingsError
-from pipelines.settings import load_settings
+from tests.support.refused import problems
 
 
 @pytest.fixture
@@ -18,12 +17,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def problems() -> tuple[str, ...]:
-    with pytest.raises(SettingsError) as caught:
-        load_settings()
-    return caught.value.problems
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings, load_settings
+from tests.support.refused import problems
 
 VARIABLES = ["ALERT_WEBHOOK_URL", *(f"CHORUS_{name.upper()}" for name in Settings.model_fields)]
 
@@ -21,13 +22,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def problems() -> tuple[str, ...]:
-    with pytest.raises(SettingsError) as caught:
-        load_settings()
-    assert caught.value.exit_code == 2
-    return caught.value.problems
 
 
 def test_everything_has_a_default_but_the_key():

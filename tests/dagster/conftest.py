@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from types import ModuleType
 
 import dagster as dg
 import pytest
@@ -93,6 +94,24 @@ def _versions(day: date, *, seconds: int) -> list[Version]:
     ]
     landed_at = lakes.FIRST_LANDING + timedelta(seconds=seconds)
     return [Version(call_id=str(call["id"]), payload=json.dumps(call), landed_at=landed_at) for call in calls]
+
+
+@pytest.fixture
+def once_before(monkeypatch) -> Callable[[ModuleType, str, Callable[[], object]], None]:
+    """Let something happen once, before a step of a run: a function that a module has by that name."""
+
+    def interrupt(module: ModuleType, step: str, what: Callable[[], object]) -> None:
+        undisturbed, happened = getattr(module, step), []
+
+        def interrupted(*arguments: object, **named: object) -> object:
+            if not happened:
+                happened.append(True)
+                what()
+            return undisturbed(*arguments, **named)
+
+        monkeypatch.setattr(module, step, interrupted)
+
+    return interrupt
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import dagster as dg
 import pytest
 
 from assets import marts
-from pipelines.definitions import defs
 from pipelines.lake import layout, state
 from pipelines.orchestration.lake_report import report_landed
 from pipelines.orchestration.local_runs import run_job
@@ -16,6 +15,7 @@ from tests.support import lakes
 from tests.support.dagster_runs import (
     CORE_AND_MARTS,
     failed,
+    materialize_alone,
     materialized,
     newest,
     staleness,
@@ -166,25 +166,20 @@ def test_a_complete_version_is_used_again(workspace, land, instance):
 
 def test_a_mart_alone_without_its_inputs_says_what_to_run(land, instance):
     land("2026-03-01")
-    job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={dg.AssetKey("call_metrics_daily")})
-    result = job.execute_in_process(instance=instance, partition_key="2026-03-01", raise_on_error=False)
+    result = materialize_alone(instance, "2026-03-01", "call_metrics_daily")
     assert not result.success
     assert "build_days" in step_failures(result)["call_metrics_daily"]
 
 
-def test_a_newer_version_published_meanwhile_stays(workspace, land, instance, monkeypatch):
+def test_a_newer_version_published_meanwhile_stays(workspace, land, instance, once_before):
     """A run stands between its core and its marts while the day changes and another run publishes the change."""
     land("2026-03-01")
-    build_mart, inner = marts.build_mart, []
 
-    def overtaken(*arguments):
-        if not inner:
-            inner.append(True)
-            land("2026-03-01")
-            assert build(instance).success
-        return build_mart(*arguments)
+    def overtake():
+        land("2026-03-01")
+        assert build(instance).success
 
-    monkeypatch.setattr(marts, "build_mart", overtaken)
+    once_before(marts, "build_mart", overtake)
     assert build(instance).success
     assert [row["duration_seconds"] for row in lakes.published_rows(workspace, date(2026, 3, 1))["calls"]] == [61, 61]
     event = newest(instance, "catalog", "2026-03-01")

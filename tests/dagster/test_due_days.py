@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
-import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
 from dagster._core.events import RunFailureReason
@@ -13,11 +12,10 @@ from dagster._core.storage.tags import PRIORITY_TAG, RUN_FAILURE_REASON_TAG
 from dagster._core.test_utils import create_run_for_test
 
 from assets import core, unusual
-from pipelines.definitions import defs
 from pipelines.orchestration import due_days as due
 from pipelines.orchestration.local_runs import run_job
 from pipelines.partitions import ONE_DAY, days_of, range_tags
-from tests.support.dagster_runs import unfinished_run
+from tests.support.dagster_runs import materialize_alone, unfinished_run
 
 DAY = date(2026, 3, 1)
 
@@ -74,13 +72,8 @@ def test_a_warning_that_crashes_holds_no_later_change_back(land, instance, works
 
 def test_a_run_that_builds_no_core_tables_holds_no_change_back(land, instance, workspace):
     land(str(DAY))
-    mart_alone = defs.resolve_implicit_global_asset_job_def().get_subset(
-        asset_selection={dg.AssetKey("call_metrics_daily")}
-    )
     for _ in range(3):  # its core tables are missing
-        assert not mart_alone.execute_in_process(
-            instance=instance, partition_key=str(DAY), raise_on_error=False
-        ).success
+        assert not materialize_alone(instance, str(DAY), "call_metrics_daily").success
     assert due.due_days(instance, workspace).spans == [(DAY, DAY)]
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from assets import core, marts, publish
 from pipelines.build.days import build_days
-from pipelines.definitions import defs
+from pipelines.dictionary import CORE_TABLES
 from pipelines.lake import state
 from pipelines.orchestration.local_runs import run_job
-from tests.support.dagster_runs import CORE_AND_MARTS, failed, newest, staleness
+from tests.support.dagster_runs import CORE_AND_MARTS, failed, materialize_alone, newest, staleness
 
 DAY = "2026-03-01"
 QUIET = "Every landed day is published as it is."
@@ -31,22 +31,17 @@ def published(workspace):
 
 
 @pytest.fixture(params=[(core, "report_landed"), (marts, "build_mart")], ids=["before its core tables", "its marts"])
-def overtake(request, land, instance, monkeypatch):
+def overtaken(request, land, instance, once_before):
     """Let another run publish a newer version of the day once, before a run comes to a step."""
-    module, step = request.param
-    undisturbed, inner = getattr(module, step), []
 
-    def overtaken(*arguments, **named):
-        if not inner:
-            inner.append(True)
-            land(DAY)
-            assert build(instance).success
-        return undisturbed(*arguments, **named)
+    def overtake():
+        land(DAY)
+        assert build(instance).success
 
-    monkeypatch.setattr(module, step, overtaken)
+    once_before(*request.param, overtake)
 
 
-@pytest.mark.usefixtures("overtake")
+@pytest.mark.usefixtures("overtaken")
 def test_a_run_that_another_overtook_is_not_what_is_shown(land, instance, workspace, tick):
     land(DAY, "2026-03-03")
     assert build(instance, last="2026-03-03").success
@@ -80,19 +75,12 @@ def test_tables_of_a_refused_day_show_what_was_built_and_not_what_is_published(l
 def test_a_table_that_failed_though_its_day_is_published_turns_green_again(land, instance, tick, monkeypatch):
     land(DAY)
     assert build(instance).success
-    core_alone = defs.resolve_implicit_global_asset_job_def().get_subset(
-        asset_selection={key for key in defs.resolve_asset_graph().get_all_asset_keys() if _is_core(key)}
-    )
     with monkeypatch.context() as patch:
         patch.setattr(core, "read_audit", lambda *_: 1 / 0)
-        assert not core_alone.execute_in_process(instance=instance, partition_key=DAY, raise_on_error=False).success
+        assert not materialize_alone(instance, DAY, *CORE_TABLES).success
     assert failed(instance, "calls") == {DAY}
     assert tick() == QUIET
     assert failed(instance, "calls") == set()
-
-
-def _is_core(key):
-    return key.to_user_string() in CORE_AND_MARTS[:5]
 
 
 def test_the_numbers_of_a_day_stay_where_its_run_died_after_publishing(land, instance, tick, monkeypatch):

@@ -130,22 +130,9 @@ def test_a_run_that_hangs_holds_its_days_no_longer_than_runs_may_take(land, inst
     ]
 
 
-def between_core_and_marts(monkeypatch, what):
-    """Let something happen once while a run stands between its core tables and its marts."""
-    build_mart, happened = marts.build_mart, []
-
-    def interrupted(*arguments):
-        if not happened:
-            happened.append(True)
-            what()
-        return build_mart(*arguments)
-
-    monkeypatch.setattr(marts, "build_mart", interrupted)
-
-
-def test_a_day_that_changes_while_it_is_built_is_built_again(tick, land, instance, workspace, monkeypatch):
+def test_a_day_that_changes_while_it_is_built_is_built_again(tick, land, instance, workspace, once_before):
     land("2026-03-01")
-    between_core_and_marts(monkeypatch, lambda: land("2026-03-01"))
+    once_before(marts, "build_mart", lambda: land("2026-03-01"))
     assert build(instance).success
     assert seconds_of_calls(workspace) == {60}, "what it began with is published, however fast the day changes"
     assert tick() == [("2026-03-01", "2026-03-01")]
@@ -156,10 +143,10 @@ def test_a_day_that_changes_while_it_is_built_is_built_again(tick, land, instanc
     assert staleness(instance, "calls", "2026-03-01") == ["FRESH"]
 
 
-def test_two_builds_of_one_day_at_once_do_no_harm(tick, land, instance, workspace, monkeypatch):
+def test_two_builds_of_one_day_at_once_do_no_harm(tick, land, instance, workspace, once_before):
     land("2026-03-01")
     inner = []
-    between_core_and_marts(monkeypatch, lambda: inner.append(build(instance)))
+    once_before(marts, "build_mart", lambda: inner.append(build(instance)))
     outer = build(instance)
     assert [run.success for run in (*inner, outer)] == [True, True]
     assert state.load_manifest(workspace.storage).value.generation == 1

@@ -90,12 +90,18 @@ def test_a_backup_excludes_syncs_and_brings_everything_back(program, serve, plac
     assert call_ids(program.rows()) == call_ids(after_the_backup)
 
 
-def test_whom_one_has_erased_since_is_not_brought_back(program, serve, place):
+def backed_up(program, serve, place):
+    """The folder of a backup of a small lake, which is made here."""
     serve(World(seed=7, calls=60, days=3, start=START))
     program.sync()
     with shell(BACKUP, place) as backup:
         backup.communicate()
     (day,) = (place / "backup").iterdir()
+    return day
+
+
+def test_whom_one_has_erased_since_is_not_brought_back(program, serve, place):
+    day = backed_up(program, serve, place)
     before = call_ids(program.rows())
     erased = min(call["call_id"] for tables in program.rows().values() for call in tables["calls"] if call["is_root"])
     assert program("forget", "--call-id", erased)[0] == 0
@@ -120,11 +126,7 @@ def test_whom_one_has_erased_since_is_not_brought_back(program, serve, place):
 
 def test_a_restore_on_a_server_gives_the_service_what_it_had(program, serve, place):
     """By the page's commands, but for the place, and for whom the files belong to."""
-    serve(World(seed=7, calls=60, days=3, start=START))
-    program.sync()
-    with shell(BACKUP, place) as backup:
-        backup.communicate()
-    (day,) = (place / "backup").iterdir()
+    day = backed_up(program, serve, place)
     copy = day / "env"
     assert (copy.read_text(), copy.stat().st_mode & 0o777) == ("CHORUS_WORKERS=3\n", 0o600)
     before = program.rows()

@@ -89,6 +89,12 @@ def run_stale_days(instance: dg.DagsterInstance) -> list[dg.ExecuteInProcessResu
     return [run_job(build_days.name, instance=instance, partition_range=span) for span in due.spans]
 
 
+def materialize_alone(instance: dg.DagsterInstance, day: str, *assets: str) -> dg.ExecuteInProcessResult:
+    """Materialize a day of some assets, as from their pages."""
+    job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(map(dg.AssetKey, assets)))
+    return job.execute_in_process(instance=instance, partition_key=day, raise_on_error=False)
+
+
 def unfinished_run(
     instance: dg.DagsterInstance, first: str, last: str, status: DagsterRunStatus = DagsterRunStatus.STARTED
 ) -> dg.DagsterRun:
