@@ -41,7 +41,7 @@ bi-check: $(SYNCED) ## Install Superset and older DuckDBs, and see that they rea
 	@$(BIN)/python -m pytest tests/bi $(PYTEST_ARGS)
 
 dev: $(SYNCED) ## Open Dagster's UI on this machine
-	@$(BIN)/python -m pipelines.dev
+	@$(BIN)/python -m assets.dev
 
 lint: $(SYNCED) lint-locks ## Check style, types, locks, containers and generated pages
 	@$(BIN)/ruff check

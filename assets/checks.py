@@ -11,15 +11,15 @@ from datetime import date
 
 import dagster as dg
 
-from pipelines.build.day import audit_day
-from pipelines.build.workspace import Workspace
+from assets.automation import run_plan
+from assets.events import LatestMaterializations, latest_materializations
+from assets.partitions import DAILY
+from assets.resources import LakeResource, expected_failures
 from pipelines.dictionary import MARTS, TABLES
 from pipelines.lake.versions import Audit, VerdictRecord, read_audit
-from pipelines.orchestration import run_plan
-from pipelines.orchestration.judged import Targets, judged
-from pipelines.partitions import DAILY
+from pipelines.materialize.day import audit_day
 from pipelines.quality import CHECKS, CHECKS_VERSION
-from pipelines.resources import LakeResource, expected_failures
+from pipelines.workspace import Workspace
 
 CHECK_SPECS = [
     dg.AssetCheckSpec(
@@ -52,7 +52,7 @@ def audit(
             whole = {day: build for day, build in builds.items() if not run_plan.missing(workspace, day, build, TABLES)}
             audits = {day: _audit(workspace, day, build.version) for day, build in whole.items()}
         context.log.info("%s of %s days have all tables and were judged", len(whole), len(builds))
-        targets = judged(step.instance, {check.table for check in CHECKS}, audits)
+        targets = latest_materializations(step.instance, {check.table for check in CHECKS}, audits)
         for day, found in audits.items():
             for verdict in found.verdicts:
                 if dg.AssetCheckKey(dg.AssetKey(verdict.table), verdict.check) in step.selected_asset_check_keys:
@@ -70,7 +70,7 @@ def _audit(workspace: Workspace, day: date, version: str) -> Audit:
     return audit_day(workspace, day, version)
 
 
-def _evaluation(day: date, verdict: VerdictRecord, targets: Targets) -> dg.AssetCheckEvaluation:
+def _evaluation(day: date, verdict: VerdictRecord, targets: LatestMaterializations) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(verdict.table),
         check_name=verdict.check,

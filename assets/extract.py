@@ -8,17 +8,18 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from assets.automation.event_sync import sync_landed_events
+from assets.events import LANDED
+from assets.partitions import DAILY
+from assets.resources import CallsApi, LakeResource, expected_failures
 from assets.tables import EXTRACT, OWNERS, docs_link
-from pipelines.extract.deletions import Allowance
+from pipelines.extract.landing.tombstones import DeletionGuard
 from pipelines.extract.names import refresh_names
-from pipelines.extract.sync import ScanReport, sync
+from pipelines.extract.scan_report import ScanReport
+from pipelines.extract.sync import sync
 from pipelines.lake.state import load_landed
-from pipelines.orchestration.day_events import LANDED
-from pipelines.orchestration.lake_report import report_landed
-from pipelines.partitions import DAILY
-from pipelines.quality import limits
-from pipelines.removal.pending import finish_erasures
-from pipelines.resources import CallsApi, LakeResource, expected_failures
+from pipelines.privacy.forget import finish_erasures
+from pipelines.quality import thresholds
 
 
 class Mode(Enum):
@@ -68,7 +69,7 @@ landed_calls = dg.AssetSpec(
     pool="calls_api",
     metadata=docs_link("extraction.md"),
     freshness_policy=dg.FreshnessPolicy.time_window(
-        warn_window=limits.EXTRACT_LATE, fail_window=limits.EXTRACT_OVERDUE
+        warn_window=thresholds.EXTRACT_WARN_AFTER, fail_window=thresholds.EXTRACT_FAIL_AFTER
     ),
 )
 def call_pages(
@@ -88,7 +89,7 @@ def call_pages(
                     start_date=workspace.settings.start_date,
                     full=config.mode is Mode.FULL,
                     max_pages=config.max_pages,
-                    allowance=Allowance(workspace.settings.max_deleted_share, accepted=config.accept_deletions),
+                    allowance=DeletionGuard(workspace.settings.max_deleted_share, accepted=config.accept_deletions),
                     lookback_hours=workspace.settings.lookback_hours,
                     workers=workspace.settings.workers,
                 )
@@ -98,7 +99,7 @@ def call_pages(
                 finish_erasures(workspace, context.log.warning)
             finally:
                 # Also when reading was cut off: what has landed is kept, and its days are to be built.
-                report_landed(context.instance, load_landed(workspace.storage).value, context.log_event)
+                sync_landed_events(context.instance, load_landed(workspace.storage).value, context.log_event)
     if report.contradiction:
         context.log.warning(report.contradiction)
     for warning in names.warnings:

@@ -6,9 +6,9 @@ from typing import Final
 
 import dagster as dg
 
+from assets.events import CATALOG
+from assets.resources import LakeResource, expected_failures
 from assets.tables import OWNERS, SERVING, docs_link
-from pipelines.orchestration.day_events import CATALOG
-from pipelines.resources import LakeResource, expected_failures
 
 REPORT_FILE: Final = "chorus-report.html"
 
@@ -23,7 +23,7 @@ REPORT_FILE: Final = "chorus-report.html"
 def report(context: dg.AssetExecutionContext, lake: dg.ResourceParam[LakeResource]) -> dg.MaterializeResult[None]:
     """What happened in the last 28 days against the 28 before, as one HTML file that opens without a network."""
     # Drawing takes half a second to import, which definitions should not wait for.
-    from pipelines.report.make import make_report  # noqa: PLC0415
+    from pipelines.report.html_page import make_report  # noqa: PLC0415
     from pipelines.report.preview import calls_chart, key_figures  # noqa: PLC0415
 
     with expected_failures():

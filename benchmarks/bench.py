@@ -38,7 +38,7 @@ PAGE = 100
 HTTP_PAGES = 200
 HELP = "chorus-calls --help"
 DEFINITIONS = "Dagster's definitions"
-LOAD_DEFINITIONS = "from pipelines.definitions import defs; defs.get_repository_def().get_all_jobs()"
+LOAD_DEFINITIONS = "from assets.definitions import defs; defs.get_repository_def().get_all_jobs()"
 STARTS = 5
 
 MOST_OF_THE_PEER = 0.6

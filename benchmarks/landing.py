@@ -19,16 +19,16 @@ from pathlib import Path
 import requests
 from pydantic import SecretStr
 
-from pipelines.build.workspace import open_workspace
-from pipelines.extract.client import CallsClient
-from pipelines.extract.landing import Landing
-from pipelines.extract.page import split
+from pipelines.extract.http.client import CallsClient
+from pipelines.extract.http.response import split
+from pipelines.extract.landing.landing import Landing
 from pipelines.extract.sync import sync
 from pipelines.lake import state
-from pipelines.lake.identity import admit
+from pipelines.lake.identity import require_same_settings
 from pipelines.lake.storage import Storage
 from pipelines.settings import load_settings
 from pipelines.simulator import DEFAULT_KEY
+from pipelines.workspace import open_workspace
 
 START_DATE = date(2019, 1, 1)
 LIMIT = 100
@@ -85,7 +85,7 @@ def main() -> None:
         print(json.dumps(measured(lambda: fetch(wanted.source, wanted.pages))))
         return
     workspace = open_workspace(load_settings())
-    admit(workspace.storage, workspace.shaping)
+    require_same_settings(workspace.storage, workspace.shaping)
     if wanted.what == "sync":
         print(json.dumps(measured(lambda: land_from(workspace.storage, wanted.source, wanted.pages))))
     else:

@@ -12,16 +12,16 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from pipelines.build.days import build_days
-from pipelines.build.workspace import Workspace
 from pipelines.dictionary import TABLES
-from pipelines.extract.landing import Landing
+from pipelines.extract.landing.landing import Landing
 from pipelines.lake import layout, raw, state
-from pipelines.lake.identity import admit
+from pipelines.lake.identity import require_same_settings
 from pipelines.lake.publish import Build
 from pipelines.lake.state import Landed, LandedDay, PublishedDay
 from pipelines.lake.versions import fingerprint
+from pipelines.materialize.days import build_days
 from pipelines.simulator import World
+from pipelines.workspace import Workspace
 
 _WEEK: Final = 7
 _NOW: Final = datetime(2025, 12, 8, 20, 0, tzinfo=UTC)
@@ -41,7 +41,7 @@ class LongLake:
         self._storage = workspace.storage
         self._root = Path(workspace.storage.address())
         self._landings = 0
-        admit(workspace.storage, workspace.shaping)
+        require_same_settings(workspace.storage, workspace.shaping)
         world = World(calls=calls_a_day * _WEEK, days=_WEEK, start=_NOW)
         landing = Landing(
             self._storage, state.load_landed(self._storage), start_date=date(2019, 1, 1), sync_id="benchmark"

@@ -19,13 +19,13 @@ from long_lake import LongLake
 from measuring import Cost, clean_environment, middle, run
 from report import heading, say, table
 
-from pipelines.build.days import build_days, days_to_build
-from pipelines.build.workspace import open_workspace
 from pipelines.lake import state
+from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.publish import publish
-from pipelines.lake.settle import settle
+from pipelines.materialize.days import build_days, days_to_build
 from pipelines.serve.status import lake_status
 from pipelines.settings import Settings
+from pipelines.workspace import open_workspace
 
 MOST_CPU = 0.5
 PII_KEY = "a key for benchmarks only"
@@ -69,7 +69,7 @@ class Scale:
         build_days(self._workspace, days_to_build(self._workspace))
 
     def _settle(self) -> None:
-        settle(self._workspace.storage, self._workspace.catalog, self._workspace.keep_versions)
+        reconcile(self._workspace.storage, self._workspace.catalog, self._workspace.keep_versions)
 
     def _cost(self, name: str, work: Callable[[], object]) -> None:
         cpu, wall = time.process_time(), time.perf_counter()

@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipelines.extract.page import split
+from pipelines.extract.http.response import split
 from pipelines.simulator import SimulatedApi
 
 

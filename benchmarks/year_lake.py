@@ -13,13 +13,13 @@ from datetime import UTC, date, datetime
 
 from report import say
 
-from pipelines.build.days import build_days, days_to_build
-from pipelines.build.workspace import Workspace, open_workspace
-from pipelines.extract.landing import Landing
+from pipelines.extract.landing.landing import Landing
 from pipelines.lake import state
-from pipelines.lake.identity import admit
+from pipelines.lake.identity import require_same_settings
+from pipelines.materialize.days import build_days, days_to_build
 from pipelines.settings import load_settings
 from pipelines.simulator import Order, World
+from pipelines.workspace import Workspace, open_workspace
 
 NOW = datetime(2026, 1, 31, 20, 0, tzinfo=UTC)
 _AT_ONCE = 10_000
@@ -31,7 +31,7 @@ def make(workspace: Workspace, *, calls: int, days: int) -> None:
     if state.load_manifest(workspace.storage).value.days:
         say(f"Using the lake at {workspace.storage.address()}")
         return
-    admit(workspace.storage, workspace.shaping)
+    require_same_settings(workspace.storage, workspace.shaping)
     say(f"Making up {calls:,} calls of {days} days")
     world = World(calls=calls, days=days, start=NOW)
     landing = Landing(

@@ -1,14 +1,80 @@
-"""`chorus-calls build`: builds, checks and publishes days from what has landed."""
+"""`chorus-calls build`: build, check and publish the days that have landed."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from pipelines.cli.console import progress, say
+from pipelines.errors import ChorusCallsError
+
+if TYPE_CHECKING:
+    from pipelines.materialize.days import BuildReport
+    from pipelines.workspace import Workspace
+
+
+from datetime import datetime
 
 import click
 
-from pipelines.cli.building import build_facts, build_sentence, build_with_progress, raise_refused
-from pipelines.cli.console import print_json, say
+from pipelines.cli.console import print_json
 from pipelines.settings import load_settings
+
+
+def build_with_progress(workspace: Workspace, days: Sequence[date], *, recheck: bool = False) -> BuildReport:
+    """Build days, showing how far it is."""
+    from pipelines.materialize.days import build_days
+
+    if not days:
+        return build_days(workspace, [])
+    with progress("Building days", len(days)) as step:
+        return build_days(workspace, days, recheck=recheck, on_day=lambda _: step())
+
+
+def build_facts(report: BuildReport) -> dict[str, Any]:
+    """Return what a build did, for machines."""
+    return {
+        "days_built": len(report.built),
+        "days_reused": len(report.reused),
+        "days_published": len(report.published.published),
+        "days_superseded": len(report.published.superseded),
+        "days_refused": {
+            str(day): [{"check": verdict.check, "table": verdict.table, "detail": verdict.detail} for verdict in failed]
+            for day, failed in report.published.refused.items()
+        },
+        "rows": report.rows,
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def build_sentence(report: BuildReport) -> str:
+    """Return what a build did, in one line."""
+    published = len(report.published.published)
+    sentence = f"{len(report.built):,} days built, {published:,} published"
+    if report.reused:
+        sentence += f", {len(report.reused):,} used again"
+    return f"{sentence} ({report.seconds:.1f} s)"
+
+
+def raise_refused(report: BuildReport) -> None:
+    """Fail where a day was refused, after saying what its checks found.
+
+    Raises:
+        ChorusCallsError: A day was refused.
+    """
+    refused = report.published.refused
+    if not refused:
+        return
+    for day, failed in sorted(refused.items()):
+        for verdict in failed:
+            say(f"{day}: {verdict.check} on {verdict.table}: {verdict.detail}")
+    message = (
+        f"{len(refused):,} of the days did not pass their checks and stay as they were for readers: "
+        f"{', '.join(map(str, sorted(refused)))}. They wait for new calls or a newer chorus-calls."
+    )
+    raise ChorusCallsError(message)
+
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -24,16 +90,16 @@ def command(
     first: datetime | None, last: datetime | None, *, every: bool, recheck: bool, accept_settings: bool, as_json: bool
 ) -> None:
     """Build, check and publish the days that are stale."""
-    from pipelines.build.days import days_to_build
-    from pipelines.build.workspace import open_workspace
     from pipelines.lake import state
-    from pipelines.lake.identity import admit
-    from pipelines.lake.settle import settle
-    from pipelines.removal.pending import finish_erasures
+    from pipelines.lake.identity import require_same_settings
+    from pipelines.lake.maintenance.reconcile import reconcile
+    from pipelines.materialize.days import days_to_build
+    from pipelines.privacy.forget import finish_erasures
+    from pipelines.workspace import open_workspace
 
     workspace = open_workspace(load_settings(), renew_key=accept_settings)
-    admit(workspace.storage, workspace.shaping, accept=accept_settings)
-    settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    require_same_settings(workspace.storage, workspace.shaping, accept=accept_settings)
+    reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     finish_erasures(workspace, say)
     days = sorted(state.load_landed(workspace.storage).value.days) if every else days_to_build(workspace)
     report = build_with_progress(workspace, [day for day in days if _is_between(day, first, last)], recheck=recheck)

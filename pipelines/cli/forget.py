@@ -13,10 +13,10 @@ from pipelines.errors import ChorusCallsError
 from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
-    from pipelines.removal.erase import Erased
-    from pipelines.removal.forget import Forgotten
-    from pipelines.removal.proof import Proof
-    from pipelines.removal.search import Hit
+    from pipelines.privacy.forget import ErasureResult
+    from pipelines.privacy.proof import Proof
+    from pipelines.privacy.rewrite import Erased
+    from pipelines.privacy.search import Hit
 
 
 @click.command(epilog="Example: chorus-calls forget --number +15550100123")
@@ -30,12 +30,11 @@ def command(*, number: str | None, call_id: str | None, listed: bool, list_anywa
 
     Later syncs do not bring it back. What others said about the customer is listed, not changed.
     """
-    from pipelines.build.workspace import open_workspace
     from pipelines.lake import layout
-    from pipelines.lake.identity import admit
+    from pipelines.lake.identity import require_same_settings
     from pipelines.lake.local import LocalStorage
-    from pipelines.removal.forget import forget, forget_listed
-    from pipelines.removal.request import read_request
+    from pipelines.privacy.forget import forget, forget_listed, read_request
+    from pipelines.workspace import open_workspace
 
     if listed and (number or call_id):
         message = "--listed is for everybody erased before; leave out --number and --call-id."
@@ -46,7 +45,7 @@ def command(*, number: str | None, call_id: str | None, listed: bool, list_anywa
         message = f"There is no lake in {settings.lake_path} yet: nothing has landed. Run `chorus-calls sync`."
         raise ChorusCallsError(message)
     workspace = open_workspace(settings)
-    admit(workspace.storage, workspace.shaping)
+    require_same_settings(workspace.storage, workspace.shaping)
     done = forget(workspace, request, say, unknown_too=list_anyway) if request else forget_listed(workspace, say)
     if as_json:
         print_json(_facts(done))
@@ -55,8 +54,8 @@ def command(*, number: str | None, call_id: str | None, listed: bool, list_anywa
     _judge(done)
 
 
-def _tell(done: Forgotten) -> None:
-    from pipelines.removal.erase import counted
+def _tell(done: ErasureResult) -> None:
+    from pipelines.privacy.rewrite import counted
 
     click.echo(_what_went(done.erased))
     click.echo(_what_is_left(done.proof))
@@ -79,7 +78,7 @@ def _list(hits: Sequence[Hit]) -> None:
 
 
 def _what_went(erased: Erased) -> str:
-    from pipelines.removal.erase import counted
+    from pipelines.privacy.rewrite import counted
 
     seen = erased.seen
     if not seen.files and not erased.rebuilt and not erased.emptied:
@@ -95,7 +94,7 @@ def _what_went(erased: Erased) -> str:
 
 
 def _what_is_left(proof: Proof) -> str:
-    from pipelines.removal.erase import counted
+    from pipelines.privacy.rewrite import counted
 
     if not proof.searched:
         return "There was nothing to search for: the list holds no numbers and ids, only hashes of them."
@@ -107,7 +106,7 @@ def _what_is_left(proof: Proof) -> str:
     return f"Searched {searched}: found nowhere{outside}."
 
 
-def _facts(done: Forgotten) -> dict[str, Any]:
+def _facts(done: ErasureResult) -> dict[str, Any]:
     erased, seen, proof = done.erased, done.erased.seen, done.proof
     return {
         "calls": len(seen.calls),
@@ -126,14 +125,14 @@ def _facts(done: Forgotten) -> dict[str, Any]:
     }
 
 
-def _judge(done: Forgotten) -> None:
+def _judge(done: ErasureResult) -> None:
     """Fail where something is left, or readers have lost a day.
 
     Raises:
         ChorusCallsError: So it is.
     """
-    from pipelines.removal.erase import counted
-    from pipelines.removal.pending import require_all_days
+    from pipelines.privacy.forget import require_all_days
+    from pipelines.privacy.rewrite import counted
 
     require_all_days(done.erased)
     if done.proof.unreadable:

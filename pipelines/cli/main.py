@@ -43,6 +43,9 @@ _TERMINATED: Final = 143
 _OF_THE_MACHINE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO})
 """Errors of files that a person must mend outside this program: no space, no permission, a broken disk."""
 
+_OUTSIDE: Final[Mapping[str, str]] = MappingProxyType({"demo": "assets.demo.command"})
+"""Commands that need Dagster, which only `assets` may import."""
+
 
 class TerminatedError(KeyboardInterrupt):
     """SIGTERM came, as from a service manager or `docker stop`: whatever Ctrl-C ends cleanly, this ends too."""
@@ -61,7 +64,7 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"pipelines.cli.{cmd_name}")
+        module = importlib.import_module(_OUTSIDE.get(cmd_name, f"pipelines.cli.{cmd_name}"))
         command: click.Command = module.command
         return command
 

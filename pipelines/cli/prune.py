@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pipelines.cli.building import build_sentence, build_with_progress, raise_refused
+from pipelines.cli.build import build_sentence, build_with_progress, raise_refused
 from pipelines.cli.console import print_json, say, size
 from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
-    from pipelines.removal.prune import OldDays
+    from pipelines.lake.maintenance.retention import OldDays
 
 _DAYS: Final = {"d": 1, "w": 7}
 
@@ -25,7 +25,7 @@ class Age(click.ParamType[date]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         """Return the first day that is not older."""
-        from pipelines.removal.prune import floor_of
+        from pipelines.lake.maintenance.retention import floor_of
 
         found = re.fullmatch(r"(\d{1,9})([dw])", str(value).strip().lower())
         if found is None:
@@ -47,7 +47,7 @@ def command(floor: date, *, yes: bool, as_json: bool) -> None:
     """Remove old days for good, from raw and tables, and do not fetch them again. Days are in UTC."""
     from pipelines.lake import layout
     from pipelines.lake.local import LocalStorage
-    from pipelines.removal.prune import old_days
+    from pipelines.lake.maintenance.retention import old_days
 
     storage = LocalStorage(load_settings().lake_path)
     exists = storage.size(layout.LAKE) is not None
@@ -65,15 +65,15 @@ def command(floor: date, *, yes: bool, as_json: bool) -> None:
 
 def _prune(floor: date) -> OldDays:
     """Remove the days, and build the first that is left, which the day before it belonged to."""
-    from pipelines.build.days import days_to_build
-    from pipelines.build.workspace import open_workspace
-    from pipelines.lake.identity import admit
-    from pipelines.lake.settle import settle
-    from pipelines.removal.prune import prune
+    from pipelines.lake.identity import require_same_settings
+    from pipelines.lake.maintenance.reconcile import reconcile
+    from pipelines.lake.maintenance.retention import prune
+    from pipelines.materialize.days import days_to_build
+    from pipelines.workspace import open_workspace
 
     workspace = open_workspace(load_settings())
-    admit(workspace.storage, workspace.shaping)
-    settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    require_same_settings(workspace.storage, workspace.shaping)
+    reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     found = prune(workspace, floor, say=say)
     days = [day for day in days_to_build(workspace) if day == found.floor]
     if days:

@@ -30,7 +30,7 @@ def command(first: datetime | None, last: datetime | None, agent: str | None, ta
 
     It holds sums and shares, and nothing of any customer: no number, no key, no id of a call, no text.
     """
-    from pipelines.report.make import make_report
+    from pipelines.report.html_page import make_report
 
     settings = load_settings()
     report = make_report(

@@ -11,7 +11,7 @@ import click
 
 from pipelines.errors import ChorusCallsError
 from pipelines.simulator import DEFAULT_KEY, Order, SimulatedApi, World
-from pipelines.simulator.dialogues import DialogueError, Recorded, read_dialogues
+from pipelines.simulator.conversation import DialogueError, Recorded, read_dialogues
 from pipelines.simulator.faults import FAULTS, Fault, FaultError, line, options, parse_faults
 
 _EPILOG = """\b

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli.building import build_facts, build_sentence, build_with_progress, raise_refused
+from pipelines.cli.build import build_facts, build_sentence, build_with_progress, raise_refused
 from pipelines.cli.console import print_json, progress, say
 from pipelines.errors import ChorusCallsError
 from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
-    from pipelines.build.workspace import Workspace
-    from pipelines.extract.client import CallsClient
-    from pipelines.extract.report import PageProgress, ScanReport
+    from pipelines.extract.http.client import CallsClient
+    from pipelines.extract.scan_report import PageProgress, ScanReport
+    from pipelines.workspace import Workspace
 
 
 @click.command(epilog="Example: chorus-calls sync --full")
@@ -29,18 +29,17 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(*, full: bool, max_pages: int | None, accept_deletions: bool, no_build: bool, as_json: bool) -> None:
     """Fetch new and changed calls, then build the days that changed."""
-    from pipelines.build.api import calls_client
-    from pipelines.build.days import days_to_build
-    from pipelines.build.workspace import open_workspace
     from pipelines.extract.names import refresh_names
-    from pipelines.lake.identity import admit
-    from pipelines.lake.settle import settle
+    from pipelines.lake.identity import require_same_settings
+    from pipelines.lake.maintenance.reconcile import reconcile
     from pipelines.lake.storage import LakeBusyError
-    from pipelines.removal.pending import finish_erasures
+    from pipelines.materialize.days import days_to_build
+    from pipelines.privacy.forget import finish_erasures
+    from pipelines.workspace import calls_client, open_workspace
 
     workspace = open_workspace(load_settings())
-    admit(workspace.storage, workspace.shaping)
-    settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    require_same_settings(workspace.storage, workspace.shaping)
+    reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     finish_erasures(workspace, say)
     with calls_client(workspace.settings) as client:
         try:
@@ -73,7 +72,7 @@ def command(*, full: bool, max_pages: int | None, accept_deletions: bool, no_bui
 def _scan(
     workspace: Workspace, client: CallsClient, *, full: bool, max_pages: int | None, accept_deletions: bool
 ) -> ScanReport:
-    from pipelines.extract.deletions import Allowance
+    from pipelines.extract.landing.tombstones import DeletionGuard
     from pipelines.extract.sync import sync
 
     settings = workspace.settings
@@ -91,7 +90,7 @@ def _scan(
             start_date=settings.start_date,
             full=full,
             max_pages=max_pages,
-            allowance=Allowance(settings.max_deleted_share, accepted=accept_deletions),
+            allowance=DeletionGuard(settings.max_deleted_share, accepted=accept_deletions),
             lookback_hours=settings.lookback_hours,
             workers=settings.workers,
             on_page=on_page,

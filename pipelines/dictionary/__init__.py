@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pipelines.dictionary.call_metrics import CALL_METRICS_DAILY
+from pipelines.dictionary.call_parts import CALL_ATTRIBUTES, DATA_ISSUES, TRANSCRIPT_TURNS, TRANSFER_LEGS
 from pipelines.dictionary.calls import CALLS
-from pipelines.dictionary.conversation import TRANSCRIPT_TURNS, TRANSFER_LEGS
-from pipelines.dictionary.details import CALL_ATTRIBUTES, DATA_ISSUES
-from pipelines.dictionary.model import CALL_DATE, Additivity, Column, ColumnType, Personal, Table
-from pipelines.dictionary.other_marts import CALL_VOLUME_HOURLY, TRANSFER_METRICS_DAILY
+from pipelines.dictionary.columns import CALL_DATE, Additivity, Column, ColumnType, Personal, Table
+from pipelines.dictionary.marts import CALL_METRICS_DAILY, CALL_VOLUME_HOURLY, TRANSFER_METRICS_DAILY
 from pipelines.dictionary.ratios import RATIOS, Ratio
 from pipelines.dictionary.raw import RAW
 

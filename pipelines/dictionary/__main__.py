@@ -9,7 +9,7 @@ import argparse
 import sys
 
 from pipelines.dictionary.markdown import markdown
-from pipelines.dictionary.metrics.page import page
+from pipelines.dictionary.metrics.markdown import page
 
 if __name__ == "__main__":
     pages = {"tables": markdown, "metrics": page}

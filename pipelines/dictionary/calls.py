@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from pipelines.dictionary.kinds import MONEY, SECONDS, count, flag, instant, measure, text, word
-from pipelines.dictionary.model import Column, ColumnType, Personal, Table
-from pipelines.dictionary.shared import (
+from pipelines.dictionary.columns import (
     AGENT_ID,
     COST_PER_MINUTE,
     CUSTOMER_KEY,
     DIRECTION,
+    MONEY,
     ORGANIZATION_ID,
     PHONE_NUMBER_ID,
     PROVIDER,
+    SECONDS,
+    Column,
+    ColumnType,
+    Personal,
+    Table,
+    count,
+    flag,
+    instant,
+    measure,
+    text,
+    word,
 )
 
 _WHO_AND_WHERE = (

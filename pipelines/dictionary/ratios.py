@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from pipelines.dictionary.kinds import MONEY_PER_MINUTE, SECONDS, SHARE
-from pipelines.dictionary.model import Additivity, Column, ColumnType
+from pipelines.dictionary.columns import MONEY_PER_MINUTE, SECONDS, SHARE, Additivity, Column, ColumnType
 
 
 @dataclass(frozen=True, slots=True)

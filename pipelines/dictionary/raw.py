@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.dictionary.kinds import instant, text, word
-from pipelines.dictionary.model import Column, ColumnType, Personal, Table
+from pipelines.dictionary.columns import Column, ColumnType, Personal, Table, instant, text, word
 
 RAW = Table(
     name="raw",

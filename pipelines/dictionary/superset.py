@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipelines.dictionary import MARTS, TABLES, Additivity, Column, ColumnType, Personal, Ratio, Table, ratios_of
+from pipelines.dictionary.columns import MONEY, MONEY_PER_MINUTE, SECONDS, SHARE
 from pipelines.dictionary.comments import column_comment, table_comment
-from pipelines.dictionary.kinds import MONEY, MONEY_PER_MINUTE, SECONDS, SHARE
 
 _VERSION: Final = "1.0.0"
 _ROOT: Final = "chorus_calls"

@@ -8,9 +8,10 @@ from typing import Final
 from pipelines.doctor.findings import Area, Finding
 from pipelines.doctor.subject import Subject
 from pipelines.errors import ChorusCallsError, KeyRefusedError
-from pipelines.extract.ahead import CLOCK_TOLERANCE
-from pipelines.extract.client import CallsClient, NoPageError, Page
-from pipelines.extract.item import read_head
+from pipelines.extract.http.client import CallsClient, Page
+from pipelines.extract.http.prefetch import CLOCK_TOLERANCE
+from pipelines.extract.http.rate_limit import NoPageError
+from pipelines.extract.landing.items import read_head
 from pipelines.lake import state
 
 _PATIENCE: Final = 3.0

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.doctor.findings import Area, Finding
-from pipelines.doctor.running import is_held
-from pipelines.doctor.subject import Subject
+from pipelines.doctor.subject import Subject, is_held
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, raw, state
 from pipelines.lake.state import Landed, LandedDay, LandedFile

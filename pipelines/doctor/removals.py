@@ -1,4 +1,4 @@
-"""Removals: whether what must not be kept is gone, old days and versions without masks."""
+"""Removals: whether listed erasures are done, and old days and unmasked versions are gone."""
 
 from __future__ import annotations
 
@@ -6,10 +6,45 @@ from collections.abc import Iterator
 from typing import Final
 
 from pipelines.doctor.findings import Area, Finding
-from pipelines.doctor.running import is_held
-from pipelines.doctor.subject import Subject
+from pipelines.doctor.subject import Subject, is_held
 from pipelines.errors import ChorusCallsError
-from pipelines.lake.retention import days_before
+from pipelines.lake import layout
+from pipelines.lake.maintenance.retention import days_before
+from pipelines.lake.state import BrokenStateError
+from pipelines.suppression.suppression_list import SuppressionList, list_is_lost, load_suppression_list
+
+_RESTORE: Final = (
+    "Put it back from a backup: without it, syncs would bring back what was erased. Where there is none, forget "
+    "everybody again: `chorus-calls forget --list-anyway --number …`."
+)
+_FINISH: Final = "Run `chorus-calls forget --listed`."
+
+
+def erasures(subject: Subject) -> Area:
+    """Look at the list of erasures."""
+    try:
+        listed = load_suppression_list(subject.storage)
+    except BrokenStateError:
+        what = f"{subject.storage.address(layout.ERASED)} cannot be read as state of the lake."
+        return Area("erasures", findings=[Finding("erased_unreadable", what, None, _RESTORE)])
+    except ChorusCallsError:
+        what = f"A newer chorus-calls wrote {subject.storage.address(layout.ERASED)}."
+        return Area("erasures", findings=[Finding("state_newer", what, None, "Upgrade chorus-calls.")])
+    return Area("erasures", findings=[*lost(subject), *pending(subject, listed)])
+
+
+def lost(subject: Subject) -> Iterator[Finding]:
+    """Find that the list is gone."""
+    if subject.lake.value is not None and list_is_lost(subject.storage):
+        what = f"{subject.storage.address(layout.ERASED)} is missing, though calls were erased."
+        yield Finding("erased_missing", what, None, _RESTORE)
+
+
+def pending(subject: Subject, listed: SuppressionList) -> Iterator[Finding]:
+    """Find that an erasure is listed and not done; while somebody is at work, that may be just what is being done."""
+    if listed.pending is not None and not is_held(subject.storage, "sync"):
+        yield Finding("erasure_pending", "An erasure is listed and not finished.", None, _FINISH)
+
 
 _BUILD: Final = "Run `chorus-calls build`, which ends it."
 

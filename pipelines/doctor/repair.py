@@ -9,20 +9,20 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
-from pipelines.doctor.remake import (
+from pipelines.doctor.rebuild_state import (
     Counted,
     has_complete_versions,
     landed_from_raw,
     manifest_from_versions,
-    mend_landed,
+    repair_landed,
 )
 from pipelines.doctor.state_files import broken_plans, scans_readable
 from pipelines.doctor.subject import Subject, look_at
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.journal import Journal
+from pipelines.extract.scan.checkpoint import Journal
 from pipelines.lake import layout, state
-from pipelines.lake.settle import settle
-from pipelines.lake.state import Kept, LakeRecord, Manifest
+from pipelines.lake.maintenance.reconcile import reconcile
+from pipelines.lake.state import LakeRecord, Manifest, Stored
 from pipelines.lake.storage import Storage
 from pipelines.serve.catalog import DuckDBCatalog
 from pipelines.settings import Settings
@@ -49,7 +49,7 @@ def repair(settings: Settings) -> list[str]:
         _refuse_newer(subject)
         done = [*_set_broken_aside(subject), *_lake(subject), *_landed(subject), *_manifest(subject)]
     catalog = DuckDBCatalog(settings.catalog_path, storage, currency=settings.currency)
-    settled = settle(storage, catalog, timedelta(hours=settings.keep_versions_hours))
+    settled = reconcile(storage, catalog, timedelta(hours=settings.keep_versions_hours))
     if settled.catalog_made:
         done.append("made the catalog again")
     if settled.links_swung:
@@ -90,7 +90,7 @@ def _lake(subject: Subject) -> Iterator[str]:
     if subject.shaping is None or not (subject.lake_is_lost or subject.lake.broken):
         return
     record = LakeRecord(shaping=subject.shaping.record, table_version=subject.shaping.table_version)
-    state.commit(subject.storage, Kept(layout.LAKE, record, None))
+    state.commit(subject.storage, Stored(layout.LAKE, record, None))
     yield f"made {layout.LAKE} again from the present settings"
 
 
@@ -98,13 +98,13 @@ def _landed(subject: Subject) -> Iterator[str]:
     """Let the landing log count what is in raw."""
     storage = subject.storage
     if subject.landed_is_lost or subject.landed.broken:
-        kept, counted = Kept(layout.LANDED, state.Landed(), None), landed_from_raw(storage, subject.raw)
+        kept, counted = Stored(layout.LANDED, state.Landed(), None), landed_from_raw(storage, subject.raw)
         kept.value = counted.landed
         state.commit(storage, kept)
         yield f"made {layout.LANDED} again from raw: {len(counted.landed.days):,} days"
     elif subject.landed.value is not None:
         kept = state.load_landed(storage)
-        counted = mend_landed(storage, kept.value, subject.raw)
+        counted = repair_landed(storage, kept.value, subject.raw)
         if not (counted.gone or counted.unreadable or counted.changed):
             return
         state.commit(storage, kept)
@@ -135,8 +135,8 @@ def _listed(paths: Sequence[str]) -> str:
 def _read_all_next(storage: Storage) -> Iterator[str]:
     """Let the next sync read the whole list: what a scan has seen is no longer what has landed."""
     kept = state.read(storage, layout.SCAN, Journal)
-    if kept and (kept.value.cut or kept.value.full_scan_at):
-        kept.value.cut, kept.value.full_scan_at = None, None
+    if kept and (kept.value.checkpoint or kept.value.full_scan_at):
+        kept.value.checkpoint, kept.value.full_scan_at = None, None
         state.commit(storage, kept)
     yield "the next `chorus-calls sync` reads the whole list, and lands again what the API still has"
 
@@ -150,7 +150,7 @@ def _manifest(subject: Subject) -> Iterator[str]:
         return
     landed = state.load_landed(storage).value
     manifest: Manifest = manifest_from_versions(storage, landed, shaping, subject.settings.catalog_path)
-    state.commit(storage, Kept(layout.MANIFEST, manifest, None))
+    state.commit(storage, Stored(layout.MANIFEST, manifest, None))
     waiting = len(landed.days.keys() - manifest.days.keys())
     yield f"made {layout.MANIFEST} again from complete versions: {len(manifest.days):,} days"
     if waiting:

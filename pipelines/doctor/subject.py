@@ -1,25 +1,63 @@
-"""The lake as it stood at one moment: its small files, each read once, so that all checks speak of the same state."""
+"""The lake at one moment: its small files, each read once, and whether others are at work on it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from pipelines.build.workspace import known_shaping
 from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.journal import Journal
+from pipelines.extract.scan.checkpoint import Journal
 from pipelines.lake import layout, raw, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.names import Names
-from pipelines.lake.state import BrokenStateError, Kept, LakeRecord, Landed, Manifest
-from pipelines.lake.storage import StoredFile
+from pipelines.lake.state import BrokenStateError, LakeRecord, Landed, Manifest, Stored
+from pipelines.lake.storage import LakeBusyError, Storage, StoredFile
 from pipelines.lake.versions import Shaping
 from pipelines.serve.catalog import read_generation
 from pipelines.settings import Settings
+from pipelines.workspace import known_shaping
+
+_PATIENCE: Final = 15.0
+
+
+def is_held(storage: Storage, name: str) -> bool:
+    """Say whether a writer holds a lock at this moment."""
+    try:
+        with _taken(storage, name):
+            return False
+    except LakeBusyError:
+        return True
+
+
+@contextmanager
+def quiet(storage: Storage) -> Iterator[bool]:
+    """Let nobody publish for a block; gives false where somebody does so for longer than is worth waiting for."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(_taken(storage, "publish", _PATIENCE))
+        except LakeBusyError:
+            yield False
+        else:
+            yield True
+
+
+@contextmanager
+def _taken(storage: Storage, name: str, wait: float = 0) -> Iterator[None]:
+    """Take a lock as readers do, where it was ever taken: to make its file would be a change of the lake."""
+    if storage.size(f"state/locks/{name}.lock") is None:
+        yield
+        return
+    with ExitStack() as held:
+        with suppress(PermissionError):  # in a lake that this user may only read, others are taken to be away
+            held.enter_context(storage.lock(name, shared=True, wait=wait))
+        yield
+
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -96,7 +134,7 @@ class Subject:
     @property
     def landed_is_lost(self) -> bool:
         """Whether calls have landed and the log of them is not there."""
-        lost = self.landed.missing and raw.log_is_lost(self.storage, Kept(layout.LANDED, Landed(), None))
+        lost = self.landed.missing and raw.log_is_lost(self.storage, Stored(layout.LANDED, Landed(), None))
         return lost or (self.landed.missing and bool(self.raw) and self.was_published)
 
     @property

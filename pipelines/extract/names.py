@@ -1,4 +1,4 @@
-"""Reading the names of agents and phone numbers, at the end of a sync.
+"""Names of agents and phone numbers, from the API or from data/lookups/*.csv, read at the end of a sync.
 
 The tables need no name, so whatever goes wrong here costs names and nothing else: it is asked for a short time only,
 no answer makes a sync fail, and what was known stays known. Agents carry prompts and secrets: of each item the id and
@@ -7,26 +7,73 @@ the name are taken, and the rest is let go at once.
 
 from __future__ import annotations
 
+import csv
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from pipelines.errors import ChorusCallsError, KeyRefusedError, disk_trouble
-from pipelines.extract.answer import FinalAnswerError
-from pipelines.extract.client import CallsClient, Listed
-from pipelines.extract.lookups import LOOKUPS, UnusableLookupError, lookup_file, read_lookup
-from pipelines.extract.pacing import NoPageError
+from pipelines.extract.http.client import CallsClient, Listed
+from pipelines.extract.http.rate_limit import NoPageError
+from pipelines.extract.http.response import FinalAnswerError
 from pipelines.json_source import decode
 from pipelines.lake import state
+from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.names import AGENTS, KINDS, PHONE_NUMBERS, KnownNames, Named, Names, load_names, named
 from pipelines.lake.publish import Catalog
-from pipelines.lake.settle import settle
 from pipelines.lake.storage import Storage, SwapConflictError
+
+LOOKUPS: Final = Path("data/lookups")
+"""The folder of these files, below the working folder."""
+
+
+class UnusableLookupError(Exception):
+    """A file of names that cannot be used; the text is a sentence for whoever wrote it."""
+
+
+def lookup_file(folder: Path, kind: str) -> Path:
+    """Return the file in which the names of a kind are written down."""
+    return folder / f"{kind}.csv"
+
+
+def read_lookup(path: Path) -> dict[str, str] | None:
+    """Read names by id from a CSV file with the columns `id` and `name`; it may have others.
+
+    Returns:
+        The names; None where there is no such file.
+
+    Raises:
+        UnusableLookupError: It cannot be used.
+    """
+    try:
+        rows = csv.DictReader(StringIO(path.read_text("utf-8-sig")), skipinitialspace=True)
+        if not {"id", "name"} <= set(rows.fieldnames or ()):
+            raise _unusable(path, "it has no columns id and name")
+        listed = [named(row["id"] or "", row["name"] or "") for row in rows]
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        raise _unusable(path, "it is not UTF-8") from None
+    except csv.Error as error:
+        raise _unusable(path, f"it is no CSV ({error})") from None
+    except OSError as error:
+        raise _unusable(path, error.strerror or "it cannot be read") from None
+    return {one.id: one.name for one in listed if one and one.name}
+
+
+def _unusable(path: Path, reason: str) -> UnusableLookupError:
+    message = (
+        f"{path} is not used: {reason}. It must be a UTF-8 file with commas and a first line that names the columns "
+        "id and name."
+    )
+    return UnusableLookupError(message)
+
 
 _MOST_PAGES: Final = 50
 _ALL_SECONDS: Final = 10.0
@@ -74,7 +121,7 @@ def refresh_names(
     report = NamesReport()
     with _sparing(report):
         if _renew(storage, lookups, client, report):
-            settle(storage, catalog, keep_versions)
+            reconcile(storage, catalog, keep_versions)
     return report
 
 

@@ -11,12 +11,19 @@ import polars as pl
 import pyarrow as pa
 
 from pipelines.dictionary.schemas import arrow_schema
+from pipelines.flatten.columns import (
+    Note,
+    Shape,
+    cost_per_minute,
+    instants,
+    measures,
+    personal_columns,
+    seconds_between,
+)
 from pipelines.flatten.decode import Chunk
-from pipelines.flatten.derive import Shape, cost_per_minute, personal_columns, seconds_between
 from pipelines.flatten.issues import INVALID, MISSING, UNKNOWN, Problem
 from pipelines.flatten.payload import Call
 from pipelines.flatten.source import Step, source_at
-from pipelines.flatten.values import Note, instants, measures
 
 _TEXTS = (
     "organization_id",

@@ -12,12 +12,11 @@ import pyarrow as pa
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.attributes import attributes_table
 from pipelines.flatten.calls import calls_table
+from pipelines.flatten.columns import Shape
 from pipelines.flatten.decode import Chunk, decode_chunk
-from pipelines.flatten.derive import Shape
-from pipelines.flatten.issues import Issues, Origin
+from pipelines.flatten.issues import Issues, Origin, why_rejected
+from pipelines.flatten.leg_index import DayIndex, ResolvedLeg, index_day, resolve_child_calls
 from pipelines.flatten.legs import Nested, legs_table, nested_legs
-from pipelines.flatten.placing import Adopted, DayIndex, index_day, place_children
-from pipelines.flatten.rejected import why_rejected
 from pipelines.flatten.turns import Counts, Segment, turns_table
 
 _OWN = ("transcript",)
@@ -62,7 +61,7 @@ class DayFlattener:
             origin = Origin(item["call_id"], item["payload"].encode(), item["landed_at"])
             self._issues.add_rejected(origin, why_rejected(item["payload"]))
         self.index, self._chunks = _decode_day(read, self._issues)
-        self._adopted = place_children(self.index, read_before()) if self.index.has_children else []
+        self._adopted = resolve_child_calls(self.index, read_before()) if self.index.has_children else []
 
     def parts(self) -> Iterator[dict[str, pa.Table]]:
         """Flatten the day, once.
@@ -121,7 +120,7 @@ def _no_calls(issues: Issues) -> Chunk:
     return Chunk(landed, [], [], issues)
 
 
-def _flatten_chunk(chunk: Chunk, index: DayIndex, adopted: Sequence[Adopted], shape: Shape) -> dict[str, pa.Table]:
+def _flatten_chunk(chunk: Chunk, index: DayIndex, adopted: Sequence[ResolvedLeg], shape: Shape) -> dict[str, pa.Table]:
     nested = nested_legs(chunk, index)
     legs = legs_table(chunk, nested, [entry for entry in adopted if entry.is_leg], shape)
     listed, unlisted = _segments(chunk, nested, adopted)
@@ -136,7 +135,7 @@ def _flatten_chunk(chunk: Chunk, index: DayIndex, adopted: Sequence[Adopted], sh
 
 
 def _segments(
-    chunk: Chunk, nested: Sequence[Nested], adopted: Sequence[Adopted]
+    chunk: Chunk, nested: Sequence[Nested], adopted: Sequence[ResolvedLeg]
 ) -> tuple[list[Segment], list[Segment]]:
     """Return the transcripts whose messages are listed with this chunk, in order, and those that are only counted."""
     listed: list[Segment] = []

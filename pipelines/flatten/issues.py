@@ -1,4 +1,4 @@
-"""What was wrong with a day's calls: gathered while they are flattened, written as the table data_issues."""
+"""The table data_issues: what was wrong with a day's calls, gathered while they are flattened."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from pipelines.api_values import parse_instant
 from pipelines.dictionary import TABLES, personal_columns
 from pipelines.dictionary.schemas import arrow_schema
-from pipelines.flatten.source import Step, path_text, source_at
-from pipelines.json_source import storable
+from pipelines.flatten.source import Step, members, path_text, source_at, value_of
+from pipelines.json_source import decode, storable
 
 INVALID = "invalid_value"
 MISSING = "missing_value"
@@ -98,3 +99,28 @@ class Issues:
 
 def _order(row: tuple[str | None, str, str, str, str, str | None, datetime]) -> tuple[str, str, str, str]:
     return (row[0] or "", row[1], row[2], row[3])
+
+
+def why_rejected(payload: str) -> str:
+    """Return the reason in words, without anything of the item's content."""
+    try:
+        value = decode(payload.encode("utf-8", "replace"))
+    except ValueError:
+        return "no JSON; kept in raw/rejected"
+    if not isinstance(value, dict):
+        return "no object; kept in raw/rejected"
+    fields = members(payload)
+    if not _is_usable_id(fields.get("id")):
+        return "no usable id; kept in raw/rejected"
+    moments = (value.get(name) for name in ("createdAt", "startedAt"))
+    if not any(isinstance(moment, str) and parse_instant(moment)[0] for moment in moments):
+        return "no usable createdAt or startedAt; kept in raw/rejected"
+    return "a date before CHORUS_START_DATE or after tomorrow; kept in raw/rejected"
+
+
+def _is_usable_id(source: str | None) -> bool:
+    if source is None:
+        return False
+    if source.startswith('"'):
+        return bool(str(value_of(source)).strip())
+    return source in {"true", "false"} or source.removeprefix("-")[:1].isdigit()

@@ -10,16 +10,24 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.api_values import parse_instant
 from pipelines.dictionary.schemas import arrow_schema
+from pipelines.flatten.columns import (
+    Note,
+    Shape,
+    cost_per_minute,
+    instants,
+    measures,
+    personal_columns,
+    seconds_between,
+    silent,
+)
 from pipelines.flatten.decode import Chunk
-from pipelines.flatten.derive import Shape, cost_per_minute, personal_columns, seconds_between
 from pipelines.flatten.issues import INCONSISTENT, MISSING, UNKNOWN, Origin, Problem
+from pipelines.flatten.leg_index import DayIndex, Item, Parent, ResolvedLeg
 from pipelines.flatten.outcomes import OutcomeMaps
 from pipelines.flatten.payload import Call, Leg
-from pipelines.flatten.placing import Adopted, DayIndex, Item, Parent
 from pipelines.flatten.source import Step
-from pipelines.flatten.values import Note, instants, measures, silent
-from pipelines.instants import parse_instant
 
 _TEXTS = ("transfer_type", "transfer_status", "status", "customer_number", "recording_url")
 _SENT = {field.name: field.encode_name for field in msgspec.structs.fields(Leg)}
@@ -74,7 +82,7 @@ def _note_id(chunk: Chunk, nested: Nested) -> None:
     chunk.issues.add(chunk.origin(nested.row), Problem("transfer_legs", "leg_id", nested.steps("id"), kind, message))
 
 
-def legs_table(chunk: Chunk, nested: Sequence[Nested], alone: Sequence[Adopted], shape: Shape) -> pa.Table:
+def legs_table(chunk: Chunk, nested: Sequence[Nested], alone: Sequence[ResolvedLeg], shape: Shape) -> pa.Table:
     """Return the rows of transfer_legs for a chunk, not sorted.
 
     Args:
@@ -147,7 +155,7 @@ class _Origins:
 
     chunk: Chunk
     nested: Sequence[Nested]
-    alone: Sequence[Adopted]
+    alone: Sequence[ResolvedLeg]
 
     def note(self, row: int, column: str, name: str, kind: str, message: str) -> None:
         """Note a problem with a value of a leg, where that value stands."""
@@ -184,7 +192,7 @@ def _as_parent(item: Item) -> Parent:
     return Parent(call.organization_id, call.agent_id, call.phone_number_id, call.direction, None, item.deleted_at)
 
 
-def _deleted(nesting: Sequence[Parent], alone: Sequence[Adopted]) -> list[datetime | None]:
+def _deleted(nesting: Sequence[Parent], alone: Sequence[ResolvedLeg]) -> list[datetime | None]:
     """A leg goes with its call; one that is an item also with that."""
     of_items = [(entry.parent.deleted_at if entry.parent else None) or entry.item.deleted_at for entry in alone]
     return [*(parent.deleted_at for parent in nesting), *of_items]

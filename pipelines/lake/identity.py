@@ -10,7 +10,7 @@ from collections.abc import Collection
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.state import Kept, LakeRecord
+from pipelines.lake.state import LakeRecord, Stored
 from pipelines.lake.storage import Storage, SwapConflictError
 from pipelines.lake.versions import Shaping
 
@@ -68,7 +68,7 @@ def differences(lake: LakeRecord, shaping: Shaping) -> list[str]:
     return differing
 
 
-def admit(storage: Storage, shaping: Shaping, *, accept: bool = False) -> None:
+def require_same_settings(storage: Storage, shaping: Shaping, *, accept: bool = False) -> None:
     """Let a writer go on only where its settings are the lake's, so that two hosts do not rebuild each other's days.
 
     Args:
@@ -96,7 +96,7 @@ def admit(storage: Storage, shaping: Shaping, *, accept: bool = False) -> None:
         try:
             state.commit(storage, kept)
         except SwapConflictError:  # another writer came first: what matters is what it wrote
-            admit(storage, shaping, accept=accept)
+            require_same_settings(storage, shaping, accept=accept)
 
 
 def require_own(known: Collection[str], organisations: Collection[str]) -> None:
@@ -114,7 +114,7 @@ def require_own(known: Collection[str], organisations: Collection[str]) -> None:
         raise ChorusCallsError(message)
 
 
-def lake_record(storage: Storage) -> Kept[LakeRecord]:
+def lake_record(storage: Storage) -> Stored[LakeRecord]:
     """Return who the lake is.
 
     Raises:
@@ -127,7 +127,7 @@ def lake_record(storage: Storage) -> Kept[LakeRecord]:
     return kept
 
 
-def admit_organisations(storage: Storage, organisations: Collection[str]) -> None:
+def add_organisations(storage: Storage, organisations: Collection[str]) -> None:
     """Remember whose calls the lake holds; one lake is for one account.
 
     Raises:
@@ -141,4 +141,4 @@ def admit_organisations(storage: Storage, organisations: Collection[str]) -> Non
         try:
             state.commit(storage, kept)
         except SwapConflictError:  # settings were accepted meanwhile
-            admit_organisations(storage, organisations)
+            add_organisations(storage, organisations)

@@ -16,7 +16,7 @@ import msgspec
 from pipelines.errors import ChorusCallsError
 from pipelines.json_source import storable
 from pipelines.lake import layout, state
-from pipelines.lake.state import FORMAT, Kept
+from pipelines.lake.state import FORMAT, Stored
 from pipelines.lake.storage import Storage
 
 AGENTS = "agents"
@@ -78,7 +78,7 @@ def named(raw_id: str, *names: str) -> Named | None:
     return Named(storable(raw_id), next((line for line in map(_one_line, names) if line), ""))
 
 
-def load_names(storage: Storage) -> Kept[Names]:
+def load_names(storage: Storage) -> Stored[Names]:
     """Read the names that are known.
 
     Raises:

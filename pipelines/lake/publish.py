@@ -10,7 +10,7 @@ from typing import Protocol
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.identity import lake_shaping
-from pipelines.lake.state import Kept, Manifest, PublishedDay
+from pipelines.lake.state import Manifest, PublishedDay, Stored
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Shaping, VerdictRecord, fingerprint, read_audit, shaping_digest
 
@@ -83,7 +83,7 @@ def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], ca
             else:
                 _judge(storage, manifest, day, build.version, result, shaping=shaping)
         if result.published:
-            wait_anew(kept, catalog)
+            restart_grace_period(kept, catalog)
             _give_up_others(storage, manifest, result.published)
             if kept.raw is None:  # also where it was lost, a newer state has a higher number
                 manifest.generation = catalog.generation() or 0
@@ -91,7 +91,7 @@ def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], ca
             manifest.committed_at = state.now()
             state.commit(storage, kept)
             catalog.make(manifest)
-            swing_links(storage, manifest, result.published)
+            update_links(storage, manifest, result.published)
     return result
 
 
@@ -126,19 +126,19 @@ def _give_up_others(storage: Storage, manifest: Manifest, days: Iterable[date]) 
                 manifest.unreferenced.setdefault(folder, state.now())
 
 
-def catalog_lags(manifest: Kept[Manifest], catalog: Catalog) -> bool:
+def catalog_lags(manifest: Stored[Manifest], catalog: Catalog) -> bool:
     """Say whether the catalog was made from an older manifest than the present one, or not at all."""
     made_from = catalog.generation()
     return made_from is None or made_from < manifest.value.generation
 
 
-def wait_anew(manifest: Kept[Manifest], catalog: Catalog) -> None:
+def restart_grace_period(manifest: Stored[Manifest], catalog: Catalog) -> None:
     """Let versions stay for their whole time from now on, if the catalog lags: until now it was opened with them."""
     if manifest.value.unreferenced and catalog_lags(manifest, catalog):
         manifest.value.unreferenced = dict.fromkeys(manifest.value.unreferenced, state.now())
 
 
-def swing_links(storage: Storage, manifest: Manifest, days: Iterable[date]) -> int:
+def update_links(storage: Storage, manifest: Manifest, days: Iterable[date]) -> int:
     """Let the files at the places for plain globs be those that are published; return how many changed."""
     wrong = unlinked(storage, manifest, days)
     for source, target in wrong:
@@ -163,7 +163,7 @@ def unlinked(storage: Storage, manifest: Manifest, days: Iterable[date]) -> list
     ]
 
 
-def stray_links(storage: Storage, manifest: Kept[Manifest]) -> list[str]:
+def orphan_links(storage: Storage, manifest: Stored[Manifest]) -> list[str]:
     """Return files at the places for plain globs of days that are not published.
 
     Where the manifest was lost none is stray: what was published is not known then.

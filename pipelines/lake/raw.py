@@ -1,10 +1,10 @@
-"""Every version of every call, as received: written by landing, read back newest first by the build."""
+"""Raw: every version of every call, as received. Landing writes it, builds read it newest first."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 import polars as pl
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from pipelines.dictionary.schemas import raw_schema
 from pipelines.lake import layout
-from pipelines.lake.state import Kept, Landed, LandedDay, LandedFile
+from pipelines.lake.state import Landed, LandedDay, LandedFile, Stored
 from pipelines.lake.storage import Storage
 
 CALLS = "calls"
@@ -99,7 +99,7 @@ def landed_names(schema: pa.Schema, name: str) -> list[str]:
     return [name] if merged is None else json.loads(merged)
 
 
-def uncounted(storage: Storage, landed: Kept[Landed]) -> list[str]:
+def uncounted(storage: Storage, landed: Stored[Landed]) -> list[str]:
     """Return the raw files that the landing log does not count; none where there is no log.
 
     Such files hold nothing that counts: their writer died before its commit, or they were merged into another file.
@@ -116,7 +116,7 @@ def uncounted(storage: Storage, landed: Kept[Landed]) -> list[str]:
     return [file.path for file in storage.list(layout.RAW) if file.path not in count_as_landed]
 
 
-def log_is_lost(storage: Storage, landed: Kept[Landed]) -> bool:
+def log_is_lost(storage: Storage, landed: Stored[Landed]) -> bool:
     """Say whether the landing log is missing although something has landed."""
     if landed.raw is not None:
         return False
@@ -248,3 +248,42 @@ def _read(file: pq.ParquetFile, columns: Sequence[str]) -> pl.DataFrame:
     if not isinstance(frame, pl.DataFrame):
         raise TypeError(frame)
     return frame
+
+
+def landed_items(storage: Storage, day: date, landed: LandedDay | None) -> Mapping[str, int]:
+    """Count what has landed of a day, without reading any payload.
+
+    Args:
+        storage: The lake's files.
+        day: The day.
+        landed: The raw files of it that count, None where there are none.
+
+    Returns:
+        By core table how many items make rows of it: `calls` those calls that are still of this day, deleted ones among
+        them; `data_issues` the items that were rejected, each of which is one of its rows.
+    """
+    versions = known_versions(storage, day, landed)
+    moved = pl.col("deleted") & (pl.col("payload_hash") == MOVED)
+    return {
+        "calls": versions.filter(~moved).height,
+        "data_issues": sum(file.rows for file in landed.rejected.values()) if landed else 0,
+    }
+
+
+def recount(day: LandedDay, files: Mapping[tuple[str, str], tuple[LandedFile, Collection[str]]]) -> None:
+    """Let files be all that counts of a day; its digest is that of the names under which they landed, in their order.
+
+    Names tell when files landed, so a day of which nothing was lost gets the digest that it had.
+
+    Args:
+        day: The day.
+        files: By name and kind: what is known of a file, and the names under which its rows have landed.
+    """
+    day.digest, day.calls, day.rejected = "", {}, {}
+    landed = {(name, kind): known for (_, kind), (known, names) in files.items() for name in names}
+    for (name, kind), known in sorted(landed.items(), key=lambda one: one[0]):  # `calls` first, as a flush counts them
+        count(day, kind, name, known)
+    day.calls, day.rejected = (
+        {name: known for (name, of), (known, _) in sorted(files.items(), key=lambda one: one[0]) if of == kind}
+        for kind in (CALLS, REJECTED)
+    )

@@ -95,7 +95,7 @@ class BrokenStateError(ChorusCallsError):
 
 
 @dataclass
-class Kept(Generic[T]):
+class Stored(Generic[T]):
     """A value of state together with the bytes it was read from, which a commit must still find in place."""
 
     path: str
@@ -103,12 +103,12 @@ class Kept(Generic[T]):
     raw: bytes | None
 
 
-def load(storage: Storage, path: str, kind: type[T], default: T) -> Kept[T]:
+def load(storage: Storage, path: str, kind: type[T], default: T) -> Stored[T]:
     """Read a file of state as `read` does; the default stands for one that is not there."""
-    return read(storage, path, kind) or Kept(path, default, None)
+    return read(storage, path, kind) or Stored(path, default, None)
 
 
-def read(storage: Storage, path: str, kind: type[T]) -> Kept[T] | None:
+def read(storage: Storage, path: str, kind: type[T]) -> Stored[T] | None:
     """Read a file of state, None where it is not there.
 
     Raises:
@@ -123,7 +123,7 @@ def read(storage: Storage, path: str, kind: type[T]) -> Kept[T] | None:
         if number > FORMAT:
             message = f"{storage.address(path)} has format {number}; this program knows {FORMAT}. Upgrade chorus-calls."
             raise ChorusCallsError(message)
-        return Kept(path, msgspec.json.decode(raw, type=kind), raw)
+        return Stored(path, msgspec.json.decode(raw, type=kind), raw)
     except UNREADABLE as error:
         message = (
             f"{storage.address(path)} cannot be read as state of the lake: {error}. "
@@ -132,7 +132,7 @@ def read(storage: Storage, path: str, kind: type[T]) -> Kept[T] | None:
         raise BrokenStateError(message) from error
 
 
-def commit(storage: Storage, kept: Kept[T]) -> None:
+def commit(storage: Storage, kept: Stored[T]) -> None:
     """Write a value of state back, unless another writer did so since it was read.
 
     Raises:
@@ -148,12 +148,12 @@ class _Format(msgspec.Struct):
     format: int = FORMAT
 
 
-def load_landed(storage: Storage) -> Kept[Landed]:
+def load_landed(storage: Storage) -> Stored[Landed]:
     """Read what has landed."""
     return load(storage, layout.LANDED, Landed, Landed())
 
 
-def load_manifest(storage: Storage) -> Kept[Manifest]:
+def load_manifest(storage: Storage) -> Stored[Manifest]:
     """Read what is published."""
     return load(storage, layout.MANIFEST, Manifest, Manifest())
 

@@ -21,7 +21,7 @@ from pipelines.lake.state import Landed, Manifest, PublishedDay, ShapingRecord
 from pipelines.lake.storage import Storage
 
 if TYPE_CHECKING:
-    from pipelines.lake.version_tables import VersionTables
+    from pipelines.lake.table_reader import VersionTables
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,12 @@ def stale_days(landed: Landed, manifest: Manifest, shaping: Shaping) -> list[dat
     ]
 
 
-def lost_days(storage: Storage, manifest: Manifest) -> set[date]:
+def damaged_days(storage: Storage, manifest: Manifest) -> set[date]:
     """Return the published days whose version is no longer there as a whole; building them again brings it back."""
-    return {day for day, published in manifest.days.items() if _is_lost(storage, day, published)}
+    return {day for day, published in manifest.days.items() if _is_damaged(storage, day, published)}
 
 
-def _is_lost(storage: Storage, day: date, published: PublishedDay) -> bool:
+def _is_damaged(storage: Storage, day: date, published: PublishedDay) -> bool:
     audit = f"{layout.version_folder(day, published.version)}/{layout.AUDIT}"
     return storage.size(audit) is None or not _are_whole(storage, day, published.version, published.bytes)
 

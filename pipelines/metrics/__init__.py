@@ -6,9 +6,9 @@ so that a caller loads no more.
 
 from __future__ import annotations
 
-from pipelines.metrics.calls import CALL_COLUMNS, call_metrics_daily
-from pipelines.metrics.transfers import LEG_COLUMNS, transfer_metrics_daily
-from pipelines.metrics.volume import HOURLY_CALL_COLUMNS, call_volume_hourly
+from pipelines.metrics.call_metrics import CALL_COLUMNS, call_metrics_daily
+from pipelines.metrics.call_volume import HOURLY_CALL_COLUMNS, call_volume_hourly
+from pipelines.metrics.transfer_metrics import LEG_COLUMNS, transfer_metrics_daily
 
 __all__ = [
     "CALL_COLUMNS",

@@ -1,4 +1,4 @@
-"""Counts and sums by group, and the measures that more than one mart is made of.
+"""Counts, sums and ratios by group: what the marts have in common.
 
 A mart stores only what may be added up again: counts of rows and sums over rows. Each of these measures is said once,
 as an expression over the rows of `calls` or `transfer_legs`, so that the daily and the hourly mart cannot drift apart.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import polars as pl
+
+from pipelines.dictionary import TABLES, Ratio, ratios_of
 
 CONNECTED = pl.col("is_connected")
 DURATION = pl.col("duration_seconds")
@@ -61,3 +63,57 @@ def totals(
     )
     known = (only_where(pl.col(count) > 0, pl.col(name)).alias(name) for name, count in addends.items())
     return grouped.select(*by, *counts, *known)
+
+
+def peak_concurrency(calls: pl.DataFrame, hours: pl.DataFrame, *, by: Sequence[str]) -> pl.Series:
+    """Find the most calls alive at one instant of each hour.
+
+    A call is alive from `started_at` until just before `ended_at`; one that lacks either, or ends no later than it
+    starts, never is. A sweep over all starts and ends in time order keeps the number alive, with ends before starts at
+    the same instant. The number only grows at a start, so the peak of an hour is the number alive at the hour's
+    beginning or after one of its starts.
+
+    Args:
+        calls: Rows with the columns of `by`, `started_at` and `ended_at`.
+        hours: One row per hour asked about: the columns of `by` and `hour`, the instant at which the hour begins.
+        by: Calls and hours belong together where these are equal, nulls alike.
+
+    Returns:
+        The peak of each row of `hours` in its order, Int64; 0 where no call was alive.
+    """
+    alive = calls.filter(pl.col("ended_at") > pl.col("started_at"))
+    starts = alive.select(*by, at="started_at", change=pl.lit(1, pl.Int64))
+    ends = alive.select(*by, at="ended_at", change=pl.lit(-1, pl.Int64))
+    beginnings = hours.select(*by, at="hour", change=pl.lit(0, pl.Int64))
+    sweep = pl.concat([starts, ends, beginnings]).sort("at", "change")
+    sweep = sweep.with_columns(alive=pl.col("change").cum_sum().over(by), hour=pl.col("at").dt.truncate("1h"))
+    peaks = sweep.filter(pl.col("change") >= 0).group_by(*by, "hour").agg(pl.col("alive").max())
+    asked = hours.join(peaks, on=[*by, "hour"], how="left", nulls_equal=True, maintain_order="left")
+    return asked["alive"].alias("peak_concurrency")
+
+
+def finish(sums: pl.DataFrame, table: str) -> pl.DataFrame:
+    """Add a mart's ratios and put its columns in their order.
+
+    Args:
+        sums: The key, the counts and the sums of the mart, in any order.
+        table: Name of the mart.
+
+    Returns:
+        Exactly the columns that the data dictionary gives the table, sorted by its key with nulls first.
+    """
+    definition = TABLES[table]
+    ratios = {ratio.name: ratio_of_sums(ratio) for ratio in ratios_of(table)}
+    return sums.with_columns(**ratios).select(definition.names).sort(definition.key)
+
+
+def ratio_of_sums(ratio: Ratio) -> pl.Expr:
+    """Divide a ratio's sums row by row.
+
+    Returns:
+        The ratio as Float64; null where a sum is null, where the denominator is zero, and where the quotient is too
+        large to be a number.
+    """
+    denominator = pl.sum_horizontal(*ratio.denominator, ignore_nulls=False)
+    quotient = ratio.factor * pl.col(ratio.numerator) / denominator
+    return pl.when(quotient.is_finite()).then(quotient)

@@ -5,7 +5,7 @@ They know neither where tables lie nor who asks: a caller hands in `DayTables` a
 
 from __future__ import annotations
 
+from pipelines.quality.check import Check, DayTables, Verdict
 from pipelines.quality.checks import CHECKS, CHECKS_VERSION, audit
-from pipelines.quality.model import Check, DayTables, Verdict
 
 __all__ = ["CHECKS", "CHECKS_VERSION", "Check", "DayTables", "Verdict", "audit"]

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from pipelines.quality.counts import find_uneven_items, find_uneven_legs, find_uneven_messages
-from pipelines.quality.keys import find_null_keys, find_repeated_keys, find_wrong_columns
-from pipelines.quality.model import Check, DayTables, Verdict
-from pipelines.quality.numbers import find_impossible_numbers, find_wrong_ratios
-from pipelines.quality.references import find_lost_attributes, find_lost_legs, find_lost_turns
-from pipelines.quality.sums import find_wrong_totals
+from pipelines.quality.check import Check, DayTables, Verdict
+from pipelines.quality.cross_table_checks import (
+    find_lost_attributes,
+    find_lost_legs,
+    find_lost_turns,
+    find_uneven_items,
+    find_uneven_legs,
+    find_uneven_messages,
+    find_wrong_totals,
+)
+from pipelines.quality.row_checks import (
+    find_impossible_numbers,
+    find_null_keys,
+    find_repeated_keys,
+    find_wrong_columns,
+    find_wrong_ratios,
+)
 
 CHECKS_VERSION = 2
 """Raised whenever a check is added or judges differently, so that refused days can be judged again."""

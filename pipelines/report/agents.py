@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipelines.errors import ChorusCallsError
-from pipelines.report import marts
-from pipelines.report.source import Source
+from pipelines.report import queries
+from pipelines.report.queries import Source
 from pipelines.report.text import clean, word
 
 _SHORTEST_ID: Final = 8
@@ -60,6 +60,6 @@ class Agents:
 
 def read_agents(source: Source) -> Agents:
     """Read which agents have calls, and their names from a catalog that knows them."""
-    ids = [row["agent_id"] for row in source.rows(marts.AGENTS)]
+    ids = [row["agent_id"] for row in source.rows(queries.AGENTS)]
     named = source.rows(_NAMES) if source.rows(_HAS_NAMES) else []
     return Agents(ids, {row["id"]: row["name"] for row in named})

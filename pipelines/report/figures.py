@@ -11,10 +11,10 @@ from typing import Any, Final
 import duckdb
 
 from pipelines.errors import ChorusCallsError
-from pipelines.report import marts, single_calls
+from pipelines.report import queries
 from pipelines.report.agents import Agents, read_agents
 from pipelines.report.period import Period, choose
-from pipelines.report.source import Row, Source
+from pipelines.report.queries import Row, Source
 
 _SHOWN_AGENTS: Final = 12
 _NOTHING: Final[Row] = MappingProxyType({})
@@ -111,7 +111,7 @@ def read_figures(
             "This catalog has only aggregated tables. Set CHORUS_CATALOG to the lake's own: a report needs the calls."
         )
         raise ChorusCallsError(message)
-    span = plain.row(marts.KNOWN_DAYS)
+    span = plain.row(queries.KNOWN_DAYS)
     if first and last and first > last:
         choose(first, last, Period(first, last))  # wrong usage, whatever the lake holds
     if span["first"] is None:
@@ -138,28 +138,28 @@ def read_figures(
 
 def _read(source: Source, **known: Any) -> Figures:
     """Ask everything, and add what is known already."""
-    lake = source.row(marts.LAKE)
+    lake = source.row(queries.LAKE)
     return Figures(
         **known,
         currency=lake["currency"],
         generation=lake["generation"],
-        calls=_now_and_before(source.rows(marts.CALLS)),
-        legs=_now_and_before(source.rows(marts.LEGS)),
-        by_step=source.rows(marts.BY_STEP),
-        calls_before={row["step"]: row["calls"] for row in source.rows(marts.CALLS_BEFORE)},
-        by_agent=source.rows(marts.BY_AGENT),
-        outcomes=source.rows(marts.OUTCOMES),
-        durations=source.row(marts.DURATIONS),
-        hours={(row["local_weekday"], row["local_hour"]): row["calls"] for row in source.rows(marts.HOURS)},
-        by_transfer_type=source.rows(marts.BY_TRANSFER_TYPE),
-        percentiles=source.rows(single_calls.PERCENTILES),
-        transfer_times=source.row(single_calls.TRANSFER_TIMES),
-        repeat_callers=_now_and_before(source.rows(single_calls.REPEAT_CALLERS)),
-        reasons=source.rows(single_calls.REASONS),
-        issues=source.rows(single_calls.ISSUES),
-        deleted_calls=source.row(single_calls.DELETED_CALLS)["calls"],
-        published_days=source.row(marts.PUBLISHED_DAYS)["days"],
-        freshness=source.row(marts.FRESHNESS),
+        calls=_now_and_before(source.rows(queries.CALLS)),
+        legs=_now_and_before(source.rows(queries.LEGS)),
+        by_step=source.rows(queries.BY_STEP),
+        calls_before={row["step"]: row["calls"] for row in source.rows(queries.CALLS_BEFORE)},
+        by_agent=source.rows(queries.BY_AGENT),
+        outcomes=source.rows(queries.OUTCOMES),
+        durations=source.row(queries.DURATIONS),
+        hours={(row["local_weekday"], row["local_hour"]): row["calls"] for row in source.rows(queries.HOURS)},
+        by_transfer_type=source.rows(queries.BY_TRANSFER_TYPE),
+        percentiles=source.rows(queries.PERCENTILES),
+        transfer_times=source.row(queries.TRANSFER_TIMES),
+        repeat_callers=_now_and_before(source.rows(queries.REPEAT_CALLERS)),
+        reasons=source.rows(queries.REASONS),
+        issues=source.rows(queries.ISSUES),
+        deleted_calls=source.row(queries.DELETED_CALLS)["calls"],
+        published_days=source.row(queries.PUBLISHED_DAYS)["days"],
+        freshness=source.row(queries.FRESHNESS),
     )
 
 
@@ -172,8 +172,8 @@ def _parameters(period: Period, before: Period | None, agent: str | None) -> dic
         "unit": period.unit,
         "agent": agent,
         "shown_agents": _SHOWN_AGENTS,
-        "repeat_last": period.last + timedelta(days=single_calls.REPEAT_DAYS),
-        "repeat_span": single_calls.REPEAT_DAYS * _DAY_IN_MICROSECONDS,
+        "repeat_last": period.last + timedelta(days=queries.REPEAT_DAYS),
+        "repeat_span": queries.REPEAT_DAYS * _DAY_IN_MICROSECONDS,
     }
 
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from pipelines.report import text
 from pipelines.report.figures import Figures, NowAndBefore
-from pipelines.report.model import Text, Tile
-from pipelines.report.source import Row
+from pipelines.report.page_model import Text, Tile
+from pipelines.report.queries import Row
 
 _NOTEWORTHY: Final = 0.01
 

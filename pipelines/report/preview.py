@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 
 from pipelines.report import overview
-from pipelines.report.charts import columns_in_time
+from pipelines.report.charts import columns_in_time, draw_alone
 from pipelines.report.figures import Figures
 from pipelines.report.sections.parts import series
-from pipelines.report.svg import draw_alone
 from pipelines.report.text import UNKNOWN
 
 _SIZE = (640, 180)

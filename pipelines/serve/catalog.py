@@ -19,10 +19,10 @@ from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError, SettingsError
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
-from pipelines.serve.carried import carry, signature
 from pipelines.serve.contents import Contents
 from pipelines.serve.ddl import literal, name
 from pipelines.serve.files import leftovers, remove_leftovers, replaced_file
+from pipelines.serve.incremental import carry_over, signature
 
 # What DuckDB clients from 1.2 on can read; a file in the newest format opens in hardly any BI tool.
 _STORAGE_VERSION: Final = "v1.2.0"
@@ -109,7 +109,7 @@ class DuckDBCatalog:
         # More threads end hardly sooner, since the commit has but one, and spend a quarter more on waiting.
         with replaced_file(target) as temporary, duckdb.connect(config={"threads": 1}) as connection:
             expected = signature(self._storage.address(), self._currency)
-            carried = carry(connection, str(before), manifest, expected) if before else None
+            carried = carry_over(connection, str(before), manifest, expected) if before else None
             contents = Contents(
                 self._storage, manifest, currency=self._currency, marts_only=marts_only, carried=carried
             )

@@ -18,11 +18,20 @@ from pipelines.lake.names import names_digest, shown_names
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import Storage
 from pipelines.serve import ddl
-from pipelines.serve.carried import Carried, signature
-from pipelines.serve.dimensions import DIMENSIONS, NAMES, dimension_query, names_relation
-from pipelines.serve.facts import landed_states, newest_call
-from pipelines.serve.freshness import ensure_scans_readable, freshness_query
-from pipelines.serve.helpers import COLUMNS_TABLE, DAYS, DIM_DATE, FRESHNESS, LAKE, TABLES_TABLE
+from pipelines.serve.freshness import ensure_scans_readable, freshness_query, landed_states, newest_call
+from pipelines.serve.helper_tables import (
+    COLUMNS_TABLE,
+    DAYS,
+    DIM_DATE,
+    DIMENSIONS,
+    FRESHNESS,
+    LAKE,
+    NAMES,
+    TABLES_TABLE,
+    dimension_query,
+    names_relation,
+)
+from pipelines.serve.incremental import CarriedOver, signature
 from pipelines.serve.macros import MACROS
 
 _CALENDAR: Final = """
@@ -68,13 +77,13 @@ class Contents:
         *,
         currency: str = "",
         marts_only: bool = False,
-        carried: Carried | None = None,
+        carried: CarriedOver | None = None,
     ) -> None:
         self._storage = storage
         self._manifest = manifest
         self._currency = currency
         self._marts_only = marts_only
-        self._carried = carried or Carried({}, frozenset())
+        self._carried = carried or CarriedOver({}, frozenset())
         self._names = shown_names(storage)
         self._folders = {
             day: storage.address(layout.version_folder(day, published.version))

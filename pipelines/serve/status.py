@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
-from pipelines.lake.erased import load_erasures
 from pipelines.lake.identity import lake_shaping
+from pipelines.lake.maintenance.retention import retention_floor
 from pipelines.lake.names import shown_names
-from pipelines.lake.retention import retention_floor
 from pipelines.lake.state import Landed, LandedFile, Manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Shaping, fingerprint, read_audit, shaping_digest, stale_days
-from pipelines.serve.facts import newest_call
+from pipelines.serve.freshness import newest_call
+from pipelines.suppression.suppression_list import load_suppression_list
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def lake_status(storage: Storage) -> LakeStatus:
         names={kind: len(names) for kind, names in shown_names(storage).items()},
         last_scan=next(iter(scans), None),
         last_full_scan=next((scan for scan in scans if scan["mode"] == "full"), None),
-        erasure_pending=load_erasures(storage).pending is not None,
+        erasure_pending=load_suppression_list(storage).pending is not None,
         raw_bytes=sum(file.bytes for file in calls + rejected),
         table_bytes=sum(sum(day.bytes.values()) for day in manifest.days.values()),
     )

@@ -11,14 +11,12 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from pipelines.instants import parse_instant
-from pipelines.simulator.company import Company, founded
+from pipelines.api_values import parse_instant
+from pipelines.simulator.call_story import Leg, Story, Storyteller
+from pipelines.simulator.company import DAY_MS, Company, calls_on, founded
 from pipelines.simulator.conversation import Conversations, Improvised
-from pipelines.simulator.fate import Storyteller
 from pipelines.simulator.listing import Order, encoded, ordered
 from pipelines.simulator.render import View, call_item, leg_item
-from pipelines.simulator.rhythm import DAY_MS, calls_on
-from pipelines.simulator.story import Leg, Story
 
 _DAY = timedelta(days=1)
 _CACHED_BODIES = 50_000

@@ -7,15 +7,15 @@ from datetime import timedelta
 
 import pytest
 
-from pipelines.build import day as day_module
-from pipelines.build import days as build_module
-from pipelines.build import processes
-from pipelines.build.day import VersionBuilder, plan_builds
-from pipelines.build.days import build_days
 from pipelines.lake import layout, raw, state
 from pipelines.lake.versions import fingerprint, read_audit
+from pipelines.materialize import day as day_module
+from pipelines.materialize import days as build_module
+from pipelines.materialize import processes
+from pipelines.materialize.day import VersionBuilder, plan_builds
+from pipelines.materialize.days import build_days
 from pipelines.quality import CHECKS_VERSION
-from pipelines.quality.model import Verdict
+from pipelines.quality.check import Verdict
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.tables import expected_lake
 from tests.support.built import version_rows

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.build import days as days_module
-from pipelines.build import processes
-from pipelines.build.day import plan_builds
-from pipelines.build.days import build_days
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
+from pipelines.materialize import days as days_module
+from pipelines.materialize import processes
+from pipelines.materialize.day import plan_builds
+from pipelines.materialize.days import build_days
 from tests.support.json_text import to_json
 from tests.support.lakes import land, place, published_rows, workspace
 
@@ -25,7 +25,7 @@ DAYS = [date(2026, 3, 1) + timedelta(days=number) for number in range(6)]
 
 KILLED = """
 import os, signal
-from pipelines.build.processes import _other_process
+from pipelines.materialize.processes import _other_process
 from pipelines.lake.state import Landed
 with _other_process(None, Landed()) as pool:
     print(pool.submit(os.getpid).result(), flush=True)

@@ -1,6 +1,6 @@
 """Rows that change need a new TABLE_VERSION: without it, lakes keep days that another code has built.
 
-Where this test fails and the change is meant, raise TABLE_VERSION in pipelines/build/workspace.py and put the new
+Where this test fails and the change is meant, raise TABLE_VERSION in pipelines/workspace.py and put the new
 digests in the place of the old ones; the failure shows them.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from pipelines.build.workspace import TABLE_VERSION
+from pipelines.workspace import TABLE_VERSION
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.tables import expected_lake
 from tests.support.built import SHAPING, tables_of

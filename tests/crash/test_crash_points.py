@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.removal import prune
+from pipelines.lake.maintenance import retention
 from tests.support.faults import Fault, FaultyDisk
 from tests.support.readers import Days, Readers
 from tests.support.scene import KILLED, Ended, Scene, scene
@@ -116,7 +116,7 @@ def test_other_commands_may_fail_too(lake, monkeypatch, command, options, fault)
     """Of the steps that do the same for another day or table, at the last."""
     if "--accept-settings" in command:
         monkeypatch.setenv("CHORUS_TIMEZONE", "Asia/Kolkata")
-    monkeypatch.setattr(prune, "floor_of", lambda _: date(2026, 3, 3))
+    monkeypatch.setattr(retention, "floor_of", lambda _: date(2026, 3, 3))
     known = Undisturbed(lake, command, **options)
     walk(lake, known, fault, list(known.sample(fault)))
 

@@ -11,15 +11,15 @@ from types import ModuleType
 import dagster as dg
 import pytest
 
-from pipelines.build import day as build_day
-from pipelines.build.workspace import Workspace, open_workspace
-from pipelines.definitions import defs
+from assets.definitions import defs
+from assets.partitions import RANGE_END, RANGE_START
+from assets.resources import LakeResource
+from assets.sensors import changed_days
 from pipelines.lake import state
-from pipelines.partitions import RANGE_END, RANGE_START
+from pipelines.materialize import day as build_day
 from pipelines.quality import DayTables, Verdict
-from pipelines.resources import LakeResource
-from pipelines.sensors import changed_days
 from pipelines.settings import load_settings
+from pipelines.workspace import Workspace, open_workspace
 from tests.oracle.items import Version
 from tests.support import lakes
 

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from dagster._core.definitions.backfill_policy import BackfillPolicyType
 
-from assets import marts
-from pipelines.build.day import CoreBuilder
-from pipelines.definitions import defs
+from assets import tables
+from assets.definitions import defs
+from assets.instance.in_process_runs import run_job
 from pipelines.lake import state
-from pipelines.lake.version_tables import VersionTables
-from pipelines.orchestration.local_runs import run_job
+from pipelines.lake.table_reader import VersionTables
+from pipelines.materialize.day import CoreBuilder
 from tests.support.dagster_runs import CORE_AND_MARTS, days_after, failed, materialized, newest, staleness, tell_landed
 
 HOLE = "2026-03-03"
@@ -73,7 +73,7 @@ def at_each_day(monkeypatch):
     """Do something before the core tables of each day are built, and before each mart of each day."""
 
     def every(look):
-        core, mart = CoreBuilder.build, marts.build_mart
+        core, mart = CoreBuilder.build, tables.build_mart
 
         def build_core(self, day, version):
             look("calls", day)
@@ -84,7 +84,7 @@ def at_each_day(monkeypatch):
             return mart(workspace, day, version, table)
 
         monkeypatch.setattr(CoreBuilder, "build", build_core)
-        monkeypatch.setattr(marts, "build_mart", build_mart)
+        monkeypatch.setattr(tables, "build_mart", build_mart)
 
     return every
 

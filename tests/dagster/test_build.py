@@ -7,10 +7,10 @@ from datetime import date
 import dagster as dg
 import pytest
 
-from assets import marts
+from assets import tables
+from assets.automation.event_sync import sync_landed_events
+from assets.instance.in_process_runs import run_job
 from pipelines.lake import layout, state
-from pipelines.orchestration.lake_report import report_landed
-from pipelines.orchestration.local_runs import run_job
 from tests.support import lakes
 from tests.support.dagster_runs import (
     CORE_AND_MARTS,
@@ -143,7 +143,7 @@ def test_a_landed_day_is_observed_before_it_is_materialized(workspace, land, ins
     land("2026-03-01", "2026-03-02")
     logged = []
     landed = state.load_landed(workspace.storage).value
-    report_landed(instance, landed, logged.append)
+    sync_landed_events(instance, landed, logged.append)
     assert [(type(event).__name__, event.partition) for event in logged] == [
         ("AssetObservation", "2026-03-02"),
         ("AssetMaterialization", "2026-03-02"),
@@ -179,7 +179,7 @@ def test_a_newer_version_published_meanwhile_stays(workspace, land, instance, on
         land("2026-03-01")
         assert build(instance).success
 
-    once_before(marts, "build_mart", overtake)
+    once_before(tables, "build_mart", overtake)
     assert build(instance).success
     assert [row["duration_seconds"] for row in lakes.published_rows(workspace, date(2026, 3, 1))["calls"]] == [61, 61]
     event = newest(instance, "catalog", "2026-03-01")

@@ -9,12 +9,12 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
-from pipelines.build.day import plan_builds
-from pipelines.build.days import build_days as build_on_command_line
+from assets.instance.in_process_runs import run_job
+from assets.sensors import MOST_RUNS
 from pipelines.lake import layout, state
 from pipelines.lake.plans import write_plan
-from pipelines.orchestration.local_runs import run_job
-from pipelines.sensors import MOST_RUNS
+from pipelines.materialize.day import plan_builds
+from pipelines.materialize.days import build_days as build_on_command_line
 from tests.support.dagster_runs import (
     CORE_AND_MARTS,
     days_after,
@@ -84,8 +84,8 @@ def test_a_refused_day_is_judged_again_by_newer_checks(tick, land, instance, fai
     land("2026-03-05")
     fail_check("2026-03-05")
     run_job("build_days", instance=instance, partition_range=(date(2026, 3, 5), date(2026, 3, 5)))
-    monkeypatch.setattr("pipelines.orchestration.due_days.CHECKS_VERSION", 1_000)
-    monkeypatch.setattr("pipelines.orchestration.due_days.FIRST_PAUSE", timedelta(0))
+    monkeypatch.setattr("assets.automation.stale_days.CHECKS_VERSION", 1_000)
+    monkeypatch.setattr("assets.automation.stale_days.FIRST_BACKOFF", timedelta(0))
     assert tick() == [("2026-03-05", "2026-03-05")]
 
 

@@ -21,11 +21,11 @@ from dagster._core.definitions.selector import (
 )
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus, PartitionBackfill
 
-from pipelines.build.days import build_days
-from pipelines.definitions import defs
+from assets.automation.stale_days import build_queue
+from assets.definitions import defs
+from assets.partitions import days_of
 from pipelines.lake.state import load_landed
-from pipelines.orchestration.due_days import due_days
-from pipelines.partitions import days_of
+from pipelines.materialize.days import build_days
 from tests.support import contents, lakes
 from tests.support.dagster_runs import CORE_AND_MARTS, failed, materialized, staleness
 from tests.support.extraction import synced
@@ -133,7 +133,7 @@ def test_no_change_is_lost_whenever_the_power_goes(workspace, world, api, tmp_pa
             """Whether everything has been read, and all days are published but some that wait."""
             if not server.has_read() or instance.get_runs_count(server.unfinished):
                 return False
-            due = due_days(instance, workspace)
+            due = build_queue(instance, workspace)
             return set(due.stale) == due.refused == waiting and failed(instance, "catalog") == {*map(str, waiting)}
 
         server.start()

@@ -10,10 +10,10 @@ from xml.etree import ElementTree as ET
 import polars as pl
 import pytest
 
+from assets.day_view import day_view, view_columns
+from assets.instance.in_process_runs import run_job
 from pipelines.dictionary import MARTS, TABLES
 from pipelines.dictionary.schemas import polars_schema
-from pipelines.orchestration.day_view import day_view, view_columns
-from pipelines.orchestration.local_runs import run_job
 from tests.support.dagster_runs import newest
 
 MOST_BYTES = 3_000

@@ -10,12 +10,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets.definitions import defs
 from assets.extract import ExtractConfig
-from pipelines.build.unusual import EXTRACT_WARNINGS
-from pipelines.definitions import defs
 from pipelines.dictionary import CORE_TABLES, MARTS, TABLES
+from pipelines.materialize.anomalies import EXTRACT_ANOMALY_CHECKS
 from pipelines.quality import CHECKS
-from pipelines.quality.unusual import DAY_WARNINGS
+from pipelines.quality.anomalies import DAILY_ANOMALY_CHECKS
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,8 +98,8 @@ def test_a_table_says_what_it_tells_about_people():
 def test_every_check_is_shown_on_its_table():
     keys = defs.resolve_asset_graph().asset_check_keys
     assert {(key.asset_key.to_user_string(), key.name) for key in keys} == {
-        *((check.table, check.name) for check in (*CHECKS, *DAY_WARNINGS)),
-        *(("call_pages", name) for name in EXTRACT_WARNINGS),
+        *((check.table, check.name) for check in (*CHECKS, *DAILY_ANOMALY_CHECKS)),
+        *(("call_pages", name) for name in EXTRACT_ANOMALY_CHECKS),
     }
 
 
@@ -122,7 +122,7 @@ def test_publishing_waits_for_the_checks():
 def test_loading_warns_of_nothing_needs_no_key_and_draws_nothing(tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("CHORUS_", "DAGSTER"))}
     loaded = subprocess.run(
-        [sys.executable, "-c", "import pipelines.definitions, sys; sys.exit('altair' in sys.modules)"],
+        [sys.executable, "-c", "import assets.definitions, sys; sys.exit('altair' in sys.modules)"],
         cwd=tmp_path,
         env={**environment, "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -11,10 +11,10 @@ from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import PRIORITY_TAG, RUN_FAILURE_REASON_TAG
 from dagster._core.test_utils import create_run_for_test
 
-from assets import core, unusual
-from pipelines.orchestration import due_days as due
-from pipelines.orchestration.local_runs import run_job
-from pipelines.partitions import ONE_DAY, days_of, range_tags
+from assets import anomaly_checks, tables
+from assets.automation import stale_days as due
+from assets.instance.in_process_runs import run_job
+from assets.partitions import ONE_DAY, days_of, range_tags
 from tests.support.dagster_runs import materialize_alone, unfinished_run
 
 DAY = date(2026, 3, 1)
@@ -63,7 +63,7 @@ def build(instance):
 
 
 def test_a_warning_that_crashes_holds_no_later_change_back(land, instance, workspace, monkeypatch):
-    monkeypatch.setattr(unusual, "unusual_days", lambda *_: 1 / 0)
+    monkeypatch.setattr(anomaly_checks, "unusual_days", lambda *_: 1 / 0)
     for _ in range(3):
         land(str(DAY))
         assert due.due_days(instance, workspace).spans == [(DAY, DAY)]
@@ -79,7 +79,7 @@ def test_a_run_that_builds_no_core_tables_holds_no_change_back(land, instance, w
 
 def test_what_fails_in_its_first_step_waits(land, instance, workspace, monkeypatch):
     land(str(DAY))
-    monkeypatch.setattr(core, "load_manifest", lambda *_: 1 / 0)
+    monkeypatch.setattr(tables, "load_manifest", lambda *_: 1 / 0)
     assert not build(instance).success
     assert due.due_days(instance, workspace).paused == {DAY}
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
+from assets.instance.in_process_runs import run_extract, run_job
 from pipelines.lake import state
-from pipelines.orchestration.local_runs import run_extract, run_job
 from pipelines.serve.catalog import open_catalog
 from pipelines.simulator.faults import parse_faults
 from pipelines.simulator.messages import error

@@ -12,8 +12,8 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
-from pipelines.orchestration.local_runs import run_job
-from pipelines.sensors import run_failure_alert
+from assets.instance.in_process_runs import run_job
+from assets.sensors import run_failure_alert
 
 
 @pytest.fixture

@@ -6,12 +6,11 @@ from datetime import date
 
 import pytest
 
-from pipelines.build.days import build_days
+from assets.events import CATALOG, LANDED, known_versions
 from pipelines.lake import identity, state
-from pipelines.lake.erased import load_erasures
-from pipelines.orchestration.day_events import CATALOG, LANDED, known_versions
-from pipelines.removal.forget import forget
-from pipelines.removal.request import read_request
+from pipelines.materialize.days import build_days
+from pipelines.privacy.forget import forget, read_request
+from pipelines.suppression.suppression_list import load_suppression_list
 
 DAYS = [date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)]
 
@@ -19,7 +18,7 @@ DAYS = [date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)]
 @pytest.fixture
 def lake(workspace, land, tick):
     """A lake of three days that Dagster knows as they are."""
-    identity.admit(workspace.storage, workspace.shaping)
+    identity.require_same_settings(workspace.storage, workspace.shaping)
     land(*map(str, DAYS))
     build_days(workspace, DAYS)
     tick()
@@ -37,11 +36,11 @@ def test_the_days_that_were_published_anew_are_reported(lake, tick, instance):
 
 
 def test_the_sensor_finishes_what_is_listed(lake, tick, instance):
-    erasures = load_erasures(lake.storage)
+    erasures = load_suppression_list(lake.storage)
     erasures.add_call("call-2026-03-02-1")
     erasures.commit(lake.storage, [])
     tick()
-    assert load_erasures(lake.storage).pending is None
+    assert load_suppression_list(lake.storage).pending is None
     assert state.load_manifest(lake.storage).value.days[DAYS[1]].rows["calls"] == 1
     events = instance.fetch_materializations(CATALOG, limit=99).records
     assert not any("call-2026" in repr(event) for event in events)

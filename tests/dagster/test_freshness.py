@@ -11,11 +11,11 @@ from dagster._core.definitions.freshness_evaluator import FRESHNESS_EVALUATORS_B
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import freeze_time
 
-from pipelines.build.days import build_days as build_on_command_line
-from pipelines.definitions import defs
+from assets.automation.event_sync import sync_published_events
+from assets.definitions import defs
 from pipelines.dictionary import MARTS
 from pipelines.lake import state
-from pipelines.orchestration.lake_report import report_published
+from pipelines.materialize.days import build_days as build_on_command_line
 
 
 def freshness(instance, asset, age):
@@ -31,7 +31,7 @@ def test_what_is_built_of_days_rests_over_a_weekend(asset, workspace, land, inst
     assert freshness(instance, asset, timedelta()) == "UNKNOWN"
     land("2026-03-01")
     build_on_command_line(workspace, [date(2026, 3, 1)])
-    report_published(instance, state.load_manifest(workspace.storage).value, but=(), stale=())
+    sync_published_events(instance, state.load_manifest(workspace.storage).value, but=(), stale=())
     friday_evening_to_monday_noon = timedelta(hours=66)
     ages = (timedelta(minutes=1), friday_evening_to_monday_noon, timedelta(days=3, minutes=1), timedelta(days=6))
     assert [freshness(instance, asset, age) for age in ages] == ["PASS", "PASS", "WARN", "FAIL"]

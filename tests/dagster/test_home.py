@@ -11,9 +11,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pipelines.jobs import MAX_RUNTIME
-from pipelines.orchestration.home import dagster_home, open_instance
-from pipelines.orchestration.launcher import WatchedRunLauncher
+from assets.instance.home import dagster_home, open_instance
+from assets.instance.launcher import WatchedRunLauncher
+from assets.jobs import MAX_RUNTIME
 from tests.support.dagster_runs import materialized, run_stale_days
 from tests.support.processes import eventually, free_port, left_of, running
 
@@ -69,7 +69,7 @@ def locations(port, process):
     return [entry["name"] for entry in entries if entry["loadStatus"] == "LOADED"]
 
 
-DIRECTLY = f"exec {sys.executable} -m pipelines.dev"
+DIRECTLY = f"exec {sys.executable} -m assets.dev"
 MAKE = f"exec make -C {ROOT} dev BIN={sys.prefix}/bin SYNCED=$PWD/synced"
 
 

@@ -6,11 +6,11 @@ from datetime import date
 
 import pytest
 
-from assets import core, marts, publish
-from pipelines.build.days import build_days
+from assets import catalog, tables
+from assets.instance.in_process_runs import run_job
 from pipelines.dictionary import CORE_TABLES
 from pipelines.lake import state
-from pipelines.orchestration.local_runs import run_job
+from pipelines.materialize.days import build_days
 from tests.support.dagster_runs import CORE_AND_MARTS, failed, materialize_alone, newest, staleness
 
 DAY = "2026-03-01"
@@ -30,7 +30,7 @@ def published(workspace):
     return state.load_manifest(workspace.storage).value.days[date.fromisoformat(DAY)].version
 
 
-@pytest.fixture(params=[(core, "report_landed"), (marts, "build_mart")], ids=["before its core tables", "its marts"])
+@pytest.fixture(params=[(tables, "report_landed"), (tables, "build_mart")], ids=["before its core tables", "its marts"])
 def overtaken(request, land, instance, once_before):
     """Let another run publish a newer version of the day once, before a run comes to a step."""
 
@@ -76,7 +76,7 @@ def test_a_table_that_failed_though_its_day_is_published_turns_green_again(land,
     land(DAY)
     assert build(instance).success
     with monkeypatch.context() as patch:
-        patch.setattr(core, "read_audit", lambda *_: 1 / 0)
+        patch.setattr(tables, "read_audit", lambda *_: 1 / 0)
         assert not materialize_alone(instance, DAY, *CORE_TABLES).success
     assert failed(instance, "calls") == {DAY}
     assert tick() == QUIET
@@ -86,7 +86,7 @@ def test_a_table_that_failed_though_its_day_is_published_turns_green_again(land,
 def test_the_numbers_of_a_day_stay_where_its_run_died_after_publishing(land, instance, tick, monkeypatch):
     land(DAY)
     with monkeypatch.context() as patch:
-        patch.setattr(publish, "load_manifest", lambda _: 1 / 0)
+        patch.setattr(catalog, "load_manifest", lambda _: 1 / 0)
         assert not build(instance).success
     assert failed(instance, "catalog") == {DAY}
     assert tick() == QUIET

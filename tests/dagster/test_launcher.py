@@ -18,7 +18,7 @@ from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import CanCancelExecutionResult
 from dagster._serdes import serialize_value
 
-from pipelines.orchestration.launcher import WatchedRunLauncher
+from assets.instance.launcher import WatchedRunLauncher
 
 
 @pytest.fixture

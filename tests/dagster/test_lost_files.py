@@ -8,10 +8,10 @@ from itertools import product
 import dagster as dg
 import pytest
 
+from assets.instance.in_process_runs import run_job
 from pipelines.lake import state
-from pipelines.lake.erased import load_erasures
-from pipelines.lake.identity import admit
-from pipelines.orchestration.local_runs import run_job
+from pipelines.lake.identity import require_same_settings
+from pipelines.suppression.suppression_list import load_suppression_list
 from tests.support.dagster_runs import run_stale_days
 
 DAYS = [date(2026, 3, day) for day in (1, 2, 3)]
@@ -66,8 +66,8 @@ def test_a_damaged_file_of_a_published_day_is_made_again(land, instance, workspa
 
 @pytest.mark.usefixtures("published_days")
 def test_an_erasure_that_cannot_be_finished_keeps_no_day_from_being_built(land, instance, workspace, tick):
-    admit(workspace.storage, workspace.shaping)
-    erasures = load_erasures(workspace.storage)
+    require_same_settings(workspace.storage, workspace.shaping)
+    erasures = load_suppression_list(workspace.storage)
     erasures.add_call(f"call-{DAYS[0]}-1")
     erasures.commit(workspace.storage, [])
     raw = next((workspace.storage.root / f"raw/calls/call_date={DAYS[0]}").glob("*.parquet"))
@@ -81,4 +81,4 @@ def test_an_erasure_that_cannot_be_finished_keeps_no_day_from_being_built(land, 
         tick()
     raw.write_bytes(whole)
     tick()
-    assert load_erasures(workspace.storage).pending is None
+    assert load_suppression_list(workspace.storage).pending is None

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from dagster._serdes import serialize_value
 
+from assets.instance.in_process_runs import run_extract
 from pipelines.cli.main import main
 from pipelines.dictionary import MARTS
-from pipelines.orchestration.local_runs import run_extract
 from tests.support.dagster_runs import run_stale_days
 from tests.support.simulated import KEY, START, simulated_api, small_world
 

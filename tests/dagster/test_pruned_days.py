@@ -6,12 +6,11 @@ from datetime import date
 
 import pytest
 
+from assets.instance.in_process_runs import run_job
+from assets.resources import LakeResource
 from pipelines.lake import state
-from pipelines.lake.identity import admit
-from pipelines.lake.retention import raise_floor
-from pipelines.orchestration.local_runs import run_job
-from pipelines.removal.prune import prune
-from pipelines.resources import LakeResource
+from pipelines.lake.identity import require_same_settings
+from pipelines.lake.maintenance.retention import prune, raise_floor
 from tests.support.dagster_runs import materialized
 
 DAYS = [date(2026, 3, day) for day in (1, 2, 3, 4)]
@@ -21,7 +20,7 @@ FLOOR = DAYS[2]
 @pytest.fixture
 def built(workspace, land, instance):
     """A lake whose days were landed and built through Dagster."""
-    admit(workspace.storage, workspace.shaping)
+    require_same_settings(workspace.storage, workspace.shaping)
     land(*map(str, DAYS))
     assert build(instance).success
     return workspace

@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
+from assets.instance import run_retention
+from assets.instance.in_process_runs import run_job
 from pipelines.lake import layout
-from pipelines.orchestration import purge
-from pipelines.orchestration.local_runs import run_job
 from tests.support.dagster_runs import materialized, tell_landed
 
 
@@ -23,7 +23,7 @@ def later(monkeypatch):
         def now(cls, tz=None):
             return datetime.now(tz or UTC) + timedelta(days=40)
 
-    monkeypatch.setattr(purge, "datetime", Later)
+    monkeypatch.setattr(run_retention, "datetime", Later)
 
 
 def build(instance, day):

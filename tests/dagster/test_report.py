@@ -9,9 +9,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pipelines.definitions import defs
-from pipelines.orchestration.local_runs import run_job
-from pipelines.schedules import daily_report
+from assets.definitions import defs
+from assets.instance.in_process_runs import run_job
+from assets.schedules import daily_report
 from tests.support.dagster_runs import step_failures, tell_landed
 
 

@@ -7,8 +7,8 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
-from pipelines.definitions import defs
-from pipelines.schedules import hourly_extract, nightly_full_extract
+from assets.definitions import defs
+from assets.schedules import hourly_extract, nightly_full_extract
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,15 @@ from dagster import DagsterEvent, DagsterEventType, DagsterRunStatus
 from dagster._core.storage.tags import PRIORITY_TAG
 from dagster._core.test_utils import create_run_for_test
 
-from assets import marts, publish
-from pipelines import sensors
-from pipelines.build.day import CoreBuilder
-from pipelines.definitions import defs
-from pipelines.jobs import MAX_RUNTIME
+from assets import catalog, sensors, tables
+from assets.automation import stale_days as due
+from assets.definitions import defs
+from assets.instance.in_process_runs import run_job
+from assets.jobs import MAX_RUNTIME
+from assets.partitions import range_tags
+from assets.resources import LakeResource
 from pipelines.lake import state
-from pipelines.orchestration import due_days as due
-from pipelines.orchestration.local_runs import run_job
-from pipelines.partitions import range_tags
-from pipelines.resources import LakeResource
+from pipelines.materialize.day import CoreBuilder
 from tests.support import lakes
 from tests.support.dagster_runs import (
     days_after,
@@ -132,7 +131,7 @@ def test_a_run_that_hangs_holds_its_days_no_longer_than_runs_may_take(land, inst
 
 def test_a_day_that_changes_while_it_is_built_is_built_again(tick, land, instance, workspace, once_before):
     land("2026-03-01")
-    once_before(marts, "build_mart", lambda: land("2026-03-01"))
+    once_before(tables, "build_mart", lambda: land("2026-03-01"))
     assert build(instance).success
     assert seconds_of_calls(workspace) == {60}, "what it began with is published, however fast the day changes"
     assert tick() == [("2026-03-01", "2026-03-01")]
@@ -146,7 +145,7 @@ def test_a_day_that_changes_while_it_is_built_is_built_again(tick, land, instanc
 def test_two_builds_of_one_day_at_once_do_no_harm(tick, land, instance, workspace, once_before):
     land("2026-03-01")
     inner = []
-    once_before(marts, "build_mart", lambda: inner.append(build(instance)))
+    once_before(tables, "build_mart", lambda: inner.append(build(instance)))
     outer = build(instance)
     assert [run.success for run in (*inner, outer)] == [True, True]
     assert state.load_manifest(workspace.storage).value.generation == 1
@@ -158,7 +157,7 @@ def test_a_day_that_was_published_by_a_run_that_died_is_shown_as_published(tick,
     land("2026-03-01")
     for _ in range(2):  # the second time it was published before, in the same version
         with monkeypatch.context() as patch:
-            patch.setattr(publish, "load_manifest", lambda _: 1 / 0)
+            patch.setattr(catalog, "load_manifest", lambda _: 1 / 0)
             assert not build(instance).success
         assert failed(instance, "catalog") == {"2026-03-01"}
         assert tick() == "Every landed day is published as it is."

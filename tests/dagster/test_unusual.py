@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
-from assets import unusual
-from pipelines.build.unusual import unusual_extraction
+from assets import anomaly_checks
+from assets.instance.in_process_runs import run_extract, run_job
 from pipelines.lake import raw, state
-from pipelines.orchestration.local_runs import run_extract, run_job
+from pipelines.materialize.anomalies import extract_anomalies
 from pipelines.simulator.faults import parse_faults
 from tests.oracle.items import Version
 from tests.support import lakes
@@ -55,7 +55,7 @@ def test_a_day_is_held_against_the_days_that_were_published_before(workspace, in
     assert build(instance, days[0], days[-1]).success
     assert set(state.load_manifest(workspace.storage).value.days) == set(days), "warnings keep no day from readers"
 
-    said = verdicts(instance, "call_metrics_daily", "cost_per_minute_as_usual")
+    said = verdicts(instance, "call_metrics_daily", "cost_per_minute_normal")
     assert {day for day, item in said.items() if not item.passed} == {str(odd)}
     assert said[str(odd)].description == "A minute cost 0.2000; in 7 days before it was 0.1000 to 0.1000."
     assert said[str(odd)].metadata["cost per minute"].value == pytest.approx(0.2)
@@ -70,10 +70,10 @@ def test_calls_without_a_cost_and_words_in_no_map_are_told_of_their_day(workspac
     build(instance, days[0], days[-2])
     land_calls(workspace, days[-1], 20, cost=None, status="teleported")
     assert build(instance, days[-1], days[-1]).success
-    costs = verdicts(instance, "call_metrics_daily", "cost_known_as_usual")
+    costs = verdicts(instance, "call_metrics_daily", "missing_cost_share_normal")
     shares = {day: item.metadata["share without cost"].value for day, item in costs.items() if not item.passed}
     assert shares == {str(days[-1]): 1.0}
-    words = verdicts(instance, "data_issues", "outcome_words_known")
+    words = verdicts(instance, "data_issues", "outcome_values_known")
     assert {day: item.metadata["unknown words"].value for day, item in words.items() if not item.passed} == {
         str(days[-1]): 20
     }
@@ -88,7 +88,7 @@ def test_a_quiet_day_is_told_once_it_is_over(workspace, instance):
     land_calls(workspace, yesterday, 2)
     land_calls(workspace, today, 2)
     assert build(instance, yesterday - timedelta(weeks=4), today).success
-    said = verdicts(instance, "call_metrics_daily", "calls_as_usual")
+    said = verdicts(instance, "call_metrics_daily", "call_volume_normal")
     assert {day for day, item in said.items() if not item.passed} == {str(yesterday)}
     assert said[str(today)].description == "The day is not over."
 
@@ -99,7 +99,7 @@ def test_what_cannot_be_judged_keeps_nothing_from_being_published(workspace, lan
     def fall_over(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(unusual, "unusual_days", fall_over)
+    monkeypatch.setattr(anomaly_checks, "unusual_days", fall_over)
     assert not build(instance, date(2026, 3, 1), date(2026, 3, 1)).success
     assert list(state.load_manifest(workspace.storage).value.days) == [date(2026, 3, 1)]
     assert run_stale_days(instance) == []
@@ -109,7 +109,7 @@ def test_days_beside_a_refused_one_are_judged_and_so_is_that_one(land, instance,
     land("2026-03-01", "2026-03-02")
     fail_check("2026-03-02")
     assert not build(instance, date(2026, 3, 1), date(2026, 3, 2)).success
-    assert set(verdicts(instance, "data_issues", "outcome_words_known")) == {"2026-03-01", "2026-03-02"}
+    assert set(verdicts(instance, "data_issues", "outcome_values_known")) == {"2026-03-01", "2026-03-02"}
 
 
 @pytest.fixture
@@ -128,8 +128,8 @@ def test_the_extract_tells_of_its_last_full_scan_and_of_what_it_rejected(api, wo
 
     assert run_extract(instance).success
     assert said("last_full_scan_complete").passed
-    assert said("nothing_rejected").passed
-    assert said("recent_days_as_usual").passed
+    assert said("no_rejected_items").passed
+    assert said("recent_call_volume_normal").passed
 
     api.faults.extend(parse_faults("server_error:every=2"))
     assert not run_extract(instance, full=True).success
@@ -139,8 +139,8 @@ def test_the_extract_tells_of_its_last_full_scan_and_of_what_it_rejected(api, wo
     lakes.land(workspace, {today.date(): [item]}, kind=raw.REJECTED, name="rejected")
     assert run_extract(instance).success
     assert not said("last_full_scan_complete").passed
-    assert not said("nothing_rejected").passed
-    assert said("nothing_rejected").metadata["rejected items"].value == 1
+    assert not said("no_rejected_items").passed
+    assert said("no_rejected_items").metadata["rejected items"].value == 1
 
 
 def test_an_hour_with_nothing_new_costs_one_run_of_two_steps(api, instance):  # noqa: ARG001 - serves the calls
@@ -159,6 +159,6 @@ def test_days_that_wait_to_be_built_are_not_called_quiet(workspace, instance):
     for weeks in range(1, 5):
         land_calls(workspace, yesterday - timedelta(weeks=weeks), 30)
     build(instance, yesterday - timedelta(weeks=4), yesterday)
-    assert not unusual_extraction(workspace, today)["recent_days_as_usual"].usual
+    assert not extract_anomalies(workspace, today)["recent_call_volume_normal"].usual
     land_calls(workspace, yesterday, 30)
-    assert unusual_extraction(workspace, today)["recent_days_as_usual"].usual
+    assert extract_anomalies(workspace, today)["recent_call_volume_normal"].usual

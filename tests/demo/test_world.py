@@ -11,10 +11,10 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from pipelines import dev
-from pipelines.demo.place import WORLD
-from pipelines.demo.serving import stands_in
-from pipelines.demo.world import alone, found_world, open_world
+from assets import dev
+from assets.demo.place import WORLD
+from assets.demo.serving import stands_in
+from assets.demo.world import alone, found_world, open_world
 from pipelines.errors import ChorusCallsError
 from pipelines.simulator import Order
 from tests.support.small_lake import SmallLake

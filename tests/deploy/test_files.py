@@ -10,7 +10,7 @@ import sys
 import pytest
 import yaml
 
-from pipelines.orchestration.home import dagster_home
+from assets.instance.home import dagster_home
 from tests.support.server import DEPLOY, OUTSIDE
 
 SERVICES = {"code", "daemon", "web"}

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from assets.column_schema import dagster_schema
 from pipelines.dictionary import RAW, TABLES, ColumnType
 from pipelines.dictionary.comments import comments
-from pipelines.dictionary.dagster_schema import dagster_schema
 from pipelines.dictionary.markdown import markdown
 from pipelines.dictionary.schemas import arrow_schema, polars_schema, raw_schema
 

@@ -15,7 +15,7 @@ import pytest
 from pipelines.dictionary import MARTS, TABLES, Additivity, Personal, ratios_of
 from pipelines.dictionary.superset import export
 from pipelines.serve.catalog import open_catalog
-from pipelines.serve.dimensions import DIMENSIONS
+from pipelines.serve.helper_tables import DIMENSIONS
 from tests.support.guide import ROOT
 from tests.support.lakes import example_lake
 

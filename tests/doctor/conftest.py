@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from pipelines.build import processes
 from pipelines.cli.main import main
 from pipelines.lake import layout
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.state import Landed, Manifest, read
+from pipelines.materialize import processes
 from pipelines.simulator import SimulatedApi
 from tests.support.program import PII_KEY, Program
 from tests.support.simulated import KEY, small_world

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.lake import identity, layout, state
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.retention import raise_floor
+from pipelines.lake.maintenance.retention import raise_floor
 from tests.doctor.conftest import Patient
 
 Damage = Callable[[Patient], object]

@@ -7,8 +7,9 @@ import shutil
 import msgspec
 import pytest
 
-from pipelines.doctor.remake import _once, _RawFile
-from pipelines.lake import compaction, layout, raw, state
+from pipelines.doctor.rebuild_state import _once, _RawFile
+from pipelines.lake import layout, raw, state
+from pipelines.lake.maintenance import compaction
 from pipelines.lake.versions import read_audit
 from tests.doctor.test_damage import cut, spoil
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.extract.deletions import Allowance
+from pipelines.extract.landing.tombstones import DeletionGuard
 from pipelines.lake.storage import Storage
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.items import Version
@@ -85,7 +85,7 @@ def test_after_each_full_scan_the_tables_are_those_of_the_list(history):
             for event in happened:
                 account.happen(*event)
             with simulated_api(items=account.items()) as api:
-                synced(lake.storage, api, full=True, allowance=Allowance(accepted=True))
+                synced(lake.storage, api, full=True, allowance=DeletionGuard(accepted=True))
             account.scanned()
             versions = landed_versions(lake.storage)
             built = build(lake, sorted(versions))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.simulator import World
-from pipelines.simulator.dialogues import read_dialogues
+from pipelines.simulator.conversation import read_dialogues
 from tests.support.simulated import START
 
 NAMED = "CHORUS_TEST_DIALOGUES"

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import dagster as dg
 import pytest
 
-from pipelines.definitions import defs
+from assets.definitions import defs
+from assets.instance.in_process_runs import run_extract
+from assets.resources import LakeResource
+from assets.sensors import changed_days
 from pipelines.lake.local import LocalStorage
-from pipelines.orchestration.local_runs import run_extract
-from pipelines.resources import LakeResource
-from pipelines.sensors import changed_days
 from tests.support.dagster_runs import run_stale_days
 from tests.support.simulated import small_world
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from pipelines.lake.compaction import MANY
+from pipelines.lake.maintenance.compaction import MANY
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import expected_lake

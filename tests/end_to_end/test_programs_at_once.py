@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.extract import sync
-from pipelines.extract.item import same_call
+from pipelines.extract.landing.items import same_call
 from pipelines.lake import layout, state
 from pipelines.lake.local import LocalStorage
 from pipelines.serve.catalog import read_generation

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.build import day as day_module
-from pipelines.build import days as days_module
 from pipelines.lake import disk
+from pipelines.materialize import day as day_module
+from pipelines.materialize import days as days_module
 from tests.oracle.names import SHIPPED_OUTCOMES
 from tests.support.simulated import small_world
 

@@ -19,7 +19,7 @@ SECRET = "sk_live_must_never_show"
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    monkeypatch.setattr("pipelines.extract.retry._FIRST_WAIT", 0.01)
+    monkeypatch.setattr("pipelines.extract.http.rate_limit._FIRST_WAIT", 0.01)
 
 
 def answering(*answers: Response):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.extract.item import payload_hash, read_head, same_call
+from pipelines.extract.landing.items import payload_hash, read_head, same_call
 from tests.support.extraction import call
 
 TEN = datetime(2026, 3, 4, 10, tzinfo=UTC)

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.landing import Landing
-from pipelines.extract.raw_files import Version
+from pipelines.extract.landing.landing import Landing
+from pipelines.extract.landing.raw_writer import Version
 from pipelines.lake import raw, state
 from pipelines.lake.storage import Storage
 from tests.support.extraction import call, files_outside_state, raw_rows
@@ -217,7 +217,7 @@ def test_it_is_full_when_so_many_bytes_are_held_back(storage):
 
 
 def test_hashes_that_are_kept_in_memory_are_bounded(storage, monkeypatch):
-    monkeypatch.setattr("pipelines.extract.landing.KNOWN_CALLS", 10)
+    monkeypatch.setattr("pipelines.extract.landing.landing.KNOWN_CALLS", 10)
     days = range(1, 9)
     items = [call(f"{day}-{n}", createdAt=f"2026-03-0{day}T10:00:00Z") for day in days for n in range(5)]
     land(storage, *items)

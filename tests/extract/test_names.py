@@ -24,7 +24,7 @@ HTML = Response(200, b"<html>Just a moment...</html>", {"Content-Type": "text/ht
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    monkeypatch.setattr("pipelines.extract.retry._FIRST_WAIT", 0.01)
+    monkeypatch.setattr("pipelines.extract.http.rate_limit._FIRST_WAIT", 0.01)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.pacing import Pace, StoppedError
+from pipelines.extract.http.rate_limit import RateLimiter, StoppedError
 
 
 class Clock(threading.Event):
@@ -29,7 +29,7 @@ def clock():
 
 def pace_of(clock, **settings):
     given = {"per_second": None, "patience": 120, **settings}
-    return Pace(stopping=clock, clock=lambda: clock.now, **given)
+    return RateLimiter(stopping=clock, clock=lambda: clock.now, **given)
 
 
 def test_turns_keep_to_the_allowed_rate(clock):
@@ -95,7 +95,7 @@ def test_a_pace_never_becomes_a_stop(clock):
 @pytest.mark.parametrize("waiting", [lambda pace: pace.await_turn(), lambda pace: pace.wait(60)])
 def test_a_stop_ends_every_wait(waiting):
     stopping = threading.Event()
-    pace = Pace(per_second=None, patience=120, stopping=stopping)
+    pace = RateLimiter(per_second=None, patience=120, stopping=stopping)
     pace.hold(100)
     ended = []
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.extract.page import NotAPageError, split
+from pipelines.extract.http.response import NotAPageError, split
 
 
 def body(*items: bytes, total: bytes = b"3") -> bytes:

@@ -6,15 +6,14 @@ from random import Random
 
 import pytest
 
-from pipelines.extract.observed import Shown
-from pipelines.extract.outcome import Ending
-from pipelines.extract.passes import MAX_PASSES, Passes, advance_passes
+from pipelines.extract.scan.state import Ending, Shown
+from pipelines.extract.scan.unordered import MAX_PASSES, UnorderedScan, advance_unordered
 
 
 def passes_over(calls, *, shuffle=True, seed=0, total=len, max_pages=None, clamp=100, lapses=()):
     """Read a list that is in another order at each request; returns the passes and the keys seen."""
     random, seen = Random(seed), set()
-    passes = Passes(max_pages=max_pages)
+    passes = UnorderedScan(max_pages=max_pages)
     while passes.ending is None:
         assert passes.pages < 10_000
         assert passes.ahead(4)[0] == passes.offset
@@ -24,7 +23,7 @@ def passes_over(calls, *, shuffle=True, seed=0, total=len, max_pages=None, clamp
         page = [] if passes.pages in lapses else view[passes.offset : passes.offset + clamp]
         keys = tuple(map(str, page))
         unseen = frozenset(key for key in keys if key not in seen)
-        passes = advance_passes(passes, Shown(passes.offset, keys, unseen, (), total(calls)))
+        passes = advance_unordered(passes, Shown(passes.offset, keys, unseen, (), total(calls)))
         seen |= passes.accepted
     return passes, seen
 
@@ -54,11 +53,11 @@ def test_without_as_many_calls_as_the_api_says_there_are_nothing_is_called_compl
 
 
 def test_a_list_that_never_settles_ends_after_some_passes():
-    passes, seen = Passes(), 0
+    passes, seen = UnorderedScan(), 0
     while passes.ending is None:
         keys = () if passes.offset else tuple(str(seen + number) for number in range(50))
         seen += len(keys)
-        passes = advance_passes(passes, Shown(passes.offset, keys, frozenset(keys), (), 50))
+        passes = advance_unordered(passes, Shown(passes.offset, keys, frozenset(keys), (), 50))
     assert passes.ending is Ending.UNSETTLED
     assert passes.number == MAX_PASSES + 1
 
@@ -71,11 +70,11 @@ def test_an_empty_page_in_the_middle_is_asked_for_again():
 
 
 def test_an_api_that_ignores_the_offset_is_found_out():
-    passes = Passes()
+    passes = UnorderedScan()
     keys = tuple(map(str, range(100)))
     while passes.ending is None:
         unseen = frozenset(keys) if not passes.pages else frozenset()
-        passes = advance_passes(passes, Shown(passes.offset, keys, unseen, (), 200))
+        passes = advance_unordered(passes, Shown(passes.offset, keys, unseen, (), 200))
     assert passes.ending is Ending.REPEATED
     assert passes.pages < 50
 
@@ -86,6 +85,6 @@ def test_a_number_of_pages_limits_passes():
 
 
 def test_pages_are_foretold_up_to_the_end():
-    passes = advance_passes(Passes(), Shown(0, tuple(map(str, range(100))), frozenset(), (), 350))
+    passes = advance_unordered(UnorderedScan(), Shown(0, tuple(map(str, range(100))), frozenset(), (), 350))
     assert passes.ahead(8) == [100, 200, 300]
     assert passes.ahead(2) == [100, 200]

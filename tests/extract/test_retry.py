@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from pipelines.extract.retry import asked_wait, backoff, rate_limit_reset, retry_after
+from pipelines.extract.http.rate_limit import advised_wait, backoff, rate_limit_reset, retry_after
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 EPOCH = int(NOON.timestamp())
@@ -58,9 +58,9 @@ def test_how_long_no_request_is_left(remaining, reset, seconds):
 
 def test_retry_after_is_asked_first_and_the_limit_where_it_says_nothing():
     limit = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"}
-    assert asked_wait({**limit, "Retry-After": "7"}, NOON) == 7
-    assert asked_wait({**limit, "Retry-After": "0"}, NOON) == 30
-    assert asked_wait({}, NOON) is None
+    assert advised_wait({**limit, "Retry-After": "7"}, NOON) == 7
+    assert advised_wait({**limit, "Retry-After": "0"}, NOON) == 30
+    assert advised_wait({}, NOON) is None
 
 
 def test_waits_without_advice_grow_within_bounds_and_differ():

@@ -6,10 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from pipelines.extract.advance import advance
-from pipelines.extract.observed import Shown
-from pipelines.extract.outcome import Ending, Order
-from pipelines.extract.scan import Phase, Scan
+from pipelines.extract.scan.ordered import advance
+from pipelines.extract.scan.state import Ending, Order, Phase, Scan, Shown
 from tests.support.page_reader import NOON, Reader
 
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.extract.outcome import Ending
-from pipelines.extract.scan import Phase, Scan
+from pipelines.extract.scan.state import Ending, Phase, Scan
 from tests.support.listing import NEWEST, OLDEST, SHUFFLED, ChangingList, Entry, Reading
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipelines.extract.outcome import Ending
-from pipelines.extract.scan import Phase, Scan
+from pipelines.extract.scan.state import Ending, Phase, Scan
 from tests.support.page_reader import Reader
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from pipelines.extract.advance import advance
-from pipelines.extract.observed import Shown
-from pipelines.extract.outcome import Ending
-from pipelines.extract.passes import Passes, advance_passes
-from pipelines.extract.scan import Phase, Scan
+from pipelines.extract.scan.ordered import advance
+from pipelines.extract.scan.state import Ending, Phase, Scan, Shown
+from pipelines.extract.scan.unordered import UnorderedScan, advance_unordered
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -87,14 +85,14 @@ def test_a_resumed_run_is_found_behind_calls_of_it_that_are_not_known():
 
 
 def test_numbers_say_less_where_calls_came_and_went():
-    scan = Passes()
+    scan = UnorderedScan()
     for total in (9, 10, 9):
         known = range(10) if scan.size else ()
-        scan = advance_passes(scan, page(0, range(10), known, total))
+        scan = advance_unordered(scan, page(0, range(10), known, total))
     assert (scan.grew, scan.fell) == (True, True)
     quiet = 0
     while scan.ending is None:
         quiet += scan.offset == 0
-        scan = advance_passes(scan, page(scan.offset, [] if scan.offset else range(10), range(10), 9))
+        scan = advance_unordered(scan, page(scan.offset, [] if scan.offset else range(10), range(10), 9))
     assert scan.ending is Ending.SETTLED
     assert quiet >= 8

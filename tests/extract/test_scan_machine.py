@@ -13,10 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from pipelines.extract.journal import Cut, cut_off, resume
-from pipelines.extract.outcome import Ending
-from pipelines.extract.passes import Passes
-from pipelines.extract.scan import Phase, Scan
+from pipelines.extract.scan.checkpoint import Checkpoint, resume, take_checkpoint
+from pipelines.extract.scan.state import Ending, Phase, Scan
+from pipelines.extract.scan.unordered import UnorderedScan
 from tests.support.listing import FIRST, MIXED, NEWEST, OLDEST, SHUFFLED, ChangingList, Reading
 
 EXAMPLES = int(os.environ.get("SCAN_EXAMPLES", "1000"))
@@ -46,7 +45,7 @@ class ScanMachine(RuleBasedStateMachine):
         self.until = None
         if incremental and order in {NEWEST, OLDEST} and size:
             self.until = self.listed.entries[size // 2].created
-        self.saved: tuple[Cut, set[str]] | None
+        self.saved: tuple[Checkpoint, set[str]] | None
         self.start()
 
     def start(self, scan=None):
@@ -113,7 +112,7 @@ class ScanMachine(RuleBasedStateMachine):
         scan = self.reading.scan
         if not again:
             if isinstance(scan, Scan) and not self.until and scan.tail:
-                cut = cut_off(scan, started_at=FIRST, newest=None, head=self.reading.head, pages_before=0)
+                cut = take_checkpoint(scan, started_at=FIRST, newest=None, head=self.reading.head, pages_before=0)
                 self.saved = cut, self.before | self.reading.run
             return
         if self.saved is None or self.reading.over:
@@ -128,12 +127,12 @@ class ScanMachine(RuleBasedStateMachine):
         """Nothing that stayed is missing from a complete scan; each is followed by another one."""
         scan = self.reading.scan
         if isinstance(scan, Scan) and (scan.ending in VAIN or scan.clearly_unordered):
-            self.start(Passes())
+            self.start(UnorderedScan())
         elif scan.ending is None:
             assert self.listed.requests - self.asked < 2_000
         else:
             # Where calls came and others went, the number of those seen proves nothing of a list without order.
-            if scan.ending.complete and not (isinstance(scan, Passes) and self.listed.came and self.listed.went):
+            if scan.ending.complete and not (isinstance(scan, UnorderedScan) and self.listed.came and self.listed.went):
                 assert not self.missing(), (scan.ending, self.missing())
             self.start()
 
@@ -149,7 +148,7 @@ class ScanMachine(RuleBasedStateMachine):
             reading = self.reading
             reading.finish()
             self.judge()
-            if not isinstance(self.reading.scan, Passes) or isinstance(reading.scan, Passes):
+            if not isinstance(self.reading.scan, UnorderedScan) or isinstance(reading.scan, UnorderedScan):
                 return reading
 
     def teardown(self):

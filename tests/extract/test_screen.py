@@ -7,10 +7,10 @@ from datetime import date
 
 import pytest
 
-from pipelines.extract.screen import is_erased_oddity, open_screen, sifted
-from pipelines.extract.traces import Leg, Traces, read_traces, without_legs
 from pipelines.lake import layout, raw, state
-from pipelines.lake.erased import customers_number, load_erasures
+from pipelines.suppression.filter import is_erased_oddity, open_filter, sifted
+from pipelines.suppression.identifiers import Identifiers, Leg, read_identifiers, without_legs
+from pipelines.suppression.suppression_list import customers_number, load_suppression_list
 from tests.extract.test_landing import land
 from tests.support.extraction import call, raw_rows
 from tests.support.small_lake import SmallLake
@@ -25,7 +25,7 @@ def storage(tmp_path):
 
 @pytest.fixture
 def erasures(storage):
-    found = load_erasures(storage)
+    found = load_suppression_list(storage)
     found.add_number(customers_number(NUMBER))
     found.add_call("gone")
     found.add_leg("gone-leg")
@@ -36,26 +36,26 @@ def erasures(storage):
 def test_traces_are_read_from_a_call_as_documented():
     legs = [{"id": "l1", "customerNumber": "+1555"}, {"id": None}]
     item = call("a", parentCallId="p", customerNumber="+1444", transferCalls=legs)
-    assert read_traces(item) == Traces(("a",), ("p",), ("+1444",), (Leg("l1", "+1555"), Leg(None, None)))
+    assert read_identifiers(item) == Identifiers(("a",), ("p",), ("+1444",), (Leg("l1", "+1555"), Leg(None, None)))
 
 
 @pytest.mark.parametrize(
     ("item", "found"),
     [
-        (b'{"id": 7, "customerNumber": 15550100123}', Traces(("7",), (), ("15550100123",))),
-        (b'{"customerNumber": "+1", "customerNumber": "+2"}', Traces((), (), ("+1", "+2"))),
+        (b'{"id": 7, "customerNumber": 15550100123}', Identifiers(("7",), (), ("15550100123",))),
+        (b'{"customerNumber": "+1", "customerNumber": "+2"}', Identifiers((), (), ("+1", "+2"))),
         (
             b'{"id": "a", "cost": NaN, "transferCalls": [7, null, {"id": "l"}]}',
-            Traces(("a",), (), (), (Leg(None, None), Leg(None, None), Leg("l", None))),
+            Identifiers(("a",), (), (), (Leg(None, None), Leg(None, None), Leg("l", None))),
         ),
-        (b'{"id": " ", "parentCallId": null, "transferCalls": {}}', Traces()),
-        (b'{"metadata": {"id": "m", "customerNumber": "+3"}, "id": "a"}', Traces(("a",))),
-        (b"[1]", Traces()),
-        (b"{", Traces()),
+        (b'{"id": " ", "parentCallId": null, "transferCalls": {}}', Identifiers()),
+        (b'{"metadata": {"id": "m", "customerNumber": "+3"}, "id": "a"}', Identifiers(("a",))),
+        (b"[1]", Identifiers()),
+        (b"{", Identifiers()),
     ],
 )
 def test_traces_are_read_from_odd_items_too(item, found):
-    assert read_traces(item) == found
+    assert read_identifiers(item) == found
 
 
 def test_a_leg_is_taken_out_and_all_else_stays_as_it_was_sent():
@@ -134,7 +134,9 @@ def test_landing_drops_them_and_the_scan_sees_them_all(storage):
     one.flush()
     assert [row["call_id"] for row in raw_rows(storage)] == ["kept"]
     assert raw_rows(storage, "rejected") == []
-    assert load_erasures(storage).pending == [], "a call came to light, so what landed before has to be looked into"
+    assert load_suppression_list(storage).pending == [], (
+        "a call came to light, so what landed before has to be looked into"
+    )
 
 
 @pytest.mark.usefixtures("erasures")
@@ -154,7 +156,7 @@ def test_what_is_dropped_again_and_again_changes_nothing(storage):
         land(storage, call("gone"), call("b", transferCalls=[{"id": "gone"}, {"id": "l"}]))
         before = storage.read(layout.ERASED)
     assert storage.read(layout.ERASED) == before
-    assert load_erasures(storage).pending is None
+    assert load_suppression_list(storage).pending is None
     assert len(raw_rows(storage)) == 1
 
 
@@ -165,5 +167,5 @@ def test_days_before_the_floor_do_not_land(storage):
     one = land(storage, call("old", createdAt="2026-03-03T23:59:59Z"), call("new", createdAt="2026-03-04T00:00:00Z"))
     assert [row["call_id"] for row in raw_rows(storage)] == ["new"]
     assert one.counts.rejected == 0
-    assert open_screen(storage).is_too_old(date(2026, 3, 3))
+    assert open_filter(storage).is_too_old(date(2026, 3, 3))
     assert raw_rows(storage, raw.REJECTED) == []

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.outcome import Ending, Order
+from pipelines.extract.scan.state import Ending, Order
 from pipelines.extract.sync import PageProgress, sync
 from pipelines.lake import layout, state
 from pipelines.lake.storage import LakeBusyError, Storage
@@ -116,7 +116,7 @@ def test_calls_that_come_and_go_during_the_scan(storage):
 
 @pytest.mark.parametrize("fault", [Clamp(limit=40), EmptyPage(every=4), RateLimit(every=3, wait=0)])
 def test_odd_answers_cost_no_call(storage, fault, monkeypatch):
-    monkeypatch.setattr("pipelines.extract.retry._FIRST_WAIT", 0.01)
+    monkeypatch.setattr("pipelines.extract.http.rate_limit._FIRST_WAIT", 0.01)
     world = small_world(calls=450)
     with simulated_api(world, faults=[fault]) as api:
         assert synced(storage, api).complete

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from pipelines.errors import ChorusCallsError
-from pipelines.lake import compaction, layout, raw, state
+from pipelines.lake import layout, raw, state
+from pipelines.lake.maintenance import compaction
 from pipelines.lake.storage import Storage
 from pipelines.simulator import SimulatedApi
 from pipelines.simulator.messages import error

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from pipelines.errors import ChorusCallsError, KeyRefusedError
-from pipelines.extract.outcome import Ending
+from pipelines.extract.scan.state import Ending
 from pipelines.lake import layout, raw, state
-from pipelines.lake.cleaning import clean
+from pipelines.lake.maintenance.expire_versions import expire
 from pipelines.lake.storage import Storage
 from pipelines.simulator import SimulatedApi
 from pipelines.simulator.messages import error
@@ -204,7 +204,7 @@ def test_a_process_that_dies_between_two_steps_leaves_nothing_double(storage, mo
         assert synced(storage, api).complete
     assert landed_ids(storage) == ids(world)
     assert len(raw_rows(storage)) == len(ids(world))
-    clean(storage, timedelta(days=1))
+    expire(storage, timedelta(days=1))
     counted = sum(len(day.calls) for day in state.load_landed(storage).value.days.values())
     assert len(storage.list("raw")) == counted
 
@@ -213,7 +213,7 @@ def test_a_scan_that_had_come_to_its_end_is_not_gone_on_with(storage, monkeypatc
     real = state.commit
 
     def commit(storage, kept):
-        if kept.path == layout.SCAN and kept.value.cut is None:
+        if kept.path == layout.SCAN and kept.value.checkpoint is None:
             raise DiedError
         real(storage, kept)
 

@@ -94,7 +94,7 @@ def dying(at: int):
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_lake_is_at_last_what_the_api_lists(tmp_path, monkeypatch, seed, order, workers):
-    monkeypatch.setattr("pipelines.extract.retry._FIRST_WAIT", 0.001)
+    monkeypatch.setattr("pipelines.extract.http.rate_limit._FIRST_WAIT", 0.001)
     storage = SmallLake(tmp_path / "lake").storage
     random, world = Random(seed), small_world(calls=150, seed=seed)
     drift, complete = Drift(world, random), 0

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.outcome import Ending, Order
+from pipelines.extract.scan.state import Ending, Order
 from pipelines.lake.storage import Storage
 from tests.support.extraction import raw_rows, synced
 from tests.support.landed import landed_payloads, listed, scans

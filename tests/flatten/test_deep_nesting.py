@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from pipelines.build.days import build_days
+from pipelines.materialize.days import build_days
 from tests.oracle.items import Version
 from tests.support.lakes import FIRST_LANDING, land, published_rows, workspace
 

@@ -9,9 +9,9 @@ import random
 import phonenumbers
 import pytest
 
-from pipelines import phone
-from pipelines.flatten import numbers
-from pipelines.flatten.numbers import Customers
+from pipelines import api_values
+from pipelines.flatten import customers
+from pipelines.flatten.customers import Customers
 
 KEY = b"a key for tests"
 
@@ -51,7 +51,7 @@ def test_the_way_round_the_parser_changes_nothing():
     sent += ["+12000000000", "+19999999999", "+10123456789", "+11234567890", "+1555010016", "+155501001677"]
     fast = Customers(KEY).look_up(sent)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(phone, "_NORTH_AMERICAN", phone.re.compile("nothing"))
+        patch.setattr(api_values, "_NORTH_AMERICAN", api_values.re.compile("nothing"))
         assert Customers(KEY).look_up(sent) == fast
     for number, customer in zip(sent[:50], fast, strict=False):
         parsed = phonenumbers.parse(number, None)
@@ -65,9 +65,9 @@ def test_another_key_gives_other_pseudonyms():
 
 
 def test_many_customers_do_not_pile_up(monkeypatch):
-    monkeypatch.setattr(numbers, "_CACHE_SIZE", 3)
-    customers = Customers(KEY)
+    monkeypatch.setattr(customers, "_CACHE_SIZE", 3)
+    cache = Customers(KEY)
     for digits in range(20):
-        customers.look_up([f"+1555010{digits:04d}"])
-    assert len(customers._known) <= 4
-    assert customers.look_up(["+15550100000"])[0][0] == pseudonym("+15550100000")
+        cache.look_up([f"+1555010{digits:04d}"])
+    assert len(cache._known) <= 4
+    assert cache.look_up(["+15550100000"])[0][0] == pseudonym("+15550100000")

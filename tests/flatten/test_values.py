@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.flatten.derive import cost_per_minute, seconds_between
-from pipelines.flatten.values import instants, measures
-from pipelines.instants import parse_instant
+from pipelines.api_values import parse_instant
+from pipelines.flatten.columns import cost_per_minute, instants, measures, seconds_between
 
 
 def noted(function, values):

@@ -8,10 +8,10 @@ import pytest
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
-from pipelines.lake.cleaning import Cleaned, clean
+from pipelines.lake.maintenance.expire_versions import Expired, expire
+from pipelines.lake.maintenance.reconcile import Reconciled, reconcile
 from pipelines.lake.plans import drop_plan, write_plan
 from pipelines.lake.publish import Build, publish
-from pipelines.lake.settle import Settled, settle
 from pipelines.lake.versions import VerdictRecord, fingerprint, write_audit
 from tests.support.catalogs import RememberingCatalog
 from tests.support.small_lake import SHAPING, SmallLake
@@ -50,13 +50,13 @@ def is_there(lake, version):
 
 def test_a_half_built_version_goes_without_a_publication_once_it_is_old(lake):
     lake.write(DAY, OLD, {})
-    assert clean(lake.storage, A_DAY) == Cleaned()
+    assert expire(lake.storage, A_DAY) == Expired()
     assert list(lake.manifest.unreferenced) == [layout.version_folder(DAY, OLD)]
     generation = lake.manifest.generation
     before = lake.digest()
-    assert clean(lake.storage, A_DAY) == Cleaned()
+    assert expire(lake.storage, A_DAY) == Expired()
     assert lake.digest() == before
-    assert clean(lake.storage, NOW) == Cleaned(versions=1)
+    assert expire(lake.storage, NOW) == Expired(versions=1)
     assert not is_there(lake, OLD)
     assert lake.manifest.unreferenced == {}
     assert lake.manifest.generation == generation
@@ -65,9 +65,9 @@ def test_a_half_built_version_goes_without_a_publication_once_it_is_old(lake):
 def test_a_version_without_a_file_goes_too(lake):
     folder = lake.storage.root / layout.version_folder(DAY, OLD)
     folder.mkdir()
-    assert clean(lake.storage, NOW) == Cleaned(versions=1)
+    assert expire(lake.storage, NOW) == Expired(versions=1)
     assert not folder.exists()
-    assert clean(lake.storage, NOW) == Cleaned()
+    assert expire(lake.storage, NOW) == Expired()
 
 
 def test_a_refused_version_stays_while_it_is_what_the_inputs_give(lake):
@@ -75,9 +75,9 @@ def test_a_refused_version_stays_while_it_is_what_the_inputs_give(lake):
     refused = current(lake)
     lake.write(DAY, refused, {})
     write_audit(lake.storage, DAY, refused, 1, [VerdictRecord("keys", "calls", passed=False)])
-    assert clean(lake.storage, NOW) == Cleaned()
+    assert expire(lake.storage, NOW) == Expired()
     lake.land(DAY)
-    assert clean(lake.storage, NOW) == Cleaned(versions=1)
+    assert expire(lake.storage, NOW) == Expired(versions=1)
 
 
 def test_a_replaced_version_that_the_inputs_give_again_stays(lake):
@@ -86,16 +86,16 @@ def test_a_replaced_version_that_the_inputs_give_again_stays(lake):
     write_audit(lake.storage, DAY, OLD, 1, [])
     publish(lake.storage, SHAPING, {DAY: Build(OLD, published)}, RememberingCatalog())
     assert published == current(lake)
-    assert clean(lake.storage, NOW) == Cleaned()
+    assert expire(lake.storage, NOW) == Expired()
     assert is_there(lake, published)
 
 
 def test_a_version_in_the_plan_of_a_run_stays(lake):
     lake.write(DAY, OLD, {})
     write_plan(lake.storage, "run", {DAY: Build(OLD, None)})
-    assert clean(lake.storage, NOW) == Cleaned()
+    assert expire(lake.storage, NOW) == Expired()
     drop_plan(lake.storage, "run")
-    assert clean(lake.storage, NOW) == Cleaned(versions=1)
+    assert expire(lake.storage, NOW) == Expired(versions=1)
 
 
 @pytest.mark.parametrize(("name", "shared"), [("sync", False), ("lake", True)])
@@ -104,22 +104,22 @@ def test_nothing_is_removed_while_somebody_is_at_work(lake, name, shared):
     put(lake, layout.raw_file("calls", DAY, "half"))
     before = lake.digest()
     with lake.storage.lock(name, shared=shared):
-        assert clean(lake.storage, NOW) == Cleaned()
+        assert expire(lake.storage, NOW) == Expired()
     assert lake.digest() == before
-    assert clean(lake.storage, NOW) == Cleaned(versions=1, raw_files=1)
+    assert expire(lake.storage, NOW) == Expired(versions=1, raw_files=1)
 
 
 def test_raw_files_that_do_not_count_go(lake):
     for kind in ("calls", "rejected"):
         put(lake, layout.raw_file(kind, DAY, "half"))
-    assert clean(lake.storage, A_DAY) == Cleaned(raw_files=2)
+    assert expire(lake.storage, A_DAY) == Expired(raw_files=2)
     assert lake.storage.list("raw") == []
 
 
 def test_raw_files_stay_where_it_is_not_known_which_of_them_count(lake):
     put(lake, layout.raw_file("calls", DAY, "file"))
     lake.storage.delete(layout.LANDED)
-    assert clean(lake.storage, NOW) == Cleaned()
+    assert expire(lake.storage, NOW) == Expired()
     assert lake.storage.list("raw")
 
 
@@ -129,8 +129,8 @@ def test_unfinished_files_of_dead_writers_go(lake):
         left.parent.mkdir(parents=True, exist_ok=True)
         left.write_bytes(b"half")
     with lake.storage.lock("lake", shared=True), lake.storage.create("days/x/file"):
-        assert clean(lake.storage, NOW) == Cleaned()
-    assert clean(lake.storage, NOW) == Cleaned(unfinished=3)
+        assert expire(lake.storage, NOW) == Expired()
+    assert expire(lake.storage, NOW) == Expired(unfinished=3)
     assert lake.storage.unfinished() == []
 
 
@@ -139,7 +139,7 @@ def test_links_of_days_that_are_not_published_go(lake):
     other = DAY + A_DAY
     lake.storage.link(layout.table_file(DAY, version, "calls"), layout.link_file(other, "calls"))
     catalog = RememberingCatalog([1])
-    assert settle(lake.storage, catalog, A_DAY) == Settled(links_removed=1)
+    assert reconcile(lake.storage, catalog, A_DAY) == Reconciled(links_removed=1)
     assert lake.storage.folders("calls") == [f"call_date={DAY}"]
 
 
@@ -147,7 +147,7 @@ def test_a_lost_manifest_takes_nothing_from_readers(lake):
     catalog = RememberingCatalog([1])
     lake.storage.delete(layout.MANIFEST)
     before = lake.digest()
-    assert settle(lake.storage, catalog, NOW) == Settled()
+    assert reconcile(lake.storage, catalog, NOW) == Reconciled()
     assert lake.digest() == before
     assert catalog.generations == [1]
     publish(lake.storage, SHAPING, {DAY: Build(current(lake), None)}, catalog)

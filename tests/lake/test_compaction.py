@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.build.day import VersionBuilder, plan_builds
-from pipelines.build.days import build_days, days_to_build
-from pipelines.lake import compaction, raw, state
-from pipelines.lake.cleaning import clean
-from pipelines.lake.compaction import compact
+from pipelines.lake import raw, state
 from pipelines.lake.local import LocalStorage
+from pipelines.lake.maintenance import compaction
+from pipelines.lake.maintenance.compaction import compact
+from pipelines.lake.maintenance.expire_versions import expire
 from pipelines.lake.versions import fingerprint, stale_days
+from pipelines.materialize.day import VersionBuilder, plan_builds
+from pipelines.materialize.days import build_days, days_to_build
 from tests.support.built import build, lake_of
 from tests.support.extraction import call
 from tests.support.histories import histories
@@ -76,7 +77,7 @@ def test_tables_are_the_same_and_no_day_turns_stale(history, number):
         landed = state.load_landed(lake.storage).value
         compacted(lake.storage)
         after = state.load_landed(lake.storage).value
-        clean(lake.storage, timedelta(days=1))
+        expire(lake.storage, timedelta(days=1))
         assert all(fingerprint(landed, day, SHAPING) == fingerprint(after, day, SHAPING) for day in history.days)
         for file in lake.storage.list("days"):
             lake.storage.delete(file.path)

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from pipelines.lake import raw, state
-from pipelines.lake.cleaning import clean
 from pipelines.lake.local import LocalStorage
+from pipelines.lake.maintenance.expire_versions import expire
 from tests.support.small_files import DAY, compacted, files, land_many, seen
 
 
@@ -47,7 +47,7 @@ def test_a_process_that_dies_at_any_step_loses_nothing(storage, monkeypatch, ste
             compacted(storage)
     assert len(files(storage)) == (1 if step == "committed" else 9)
     assert seen(storage) == before
-    clean(storage, timedelta(days=1))
+    expire(storage, timedelta(days=1))
     assert seen(storage) == before
     counted = sum(len(day.calls) for day in state.load_landed(storage).value.days.values())
     assert len(storage.list("raw")) == counted

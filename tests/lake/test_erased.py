@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 
 from pipelines.lake import layout
-from pipelines.lake.erased import customers_number, load_erasures
 from pipelines.lake.local import LocalStorage
+from pipelines.suppression.suppression_list import customers_number, load_suppression_list
 
 NUMBER = "+15550100123"
 
@@ -20,7 +20,7 @@ def storage(tmp_path):
 
 def listed(storage):
     """A list with one of each."""
-    erasures = load_erasures(storage)
+    erasures = load_suppression_list(storage)
     erasures.add_number(customers_number(NUMBER))
     erasures.add_call("call-1")
     erasures.add_leg("leg-1")
@@ -30,7 +30,7 @@ def listed(storage):
 
 
 def test_no_list_covers_nothing_and_is_not_made(storage):
-    erasures = load_erasures(storage)
+    erasures = load_suppression_list(storage)
     assert erasures.empty
     assert erasures.pending is None
     assert not (erasures.covers_number(NUMBER))
@@ -41,7 +41,7 @@ def test_no_list_covers_nothing_and_is_not_made(storage):
 
 def test_what_was_listed_is_known_again(storage):
     listed(storage)
-    again = load_erasures(storage)
+    again = load_suppression_list(storage)
     assert not again.empty
     assert again.pending == [date(2026, 3, 2)]
     assert again.covers_call("call-1")
@@ -49,7 +49,7 @@ def test_what_was_listed_is_known_again(storage):
     assert again.covers_item("hash-1")
     assert again.covers_number(NUMBER)
     again.commit(storage, None)
-    assert load_erasures(storage).pending is None
+    assert load_suppression_list(storage).pending is None
 
 
 def test_kinds_are_kept_apart(storage):
@@ -87,7 +87,7 @@ def test_the_list_gives_nobody_away(storage, tmp_path):
     other = listed(LocalStorage(tmp_path / "other"))
     kept = storage.read(layout.ERASED)
     assert not any(text in kept for text in (b"5550100123", b"call-1", b"leg-1", b"hash-1"))
-    assert other.alias("call-1") != load_erasures(storage).alias("call-1"), "each list has its own salt"
+    assert other.alias("call-1") != load_suppression_list(storage).alias("call-1"), "each list has its own salt"
 
 
 def test_what_is_added_twice_is_no_news(storage):

@@ -9,7 +9,13 @@ import pytest
 
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
-from pipelines.lake.identity import SettingsDifferError, admit, admit_organisations, check_value, local_pii_key
+from pipelines.lake.identity import (
+    SettingsDifferError,
+    add_organisations,
+    check_value,
+    local_pii_key,
+    require_same_settings,
+)
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.state import LakeRecord
 from pipelines.lake.versions import Shaping
@@ -32,48 +38,48 @@ def record(storage):
 
 
 def test_the_first_writer_gives_a_lake_its_settings(storage):
-    admit(storage, SHAPING)
+    require_same_settings(storage, SHAPING)
     assert (record(storage).shaping, record(storage).table_version) == (SHAPING.record, 1)
     before = storage.read(layout.LAKE)
-    admit(storage, SHAPING)
+    require_same_settings(storage, SHAPING)
     assert storage.read(layout.LAKE) == before
 
 
 @pytest.mark.parametrize(("setting", "value"), OTHERS)
 def test_other_settings_stop_a_writer_until_they_are_accepted(storage, setting, value):
-    admit(storage, SHAPING)
+    require_same_settings(storage, SHAPING)
     with pytest.raises(SettingsDifferError, match=setting) as refused:
-        admit(storage, other(setting, value))
+        require_same_settings(storage, other(setting, value))
     assert refused.value.exit_code == 2
     assert "--accept-settings" in refused.value.message
     assert record(storage).shaping == SHAPING.record
-    admit(storage, other(setting, value), accept=True)
-    admit(storage, other(setting, value))
+    require_same_settings(storage, other(setting, value), accept=True)
+    require_same_settings(storage, other(setting, value))
     with pytest.raises(SettingsDifferError):
-        admit(storage, SHAPING)
+        require_same_settings(storage, SHAPING)
 
 
 def test_an_older_program_stops_and_a_newer_one_goes_on(storage):
-    admit(storage, Shaping(SHAPING.record, 2))
+    require_same_settings(storage, Shaping(SHAPING.record, 2))
     with pytest.raises(SettingsDifferError, match="table version"):
-        admit(storage, SHAPING)
-    admit(storage, Shaping(SHAPING.record, 3))
+        require_same_settings(storage, SHAPING)
+    require_same_settings(storage, Shaping(SHAPING.record, 3))
     assert record(storage).table_version == 3
 
 
 def test_a_lake_holds_one_account(storage):
-    admit(storage, SHAPING)
-    admit_organisations(storage, ["o1"])
-    admit_organisations(storage, ["o1"])
+    require_same_settings(storage, SHAPING)
+    add_organisations(storage, ["o1"])
+    add_organisations(storage, ["o1"])
     with pytest.raises(ChorusCallsError, match="One lake holds one account"):
-        admit_organisations(storage, ["o1", "o2"])
+        add_organisations(storage, ["o1", "o2"])
     assert record(storage).organisations == ["o1"]
-    admit_organisations(storage, [])
+    add_organisations(storage, [])
 
 
 def test_organisations_need_a_lake(storage):
     with pytest.raises(ChorusCallsError, match="no identity"):
-        admit_organisations(storage, ["o1"])
+        add_organisations(storage, ["o1"])
 
 
 def test_the_key_is_made_once_and_is_its_owners_alone(storage):

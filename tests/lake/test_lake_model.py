@@ -20,8 +20,8 @@ from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
 from pipelines.lake.local import LocalStorage
+from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.plans import read_plan
-from pipelines.lake.settle import settle
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import LakeBusyError
 from pipelines.lake.versions import fingerprint, stale_days
@@ -198,9 +198,9 @@ class Programs(RuleBasedStateMachine):
         programs.command_sync(self.lake, self.api, full=True)
         self.all_is_published()
         self.lake.now += KEEP + timedelta(hours=1)
-        settle(self.files, self.lake.catalog, KEEP)
+        reconcile(self.files, self.lake.catalog, KEEP)
         self.lake.now += KEEP + timedelta(hours=1)
-        settle(self.files, self.lake.catalog, KEEP)
+        reconcile(self.files, self.lake.catalog, KEEP)
         self.all_is_published()
         self.nothing_is_left_over()
 

@@ -11,12 +11,12 @@ import pytest
 from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
-from pipelines.lake.cleaning import clean
+from pipelines.lake.maintenance.drop_versions import drop_versions
+from pipelines.lake.maintenance.expire_versions import expire
+from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.plans import read_plan, write_plan
 from pipelines.lake.publish import Build, publish
-from pipelines.lake.purge import purge_versions
-from pipelines.lake.settle import settle
-from pipelines.lake.versions import VerdictRecord, fingerprint, lost_days, write_audit
+from pipelines.lake.versions import VerdictRecord, damaged_days, fingerprint, write_audit
 from tests.support.catalogs import RememberingCatalog
 from tests.support.faults import Fault, FaultyDisk, KilledError
 from tests.support.small_lake import SHAPING, SmallLake
@@ -63,14 +63,14 @@ def lake(tmp_path, catalog):
         build(made, day, REFUSED, VerdictRecord("keys", "calls", passed=False))
         with made.storage.create(layout.table_file(day, HALF, "calls")) as stream:
             stream.write(b"half")
-    clean(made.storage, A_DAY)
+    expire(made.storage, A_DAY)
     write_plan(made.storage, "run", {day: Build(HALF, current(made, day)) for day in DAYS})
     return made
 
 
 def test_all_versions_go_but_the_published_one(lake, catalog):
     before = lake.manifest
-    gone = purge_versions(lake.storage, catalog, {DAY}, keep_published=True)
+    gone = drop_versions(lake.storage, catalog, {DAY}, keep_published=True)
     assert gone == sorted(layout.version_folder(DAY, version) for version in (OLD, HALF, REFUSED))
     assert versions(lake) == {current(lake)}
     assert (lake.manifest.days, lake.manifest.generation) == (before.days, before.generation)
@@ -81,26 +81,26 @@ def test_all_versions_go_but_the_published_one(lake, catalog):
 
 def test_the_published_version_goes_too(lake, catalog):
     before = lake.manifest
-    purge_versions(lake.storage, catalog, {DAY}, keep_published=False)
+    drop_versions(lake.storage, catalog, {DAY}, keep_published=False)
     assert lake.storage.folders(layout.DAYS) == [layout.day_folder(day).split("/")[1] for day in (DAYS[0], DAYS[2])]
     assert lake.manifest.days == {day: before.days[day] for day in (DAYS[0], DAYS[2])}
     assert lake.manifest.generation == before.generation + 1 == catalog.generations[-1]
     assert links(lake) == [DAYS[0], DAYS[2]]
-    assert settle(lake.storage, catalog, A_DAY).versions_removed == 0
+    assert reconcile(lake.storage, catalog, A_DAY).versions_removed == 0
 
 
 def test_a_refused_version_of_the_present_inputs_stays_with_the_published_one(lake, catalog):
     published = current(lake)
     lake.land(DAY)
     build(lake, DAY, current(lake), VerdictRecord("keys", "calls", passed=False))
-    purge_versions(lake.storage, catalog, {DAY}, keep_published=True)
+    drop_versions(lake.storage, catalog, {DAY}, keep_published=True)
     assert versions(lake) == {published, current(lake)}
 
 
 def test_plans_lose_what_is_purged(lake, catalog):
     staying = Build(current(lake, DAYS[2]), OLD)
     write_plan(lake.storage, "other", {DAY: Build(OLD, None), DAYS[2]: staying})
-    purge_versions(lake.storage, catalog, {DAY, DAYS[2]}, keep_published=True)
+    drop_versions(lake.storage, catalog, {DAY, DAYS[2]}, keep_published=True)
     assert list(read_plan(lake.storage, "run")) == [DAYS[0]]
     assert read_plan(lake.storage, "other") == {DAYS[2]: staying}
 
@@ -108,7 +108,7 @@ def test_plans_lose_what_is_purged(lake, catalog):
 def test_links_of_an_older_version_are_swung_before_it_goes(lake, catalog):
     for table in TABLES:
         lake.storage.link(layout.table_file(DAY, OLD, table), layout.link_file(DAY, table))
-    purge_versions(lake.storage, catalog, {DAY}, keep_published=True)
+    drop_versions(lake.storage, catalog, {DAY}, keep_published=True)
     for table in TABLES:
         assert lake.storage.is_linked(layout.table_file(DAY, current(lake), table), layout.link_file(DAY, table))
 
@@ -116,17 +116,17 @@ def test_links_of_an_older_version_are_swung_before_it_goes(lake, catalog):
 def test_a_catalog_that_lags_is_made_before_what_it_shows_goes(lake, catalog):
     catalog.generations = [1]
     since = dict(lake.manifest.unreferenced)
-    purge_versions(lake.storage, catalog, {DAY}, keep_published=True)
+    drop_versions(lake.storage, catalog, {DAY}, keep_published=True)
     assert catalog.generations[-1] == lake.manifest.generation
     assert all(moment > since[folder] for folder, moment in lake.manifest.unreferenced.items())
 
 
 def test_where_nothing_is_to_go_no_file_is_touched(lake, catalog):
-    purge_versions(lake.storage, catalog, DAYS, keep_published=True)
+    drop_versions(lake.storage, catalog, DAYS, keep_published=True)
     manifest = lake.storage.root / layout.MANIFEST
     before = lake.digest(), list(catalog.generations), manifest.stat().st_ino
-    assert purge_versions(lake.storage, catalog, DAYS, keep_published=True) == []
-    assert purge_versions(lake.storage, catalog, {DAY + 9 * A_DAY}, keep_published=False) == []
+    assert drop_versions(lake.storage, catalog, DAYS, keep_published=True) == []
+    assert drop_versions(lake.storage, catalog, {DAY + 9 * A_DAY}, keep_published=False) == []
     assert (lake.digest(), catalog.generations, manifest.stat().st_ino) == before
 
 
@@ -134,14 +134,14 @@ def test_a_lost_manifest_is_told(lake, catalog):
     lake.storage.delete(layout.MANIFEST)
     before = lake.digest()
     with pytest.raises(ChorusCallsError, match="doctor --repair"):
-        purge_versions(lake.storage, catalog, DAYS, keep_published=True)
+        drop_versions(lake.storage, catalog, DAYS, keep_published=True)
     assert lake.digest() == before
 
 
 def test_a_lake_of_which_nothing_was_ever_published_can_be_purged(tmp_path):
     made = SmallLake(tmp_path / "lake")
     made.write(DAY, HALF, {})
-    assert purge_versions(made.storage, RememberingCatalog(), {DAY}, keep_published=True) != []
+    assert drop_versions(made.storage, RememberingCatalog(), {DAY}, keep_published=True) != []
     assert made.storage.folders(layout.DAYS) == []
 
 
@@ -162,7 +162,7 @@ def test_a_purge_may_be_killed_at_every_step(lake, catalog, keep_published):
     def purge(disk=None):
         with pytest.MonkeyPatch.context() as patch:
             (disk or FaultyDisk()).take_over(patch)
-            purge_versions(lake.storage, catalog, {DAYS[0], DAY}, keep_published=keep_published)
+            drop_versions(lake.storage, catalog, {DAYS[0], DAY}, keep_published=keep_published)
 
     undisturbed = FaultyDisk()
     purge(undisturbed)
@@ -176,7 +176,7 @@ def test_a_purge_may_be_killed_at_every_step(lake, catalog, keep_published):
         with pytest.raises(KilledError):
             purge(FaultyDisk(Fault.KILL, step))
         assert lake.manifest.days in committed
-        assert lost_days(lake.storage, lake.manifest) == set()
+        assert damaged_days(lake.storage, lake.manifest) == set()
         shown = catalog.generation() == lake.manifest.generation
         assert shown or all(versions(lake, day) > {OLD} for day in DAYS), "what the catalog shows is gone"
         purge()

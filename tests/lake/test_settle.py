@@ -9,8 +9,8 @@ import pytest
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
+from pipelines.lake.maintenance.reconcile import Reconciled, reconcile
 from pipelines.lake.publish import Build, publish
-from pipelines.lake.settle import Settled, settle
 from pipelines.lake.versions import VerdictRecord, fingerprint, write_audit
 from tests.support.catalogs import RememberingCatalog
 from tests.support.small_lake import SHAPING, SmallLake
@@ -49,15 +49,15 @@ def test_nothing_to_do_touches_nothing(lake, catalog):
     build(lake, catalog)
     before = lake.digest()
     times = {path: path.stat().st_mtime_ns for path in lake.storage.root.rglob("*")}
-    assert settle(lake.storage, catalog, A_DAY) == Settled()
+    assert reconcile(lake.storage, catalog, A_DAY) == Reconciled()
     assert lake.digest() == before
     assert {path: path.stat().st_mtime_ns for path in lake.storage.root.rglob("*")} == times
     assert catalog.generations == [1]
 
 
 def test_an_empty_lake_gets_a_catalog(lake, catalog):
-    assert settle(lake.storage, catalog, A_DAY) == Settled(catalog_made=True)
-    assert settle(lake.storage, catalog, A_DAY) == Settled()
+    assert reconcile(lake.storage, catalog, A_DAY) == Reconciled(catalog_made=True)
+    assert reconcile(lake.storage, catalog, A_DAY) == Reconciled()
 
 
 def test_a_catalog_that_lags_is_made(lake, catalog):
@@ -67,11 +67,11 @@ def test_a_catalog_that_lags_is_made(lake, catalog):
     with pytest.raises(OSError, match="no space left"):
         build(lake, catalog, calls=2)
     catalog.failing = False
-    done = settle(lake.storage, catalog, A_DAY)
+    done = reconcile(lake.storage, catalog, A_DAY)
     assert done.catalog_made
     assert done.links_swung > 0
     assert catalog.generations == [1, 2]
-    assert settle(lake.storage, catalog, A_DAY) == Settled()
+    assert reconcile(lake.storage, catalog, A_DAY) == Reconciled()
 
 
 def test_links_that_are_missing_or_of_another_version_are_swung(lake, catalog):
@@ -80,10 +80,10 @@ def test_links_that_are_missing_or_of_another_version_are_swung(lake, catalog):
     second = build(lake, catalog, calls=200)
     lake.storage.link(layout.table_file(DAY, first, "calls"), layout.link_file(DAY, "calls"))
     link(lake, "transfer_legs").unlink()
-    assert settle(lake.storage, catalog, A_DAY) == Settled(links_swung=2)
+    assert reconcile(lake.storage, catalog, A_DAY) == Reconciled(links_swung=2)
     for table in TABLES:
         assert link(lake, table).samefile(lake.storage.root / layout.table_file(DAY, second, table))
-    assert settle(lake.storage, catalog, A_DAY) == Settled()
+    assert reconcile(lake.storage, catalog, A_DAY) == Reconciled()
 
 
 def test_a_link_of_the_same_size_as_the_right_one_is_swung_too(lake, catalog):
@@ -93,7 +93,7 @@ def test_a_link_of_the_same_size_as_the_right_one_is_swung_too(lake, catalog):
     old, new = (lake.storage.root / layout.table_file(DAY, version, "calls") for version in (first, second))
     assert old.stat().st_size == new.stat().st_size
     lake.storage.link(layout.table_file(DAY, first, "calls"), layout.link_file(DAY, "calls"))
-    settle(lake.storage, catalog, A_DAY)
+    reconcile(lake.storage, catalog, A_DAY)
     assert link(lake).samefile(new)
 
 
@@ -101,13 +101,13 @@ def test_a_version_goes_when_no_reader_can_need_it_any_more(lake, catalog):
     first = build(lake, catalog)
     lake.land(DAY)
     second = build(lake, catalog, calls=2)
-    assert settle(lake.storage, catalog, A_DAY) == Settled()
-    assert settle(lake.storage, catalog, timedelta()) == Settled(versions_removed=1)
+    assert reconcile(lake.storage, catalog, A_DAY) == Reconciled()
+    assert reconcile(lake.storage, catalog, timedelta()) == Reconciled(versions_removed=1)
     folder = lake.storage.root / "days" / f"call_date={DAY}"
     assert [path.name for path in folder.iterdir()] == [second]
     assert lake.manifest.unreferenced == {}
     assert first != second
-    assert settle(lake.storage, catalog, timedelta()) == Settled()
+    assert reconcile(lake.storage, catalog, timedelta()) == Reconciled()
 
 
 def test_the_age_is_that_since_it_ceased_to_be_published(lake, catalog):
@@ -118,8 +118,8 @@ def test_the_age_is_that_since_it_ceased_to_be_published(lake, catalog):
     (folder,) = kept.value.unreferenced
     kept.value.unreferenced[folder] = state.now() - timedelta(hours=25)
     state.commit(lake.storage, kept)
-    assert settle(lake.storage, catalog, timedelta(hours=26)).versions_removed == 0
-    assert settle(lake.storage, catalog, timedelta(hours=24)).versions_removed == 1
+    assert reconcile(lake.storage, catalog, timedelta(hours=26)).versions_removed == 0
+    assert reconcile(lake.storage, catalog, timedelta(hours=24)).versions_removed == 1
 
 
 def test_versions_that_were_half_built_or_refused_go_with_the_next_one(lake, catalog):
@@ -129,7 +129,7 @@ def test_versions_that_were_half_built_or_refused_go_with_the_next_one(lake, cat
     write_audit(lake.storage, DAY, "f" * 24, 1, [VerdictRecord("keys", "calls", passed=False)])
     lake.land(DAY)
     version = build(lake, catalog)
-    assert settle(lake.storage, catalog, timedelta()) == Settled(versions_removed=3)
+    assert reconcile(lake.storage, catalog, timedelta()) == Reconciled(versions_removed=3)
     folder = lake.storage.root / "days" / f"call_date={DAY}"
     assert [path.name for path in folder.iterdir()] == [version]
 
@@ -138,8 +138,8 @@ def test_published_files_that_a_person_removed_are_no_obstacle(lake, catalog):
     version = build(lake, catalog)
     for folder in ("days", *TABLES):
         shutil.rmtree(lake.storage.root / folder)
-    assert settle(lake.storage, catalog, A_DAY) == Settled()
+    assert reconcile(lake.storage, catalog, A_DAY) == Reconciled()
     lake.write(DAY, version, {})
     write_audit(lake.storage, DAY, version, 1, [])
-    assert settle(lake.storage, catalog, A_DAY).links_swung == len(TABLES)
+    assert reconcile(lake.storage, catalog, A_DAY).links_swung == len(TABLES)
     assert link(lake).samefile(lake.storage.root / layout.table_file(DAY, version, "calls"))

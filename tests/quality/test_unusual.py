@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from pipelines.quality.unusual import DAY_WARNINGS, DayFigures, Finding, full_scan, quiet_days, rejected_items
+from pipelines.quality.anomalies import DAILY_ANOMALY_CHECKS, DayFigures, Finding, full_scan, quiet_days, rejected_items
 
 MONDAY = date(2026, 3, 2)
 
 
 def judged(name: str, figures: DayFigures, history: dict[date, DayFigures] | None = None) -> Finding:
-    warning = next(warning for warning in DAY_WARNINGS if warning.name == name)
+    warning = next(warning for warning in DAILY_ANOMALY_CHECKS if warning.name == name)
     return warning.judge(MONDAY, figures, history or {})
 
 
@@ -41,14 +41,14 @@ def missing(count: int, calls: int = 100) -> DayFigures:
 
 @pytest.mark.parametrize(("count", "usual"), [(0, True), (1, False)])
 def test_a_single_unknown_word_is_told(count, usual):
-    found = judged("outcome_words_known", DayFigures(unknown_words=count))
+    found = judged("outcome_values_known", DayFigures(unknown_words=count))
     assert (found.usual, found.figures) == (usual, {"unknown words": count})
 
 
 @pytest.mark.parametrize(("count", "usual"), [(0, True), (15, True), (16, False), (100, False)])
 def test_costs_may_be_missing_as_often_as_before(count, usual):
     history = days_before(9, missing(4), missing(5), missing(6))  # of which the median is 5 %
-    assert judged("cost_known_as_usual", missing(count), history).usual is usual
+    assert judged("missing_cost_share_normal", missing(count), history).usual is usual
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,12 @@ def test_costs_may_be_missing_as_often_as_before(count, usual):
 )
 def test_a_minute_may_cost_what_it_cost_before_give_or_take_a_quarter(price, usual):
     history = days_before(28, priced(0.1), priced(0.2))
-    found = judged("cost_per_minute_as_usual", priced(price), history)
+    found = judged("cost_per_minute_normal", priced(price), history)
     assert found.usual is usual
     assert "0.1000 to 0.2000" in found.words
 
 
-@pytest.mark.parametrize("name", ["cost_known_as_usual", "cost_per_minute_as_usual"])
+@pytest.mark.parametrize("name", ["missing_cost_share_normal", "cost_per_minute_normal"])
 def test_costs_are_held_against_days_before_not_after_and_not_long_ago(name):
     odd = DayFigures(calls=100, cost_missing_calls=90, cost_rated=90.0, seconds_rated=6000.0)
     plain = DayFigures(calls=100, cost_missing_calls=1, cost_rated=1.0, seconds_rated=6000.0)
@@ -72,7 +72,7 @@ def test_costs_are_held_against_days_before_not_after_and_not_long_ago(name):
     assert not judged(name, odd, history).usual
 
 
-@pytest.mark.parametrize("name", ["cost_known_as_usual", "cost_per_minute_as_usual"])
+@pytest.mark.parametrize("name", ["missing_cost_share_normal", "cost_per_minute_normal"])
 def test_with_less_than_a_week_to_go_by_costs_are_not_judged(name):
     odd = DayFigures(calls=100, cost_missing_calls=90, cost_rated=90.0, seconds_rated=6000.0)
     plain = DayFigures(calls=100, cost_missing_calls=1, cost_rated=1.0, seconds_rated=6000.0)
@@ -82,7 +82,7 @@ def test_with_less_than_a_week_to_go_by_costs_are_not_judged(name):
     assert not judged(name, odd, days_before(7, plain)).usual
 
 
-@pytest.mark.parametrize("name", ["cost_known_as_usual", "cost_per_minute_as_usual"])
+@pytest.mark.parametrize("name", ["missing_cost_share_normal", "cost_per_minute_normal"])
 def test_a_few_calls_are_neither_judged_nor_history(name):
     few = DayFigures(calls=19, cost_missing_calls=19, cost_rated=9.0, seconds_rated=599.0)
     assert judged(name, few, days_before(28, missing(0), priced(0.1))).usual
@@ -92,7 +92,7 @@ def test_a_few_calls_are_neither_judged_nor_history(name):
 
 @pytest.mark.parametrize(("calls", "usual"), [(50, True), (49, False), (0, False), (1000, True)])
 def test_a_day_has_half_the_calls_of_its_weekday_or_more(calls, usual):
-    found = judged("calls_as_usual", DayFigures(calls=calls), mondays(100, 90, 110, 100, 100))
+    found = judged("call_volume_normal", DayFigures(calls=calls), mondays(100, 90, 110, 100, 100))
     assert (found.usual, found.figures) == (usual, {"calls": calls, "usually": 100})
 
 
@@ -106,13 +106,13 @@ def test_a_day_has_half_the_calls_of_its_weekday_or_more(calls, usual):
     ],
 )
 def test_no_calls_are_usual_on_a_weekday_with_few_or_an_unknown_number(history, says):
-    found = judged("calls_as_usual", DayFigures(calls=0), history)
+    found = judged("call_volume_normal", DayFigures(calls=0), history)
     assert found.usual
     assert says in found.words
 
 
 def test_a_day_that_is_not_over_is_not_held_against_whole_ones():
-    found = judged("calls_as_usual", DayFigures(calls=0, is_over=False), mondays(100, 100, 100, 100))
+    found = judged("call_volume_normal", DayFigures(calls=0, is_over=False), mondays(100, 100, 100, 100))
     assert (found.usual, found.words) == (True, "The day is not over.")
 
 

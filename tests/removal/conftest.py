@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from pipelines.build import processes
 from pipelines.cli.main import main
+from pipelines.materialize import processes
 from pipelines.simulator import SimulatedApi
 from tests.support.persons import encoded, everything
 from tests.support.program import PII_KEY, program, serve

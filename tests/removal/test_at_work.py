@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.build.workspace import open_workspace
 from pipelines.lake.local import LocalStorage
-from pipelines.removal.forget import forget
-from pipelines.removal.request import read_request
+from pipelines.privacy.forget import forget, read_request
 from pipelines.settings import load_settings
+from pipelines.workspace import open_workspace
 from tests.support.persons import NUMBER, traces
 
 pytestmark = pytest.mark.usefixtures("account")

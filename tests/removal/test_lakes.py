@@ -9,8 +9,8 @@ from datetime import date
 
 import pytest
 
-from pipelines.build import day as build_day
-from pipelines.lake import compaction
+from pipelines.lake.maintenance import compaction
+from pipelines.materialize import day as build_day
 from tests.support.persons import GONE, NUMBER, encoded, everything, item, traces
 
 ITEMS = everything()

@@ -6,12 +6,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from pipelines.phone import read_number
-from pipelines.removal.needles import Needles
+from pipelines.api_values import read_number
+from pipelines.privacy.search_terms import SearchTerms
 
 
 def needles_for(number=None, *ids):
-    needles = Needles()
+    needles = SearchTerms()
     if number:
         needles.add_number(read_number(number))
     needles.add_ids(ids)

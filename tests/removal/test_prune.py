@@ -9,8 +9,8 @@ import pytest
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout
-from pipelines.removal import prune as module
-from pipelines.removal.prune import floor_of
+from pipelines.lake.maintenance import retention as module
+from pipelines.lake.maintenance.retention import floor_of
 from pipelines.serve.catalog import open_catalog
 from tests.support.old_days import (
     CHILD,

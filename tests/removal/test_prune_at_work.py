@@ -7,10 +7,10 @@ import threading
 import pytest
 
 from pipelines.lake.local import LocalStorage
+from pipelines.lake.maintenance import retention as module
 from pipelines.lake.plans import read_plan, write_plan
 from pipelines.lake.publish import Build
 from pipelines.lake.storage import LakeBusyError
-from pipelines.removal import prune as module
 from tests.support.old_days import DAYS, SEVEN, clock, days_on_disk, items, lake
 
 __all__ = ["clock", "items", "lake"]

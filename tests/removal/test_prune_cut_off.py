@@ -8,8 +8,8 @@ from datetime import date
 import pytest
 
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.retention import days_before
-from pipelines.removal import prune
+from pipelines.lake.maintenance import retention
+from pipelines.lake.maintenance.retention import days_before
 from tests.support.faults import Fault, FaultyDisk
 from tests.support.readers import Readers
 from tests.support.scene import KILLED, scene
@@ -24,7 +24,7 @@ ENDING = ("build", "sync --full", "prune --older-than 1d --yes")
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
     with scene(tmp_path_factory.mktemp("scene")) as made, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prune, "floor_of", lambda _: FLOOR)
+        patch.setattr(retention, "floor_of", lambda _: FLOOR)
         assert made.run("sync --full").code == 0  # so that a sync finds nothing new, and leaves what the others leave
         made.keep()
         yield made

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.report.make import make_report
+from pipelines.report.html_page import make_report
 from tests.support.reported import Page, reported_lake
 
 Report = Callable[..., Page]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.report.make import make_report
+from pipelines.report.html_page import make_report
 from tests.support.browsing import Browser
 from tests.support.lakes import example_lake, workspace
 from tests.support.reported import call, reported_lake

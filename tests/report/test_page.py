@@ -8,9 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from pipelines.report.make import make_report
-from pipelines.report.single_calls import REPEAT_CALLERS
-from pipelines.report.source import Source
+from pipelines.report.html_page import make_report
+from pipelines.report.queries import REPEAT_CALLERS, Source
 from pipelines.serve.catalog import open_catalog
 from tests.support.lakes import example_lake, workspace
 from tests.support.reported import NUMBER, Page, call, leg

@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
-from pipelines.serve import carried
+from pipelines.serve import incremental
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog
 from tests.support.small_lake import SmallLake
 
@@ -192,6 +192,6 @@ def test_another_program_takes_nothing_over(lake, monkeypatch):
     catalog.make(lake.manifest)
     lake.storage.delete(layout.table_file(DAYS[0], "v1", "call_metrics_daily"))
     catalog.make(lake.manifest)
-    monkeypatch.setattr(carried, "__version__", "0.0.0")
+    monkeypatch.setattr(incremental, "__version__", "0.0.0")
     with pytest.raises(ChorusCallsError, match="call_metrics_daily"):
         catalog.make(lake.manifest)

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.dictionary import MARTS, RATIOS, Personal
-from pipelines.extract.outcome import Ending
-from pipelines.extract.report import ScanReport, record
+from pipelines.extract.scan.state import Ending
+from pipelines.extract.scan_report import ScanReport, record
 from pipelines.lake import layout
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog
 from tests.support.small_lake import SmallLake, at

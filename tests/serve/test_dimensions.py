@@ -9,9 +9,9 @@ import duckdb
 import pytest
 
 from pipelines.lake import layout, state
+from pipelines.lake.maintenance.reconcile import Reconciled, reconcile
 from pipelines.lake.names import KnownNames, Names, load_names
-from pipelines.lake.publish import swing_links
-from pipelines.lake.settle import Settled, settle
+from pipelines.lake.publish import update_links
 from pipelines.lake.versions import write_audit
 from tests.support.guide import ROOT, blocks
 from tests.support.named import catalog_of, dimension
@@ -40,7 +40,7 @@ def mart(agent: str | None, calls: int = 1, number: str | None = None) -> dict[s
 def publish(lake: SmallLake, day: date, **tables: list[dict[str, object]]) -> None:
     """Publish a day with all that a build leaves, and put it in its place for plain globs."""
     write_audit(lake.storage, day, lake.publish(day, tables), 1, [])
-    swing_links(lake.storage, lake.manifest, [day])
+    update_links(lake.storage, lake.manifest, [day])
 
 
 def ask(lake: SmallLake, sql: str, path: Path | None = None) -> list[tuple]:
@@ -89,13 +89,13 @@ def test_changed_names_are_shown_though_no_day_was_published(lake):
     publish(lake, MONDAY, call_metrics_daily=[mart("a", 3)])
     name(lake, {"a": "Nora"})
     catalog = catalog_of(lake.storage)
-    assert settle(lake.storage, catalog, A_DAY).catalog_made
+    assert reconcile(lake.storage, catalog, A_DAY).catalog_made
     for shown in ("Nora Two", "Nora Three"):
         name(lake, {"a": shown})
-        assert settle(lake.storage, catalog, A_DAY) == Settled(catalog_made=True)
+        assert reconcile(lake.storage, catalog, A_DAY) == Reconciled(catalog_made=True)
         assert dimension(catalog) == [("a", shown, MONDAY, MONDAY)]
         assert ask(lake, "SELECT calls FROM call_metrics_daily") == [(3,)]
-        assert settle(lake.storage, catalog, A_DAY) == Settled()
+        assert reconcile(lake.storage, catalog, A_DAY) == Reconciled()
     assert catalog.generation() == lake.manifest.generation == 1
 
 
@@ -108,7 +108,7 @@ def test_names_make_no_replaced_version_wait_longer(lake):
     state.commit(lake.storage, kept)
     before = lake.manifest
     name(lake, {"a": "Nora"})
-    assert settle(lake.storage, catalog, A_DAY).catalog_made
+    assert reconcile(lake.storage, catalog, A_DAY).catalog_made
     assert lake.manifest == before
 
 
@@ -117,7 +117,7 @@ def test_where_the_manifest_was_lost_names_empty_no_catalog(lake):
     made(lake)
     lake.storage.delete(layout.MANIFEST)
     name(lake, {"a": "Nora"})
-    assert not settle(lake.storage, catalog_of(lake.storage), A_DAY).catalog_made
+    assert not reconcile(lake.storage, catalog_of(lake.storage), A_DAY).catalog_made
     assert ask(lake, "SELECT calls FROM call_metrics_daily") == [(3,)]
 
 
@@ -129,7 +129,7 @@ def test_a_catalog_that_an_older_program_made_gets_the_tables(lake):
         connection.execute("DROP TABLE agents")
         connection.execute("ALTER TABLE _lake DROP names")
     assert catalog.shown() == (1, None)
-    assert settle(lake.storage, catalog, A_DAY).catalog_made
+    assert reconcile(lake.storage, catalog, A_DAY).catalog_made
     assert dimension(catalog) == [("a", None, MONDAY, MONDAY)]
 
 
@@ -137,8 +137,8 @@ def test_names_that_cannot_be_read_leave_ids(lake):
     publish(lake, MONDAY, call_metrics_daily=[mart("a")])
     with lake.storage.create(layout.NAMES) as stream:
         stream.write(b"{")
-    assert settle(lake.storage, catalog_of(lake.storage), A_DAY).catalog_made
-    assert settle(lake.storage, catalog_of(lake.storage), A_DAY) == Settled()
+    assert reconcile(lake.storage, catalog_of(lake.storage), A_DAY).catalog_made
+    assert reconcile(lake.storage, catalog_of(lake.storage), A_DAY) == Reconciled()
     assert dimension(catalog_of(lake.storage)) == [("a", None, MONDAY, MONDAY)]
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.build.days import build_days
 from pipelines.dictionary import RATIOS
 from pipelines.dictionary.metrics import METRICS
 from pipelines.lake import state
+from pipelines.materialize.days import build_days
 from pipelines.serve.catalog import open_catalog
 from tests.support import caller_figures as caller
 from tests.support import metric_figures as figure

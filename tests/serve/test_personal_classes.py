@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.dictionary import MARTS
-from pipelines.dictionary.model import Personal
+from pipelines.dictionary.columns import Personal
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog
 from tests.support.small_lake import SmallLake
 

@@ -15,7 +15,7 @@ import pytest
 from pipelines.errors import ChorusCallsError, SettingsError
 from pipelines.lake import layout
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.settle import settle
+from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog
 from tests.support.small_lake import SmallLake, at
 
@@ -169,11 +169,11 @@ def test_what_a_killed_process_left_is_removed(lake):
 def test_settling_removes_it_too_though_the_catalog_is_up_to_date(lake):
     lake.publish(MONDAY, calls("c1"))
     catalog = made(lake)
-    settle(lake.storage, catalog, timedelta(days=1))
+    reconcile(lake.storage, catalog, timedelta(days=1))
     left = catalog.path.with_name(".chorus.duckdb.0123.tmp")
     left.mkdir()
     file = catalog.path.stat().st_ino
-    settle(lake.storage, catalog, timedelta(days=1))
+    reconcile(lake.storage, catalog, timedelta(days=1))
     assert not left.exists()
     assert catalog.path.stat().st_ino == file
 

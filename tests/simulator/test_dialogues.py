@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pipelines.simulator import World
-from pipelines.simulator.dialogues import DialogueError, read_dialogues
+from pipelines.simulator.conversation import DialogueError, read_dialogues
 from tests.support.simulated import START
 
 DIALOGUE = {

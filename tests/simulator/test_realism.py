@@ -10,7 +10,7 @@ from statistics import mean
 
 import pytest
 
-from pipelines.instants import parse_instant
+from pipelines.api_values import parse_instant
 from pipelines.simulator import World
 from tests.support.simulated import START
 

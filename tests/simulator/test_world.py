@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.instants import parse_instant
+from pipelines.api_values import parse_instant
 from pipelines.simulator import World
 from tests.support.simulated import START, small_world
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
-from pipelines.extract.deletions import Allowance
-from pipelines.extract.report import ScanReport
+from pipelines.extract.landing.tombstones import DeletionGuard
+from pipelines.extract.scan_report import ScanReport
 from pipelines.lake import raw, state
 from pipelines.lake.storage import Storage
 from tests.support.extraction import call, raw_rows, synced
@@ -14,7 +14,7 @@ from tests.support.simulated import simulated_api
 
 FIRST = datetime(2026, 3, 1, 20, tzinfo=UTC)
 DAY, NEXT = date(2026, 3, 1), date(2026, 3, 2)
-ALL = Allowance(1.0)
+ALL = DeletionGuard(1.0)
 
 
 class Account:

@@ -11,11 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.build.day import VersionBuilder, plan_builds
-from pipelines.build.workspace import Workspace
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, raw, state
 from pipelines.lake.versions import Audit
+from pipelines.materialize.day import VersionBuilder, plan_builds
+from pipelines.workspace import Workspace
 from tests.oracle.items import Version
 from tests.oracle.rows import Shaping
 from tests.support.histories import History

@@ -11,15 +11,15 @@ from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import create_run_for_test
 
-from pipelines.build.workspace import Workspace
-from pipelines.definitions import defs
-from pipelines.jobs import build_days
+from assets.automation.event_sync import sync_landed_events
+from assets.automation.stale_days import build_queue
+from assets.definitions import defs
+from assets.instance.in_process_runs import run_job
+from assets.jobs import build_days
+from assets.partitions import range_tags
+from assets.resources import LakeResource
 from pipelines.lake import state
-from pipelines.orchestration.due_days import due_days
-from pipelines.orchestration.lake_report import report_landed
-from pipelines.orchestration.local_runs import run_job
-from pipelines.partitions import range_tags
-from pipelines.resources import LakeResource
+from pipelines.workspace import Workspace
 
 CORE_AND_MARTS = (
     "calls",
@@ -36,7 +36,7 @@ CORE_AND_MARTS = (
 def tell_landed(instance: dg.DagsterInstance, workspace: Workspace) -> list[date]:
     """Let Dagster hear of what has landed, as the sensor does."""
     landed = state.load_landed(workspace.storage).value
-    return report_landed(instance, landed, instance.report_runless_asset_event)
+    return sync_landed_events(instance, landed, instance.report_runless_asset_event)
 
 
 def materialized(instance: dg.DagsterInstance, asset: str) -> set[str]:
@@ -85,7 +85,7 @@ def days_after(day: str, count: int) -> list[str]:
 
 def run_stale_days(instance: dg.DagsterInstance) -> list[dg.ExecuteInProcessResult]:
     """Run `build_days` for every day that the sensor `changed_days` would ask for now, the newest days first."""
-    due = due_days(instance, LakeResource().workspace())
+    due = build_queue(instance, LakeResource().workspace())
     return [run_job(build_days.name, instance=instance, partition_range=span) for span in due.spans]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from pydantic import SecretStr
 
-from pipelines.extract.client import CallsClient
+from pipelines.extract.http.client import CallsClient
 from pipelines.extract.sync import ScanReport, sync
 from pipelines.lake import layout, state
 from pipelines.lake.storage import Storage

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pipelines.extract.client import CallsClient
+from pipelines.extract.http.client import CallsClient
 from pipelines.simulator import SimulatedApi
 from pipelines.simulator.faults import parse_faults
 from tests.support.extraction import call, client_of

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.dictionary import CORE_TABLES
+from pipelines.flatten.columns import Shape
+from pipelines.flatten.customers import Customers
 from pipelines.flatten.day import DayFlattener, index_calls
-from pipelines.flatten.derive import Shape
-from pipelines.flatten.numbers import Customers
 from pipelines.flatten.outcomes import load_outcomes
 from tests.oracle.items import Version
 from tests.oracle.rows import Shaping

@@ -1,6 +1,6 @@
 """The product's definitions for tests with a real daemon: in a hurry, and with one rule more.
 
-A code server loads this module in the place of `pipelines.definitions`. It changes the product where it is imported, so
+A code server loads this module in the place of `assets.definitions`. It changes the product where it is imported, so
 nothing else may import it.
 """
 
@@ -14,13 +14,13 @@ import polars as pl
 from dagster import RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from pipelines import definitions
-from pipelines.build import day as build_day
-from pipelines.jobs import extract_calls
-from pipelines.orchestration import due_days
+from assets import definitions
+from assets.automation import stale_days
+from assets.jobs import extract_calls
+from assets.schedules import extract_config
+from assets.sensors import changed_days
+from pipelines.materialize import day as build_day
 from pipelines.quality import DayTables, Verdict
-from pipelines.schedules import extract_config
-from pipelines.sensors import changed_days
 from tests.support.machine import MOVED, UNWANTED, reading_since
 
 _judged = build_day.audit
@@ -48,7 +48,7 @@ def extract_what_moved(context: dg.SensorEvaluationContext) -> dg.RunRequest | d
 
 
 build_day.audit = _audit
-due_days.FIRST_PAUSE = timedelta(seconds=2)
+stale_days.FIRST_BACKOFF = timedelta(seconds=2)
 changed_days._min_interval = 2  # a sensor cannot be copied with another one
 
 defs = dg.Definitions.merge(definitions.defs, dg.Definitions(sensors=[extract_what_moved]))

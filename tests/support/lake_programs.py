@@ -8,19 +8,20 @@ from datetime import date
 
 import pytest
 
-from pipelines.build import days, processes
-from pipelines.build.day import plan_builds
 from pipelines.dictionary import CORE_TABLES
-from pipelines.extract.client import Page
-from pipelines.extract.landing import Landing
+from pipelines.extract.http.client import Page
+from pipelines.extract.landing.landing import Landing
 from pipelines.extract.sync import sync
-from pipelines.lake import compaction, disk, identity, layout, publish, raw, state
+from pipelines.lake import disk, identity, layout, publish, raw, state
 from pipelines.lake.local import LocalStorage
+from pipelines.lake.maintenance import compaction
+from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.plans import drop_plan, read_plan, write_plan
 from pipelines.lake.publish import Build, Published
-from pipelines.lake.settle import settle
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Shaping, read_audit
+from pipelines.materialize import days, processes
+from pipelines.materialize.day import plan_builds
 from tests.support import small_builder
 from tests.support.interleaving import pause
 from tests.support.modelled_lake import ModelledLake, program
@@ -75,13 +76,13 @@ def replace_slow_parts(patch: pytest.MonkeyPatch, lake: ModelledLake) -> None:
     patch.setattr(raw, "known_versions", small_builder.known_versions)
     patch.setattr(raw, "payloads", small_builder.payloads)
     patch.setattr(compaction, "MANY", 3)
-    patch.setattr("pipelines.extract.run.record", lambda *_: None)
+    patch.setattr("pipelines.extract.sync.record", lambda *_: None)
 
 
 def land(lake: ModelledLake, api: Listing) -> None:
     """Do as `chorus-calls sync --full --no-build` does."""
     workspace = lake.workspace()
-    identity.admit(workspace.storage, workspace.shaping)
+    identity.require_same_settings(workspace.storage, workspace.shaping)
     sync(workspace.storage, api, start_date=date(2026, 1, 1), full=True)
 
 
@@ -95,8 +96,8 @@ def publish_only(lake: ModelledLake, builds: Mapping[date, Build]) -> None:
 def command_sync(lake: ModelledLake, api: Listing, *, full: bool = False) -> None:
     """Do as `chorus-calls sync` does."""
     workspace = lake.workspace()
-    identity.admit(workspace.storage, workspace.shaping)
-    settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    identity.require_same_settings(workspace.storage, workspace.shaping)
+    reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     sync(workspace.storage, api, start_date=date(2026, 1, 1), full=full)
     days.build_days(workspace, days.days_to_build(workspace))
 
@@ -104,28 +105,28 @@ def command_sync(lake: ModelledLake, api: Listing, *, full: bool = False) -> Non
 def command_build(lake: ModelledLake, shaping: Shaping, *, accept: bool = False) -> None:
     """Do as `chorus-calls build` does."""
     workspace = lake.workspace(shaping)
-    identity.admit(workspace.storage, workspace.shaping, accept=accept)
-    settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    identity.require_same_settings(workspace.storage, workspace.shaping, accept=accept)
+    reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     days.build_days(workspace, days.days_to_build(workspace))
 
 
 def tick(lake: ModelledLake) -> None:
     """Do as the sensor does, beside telling Dagster."""
-    identity.admit(lake.storage, lake.shaping)
+    identity.require_same_settings(lake.storage, lake.shaping)
     clean_up(lake)
 
 
 def clean_up(lake: ModelledLake) -> None:
     """Mend the lake, and remove what nobody needs."""
     workspace = lake.workspace()
-    settle(workspace.storage, workspace.catalog, workspace.keep_versions)
+    reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
 
 
 def dagster_run(lake: ModelledLake, run: str) -> None:
     """Do as a run of `build_days` does: step by step, without a lock in between, by a plan fixed in the first step."""
     workspace = lake.workspace()
     storage = workspace.storage
-    identity.admit(storage, workspace.shaping)
+    identity.require_same_settings(storage, workspace.shaping)
     with storage.lock("lake", shared=True):
         manifest = state.load_manifest(storage).value
         landed = state.load_landed(storage).value

@@ -13,11 +13,11 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from pipelines.build.days import build_days
-from pipelines.build.workspace import Workspace, open_workspace
 from pipelines.dictionary import TABLES
 from pipelines.lake import identity, layout, raw, state
+from pipelines.materialize.days import build_days
 from pipelines.settings import Settings
+from pipelines.workspace import Workspace, open_workspace
 from tests.oracle.items import Version
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import call_date, usable_call_id
@@ -31,7 +31,7 @@ def workspace(folder: Path, **settings: Any) -> Workspace:
     """Open a lake below a folder, with a PII key that is the same in every test."""
     given = {"lake": str(folder), "pii_key": PII_KEY, **settings}
     opened = open_workspace(Settings(_env_file=None, **given))
-    identity.admit(opened.storage, opened.shaping)
+    identity.require_same_settings(opened.storage, opened.shaping)
     return opened
 
 

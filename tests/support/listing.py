@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from pipelines.extract.advance import advance
-from pipelines.extract.observed import Shown
-from pipelines.extract.passes import Passes, advance_passes
-from pipelines.extract.scan import Scan
+from pipelines.extract.scan.ordered import advance
+from pipelines.extract.scan.state import Scan, Shown
+from pipelines.extract.scan.unordered import UnorderedScan, advance_unordered
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 NEWEST, OLDEST, MIXED, SHUFFLED = "newest first", "oldest first", "stable, without order", "shuffled at each request"
@@ -158,7 +157,7 @@ class Reading:
     """
 
     def __init__(
-        self, listed: ChangingList, scan: Scan | Passes, *, workers: int = 1, known: Iterable[str] = ()
+        self, listed: ChangingList, scan: Scan | UnorderedScan, *, workers: int = 1, known: Iterable[str] = ()
     ) -> None:
         self.listed = listed
         self.scan = scan
@@ -201,7 +200,7 @@ class Reading:
             self.head = list(keys)
         unseen = frozenset(keys) - self.run - self.known
         shown = Shown(offset, keys, unseen, tuple(entry.created for entry in entries), total)
-        self.scan = advance(self.scan, shown) if isinstance(self.scan, Scan) else advance_passes(self.scan, shown)
+        self.scan = advance(self.scan, shown) if isinstance(self.scan, Scan) else advance_unordered(self.scan, shown)
         self.run |= self.scan.accepted
 
     def step(self) -> None:

@@ -16,8 +16,8 @@ import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from pipelines.jobs import extract_calls
-from pipelines.orchestration.home import VARIABLE, dagster_home
+from assets.instance.home import VARIABLE, dagster_home
+from assets.jobs import extract_calls
 from tests.support.processes import eventually, free_port, left_of, running
 from tests.support.server import DEPLOY
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from pipelines.build.days import build_days
-from pipelines.build.workspace import Workspace
+from pipelines.materialize.days import build_days
+from pipelines.workspace import Workspace
 from tests.oracle.items import Version
 from tests.support.lakes import FIRST_LANDING, land, place, workspace
 

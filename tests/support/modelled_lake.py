@@ -14,12 +14,12 @@ from types import SimpleNamespace
 import msgspec
 import pyarrow as pa
 
-from pipelines.build.workspace import Workspace
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.state import LakeRecord, Landed, Manifest, ShapingRecord
 from pipelines.lake.versions import Shaping, fingerprint, read_audit
+from pipelines.workspace import Workspace
 from tests.support.catalogs import RememberingCatalog
 from tests.support.interleaving import SteppedStorage, pause
 

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from pipelines.lake import layout
-from pipelines.removal import prune as module
+from pipelines.lake.maintenance import retention as module
 
 TODAY = date(2026, 3, 10)
 DAYS = [date(2026, 3, day) for day in (1, 2, 3, 4, 5)]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from pipelines.extract.advance import advance
-from pipelines.extract.observed import Shown
-from pipelines.extract.scan import Scan
+from pipelines.extract.scan.ordered import advance
+from pipelines.extract.scan.state import Scan, Shown
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 

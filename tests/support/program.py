@@ -12,9 +12,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.build import processes
 from pipelines.cli.main import main
 from pipelines.dictionary import TABLES
+from pipelines.materialize import processes
 from pipelines.simulator import SimulatedApi
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.items import Version

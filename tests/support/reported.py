@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from pipelines.build.days import build_days
-from pipelines.build.workspace import Workspace
 from pipelines.lake import state
 from pipelines.lake.names import KnownNames, Names, load_names
+from pipelines.materialize.days import build_days
+from pipelines.workspace import Workspace
 from tests.support.lakes import land, place, workspace
 
 NUMBER = "+15550100123"

@@ -23,9 +23,9 @@ from pipelines.dictionary import TABLES
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.lake import identity, layout, state
 from pipelines.lake.local import LocalStorage
+from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.publish import Build, publish
-from pipelines.lake.settle import settle
-from pipelines.lake.tables import write_table
+from pipelines.lake.table_writer import write_table
 from pipelines.lake.versions import write_audit
 from pipelines.serve.catalog import DuckDBCatalog
 from tests.support.small_lake import SHAPING
@@ -94,7 +94,7 @@ class RewrittenLake:
     def __init__(self, folder: Path, *, days: int, size: int, keep: timedelta, seed: int = 0) -> None:
         self.days = [FIRST_DAY + timedelta(days=number) for number in range(days)]
         self.storage = LocalStorage(folder / "data/lake")
-        identity.admit(self.storage, SHAPING)
+        identity.require_same_settings(self.storage, SHAPING)
         self.catalog = DuckDBCatalog(Path(self.storage.address(layout.CATALOG)), self.storage)
         self.record = folder / "commits.jsonl"
         self.commits = 0
@@ -124,7 +124,7 @@ class RewrittenLake:
         self.commits = commit
         assert state.load_manifest(self.storage).value.generation == commit
         self.most_bytes = max(self.most_bytes, sum(file.size for file in self.storage.list("days")))
-        self.versions_removed += settle(self.storage, self.catalog, self._keep).versions_removed
+        self.versions_removed += reconcile(self.storage, self.catalog, self._keep).versions_removed
 
     def _write_record(self, commit: int) -> None:
         seen = {

@@ -25,13 +25,14 @@ from typing import Any
 
 import pytest
 
-from pipelines.build import processes
 from pipelines.cli.main import main
-from pipelines.extract import run as extraction
-from pipelines.extract.landing import Landing
-from pipelines.lake import compaction, erased
-from pipelines.removal import rewrite
+from pipelines.extract import sync as extraction
+from pipelines.extract.landing.landing import Landing
+from pipelines.lake.maintenance import compaction
+from pipelines.materialize import processes
+from pipelines.privacy import rewrite
 from pipelines.simulator import SimulatedApi
+from pipelines.suppression import suppression_list
 from tests.support import contents
 from tests.support.faults import FaultyDisk, KilledError
 from tests.support.simulated import KEY
@@ -78,7 +79,7 @@ def hold_still(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let two runs that do the same leave the same: by one process, one clock, and names that are not random."""
     monkeypatch.setattr(processes, "_processors", lambda: 1)
     chance = SimpleNamespace(token_hex=lambda _: "name", token_bytes=bytes)
-    for module in (extraction, compaction, erased, rewrite):
+    for module in (extraction, compaction, suppression_list, rewrite):
         monkeypatch.setattr(module, "secrets", chance)
     monkeypatch.setitem(Landing.__init__.__kwdefaults__, "clock", lambda: NOW)
 

@@ -12,12 +12,12 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from pipelines.build.workspace import Workbench
 from pipelines.dictionary import CORE_TABLES, MARTS
 from pipelines.lake import layout, raw
 from pipelines.lake.state import Landed, LandedDay
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Audit, VerdictRecord, write_audit
+from pipelines.workspace import Workbench
 
 BAD = "bad"
 """What a call says that lets the checks of its day fail."""

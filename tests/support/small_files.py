@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from pipelines.dictionary.schemas import raw_schema
 from pipelines.lake import raw, state
-from pipelines.lake.compaction import compact
+from pipelines.lake.maintenance.compaction import compact
 from pipelines.lake.state import LandedDay
 from tests.support.extraction import raw_rows
 

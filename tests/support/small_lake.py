@@ -35,7 +35,7 @@ class SmallLake:
 
     def __init__(self, folder: Path) -> None:
         self.storage = LocalStorage(folder)
-        identity.admit(self.storage, SHAPING)
+        identity.require_same_settings(self.storage, SHAPING)
 
     @property
     def manifest(self) -> Manifest:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 
-from pipelines.build import api, days, workspace
+from pipelines import workspace
 from pipelines.cli import build, main, sync
 from pipelines.extract import sync as extraction
+from pipelines.materialize import days
 
-IMPORTED = (api, build, days, extraction, sync, workspace)
+IMPORTED = (workspace, build, days, extraction, sync, workspace)
 
 if __name__ == "__main__":
     # A shell starts background jobs, and so perhaps these tests, with the signal ignored.

@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pipelines.dictionary.metrics.callers import CALLER_METRICS
-from pipelines.dictionary.metrics.conversations import CONVERSATION_METRICS
+from pipelines.dictionary.metrics.callers import CALLER_METRICS, CONVERSATION_METRICS
 from pipelines.dictionary.metrics.costs import COST_METRICS
-from pipelines.dictionary.metrics.durations import DURATION_METRICS
-from pipelines.dictionary.metrics.model import Metric
-from pipelines.dictionary.metrics.outcomes import OUTCOME_METRICS
+from pipelines.dictionary.metrics.metric import Metric
+from pipelines.dictionary.metrics.outcomes import DURATION_METRICS, OUTCOME_METRICS
 from pipelines.dictionary.metrics.transfers import TRANSFER_METRICS
 from pipelines.dictionary.ratios import RATIOS
 

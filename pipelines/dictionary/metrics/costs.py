@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipelines.dictionary.kinds import MONEY
-from pipelines.dictionary.metrics.model import ADDS_UP, NULL_SUM, ROOT_CALLS, Metric, of_ratio
+from pipelines.dictionary.columns import MONEY
+from pipelines.dictionary.metrics.metric import ADDS_UP, NULL_SUM, ROOT_CALLS, Metric, of_ratio
 from pipelines.dictionary.ratios import RATIOS, Ratio
 
 COST_PER_COMPLETED_CALL = Ratio(

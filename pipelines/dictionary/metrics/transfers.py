@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipelines.dictionary.kinds import SECONDS
-from pipelines.dictionary.metrics.model import CONNECTED_CALLS, LEGS, ROOT_CALLS, ZERO_COUNT, Metric, of_ratio
+from pipelines.dictionary.columns import SECONDS
+from pipelines.dictionary.metrics.metric import CONNECTED_CALLS, LEGS, ROOT_CALLS, ZERO_COUNT, Metric, of_ratio
 from pipelines.dictionary.ratios import RATIOS, Ratio
 
 AVERAGE_SECONDS_TO_TRANSFER = Ratio(

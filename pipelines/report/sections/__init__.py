@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pipelines.report.figures import Figures
-from pipelines.report.model import Section
-from pipelines.report.sections.callers import callers
+from pipelines.report.page_model import Section
 from pipelines.report.sections.cost import cost
 from pipelines.report.sections.data import data
-from pipelines.report.sections.durations import durations
-from pipelines.report.sections.endings import endings
+from pipelines.report.sections.endings import durations, endings
 from pipelines.report.sections.transfers import transfers
-from pipelines.report.sections.volume import volume
+from pipelines.report.sections.volume import callers, volume
 
 __all__ = ["SECTIONS"]
 

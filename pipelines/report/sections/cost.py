@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pipelines.report import text
 from pipelines.report.charts import lines_in_time, picture
 from pipelines.report.figures import Figures
-from pipelines.report.model import Cell, Figure, Part, Section, Table, Text
+from pipelines.report.page_model import Cell, Figure, Part, Section, Table, Text
+from pipelines.report.queries import Row
 from pipelines.report.sections.parts import NO_CALLS, bars, series, table_in_time
-from pipelines.report.source import Row
 
 _COLUMNS = ("Agent", "Cost per minute", "Calls", "Minutes", "Cost")
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from pipelines.report import text
 from pipelines.report.figures import Figures
-from pipelines.report.model import Cell, Figure, Section, Table, Text
+from pipelines.report.page_model import Cell, Figure, Section, Table, Text
 
 _SHOWN: Final = 15
 _KINDS: Final[Mapping[str, str]] = MappingProxyType(

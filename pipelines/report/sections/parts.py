@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from pipelines.report.figures import Figures
-from pipelines.report.model import Cell, Part, Table, Text
+from pipelines.report.page_model import Cell, Part, Table, Text
 from pipelines.report.period import Period
-from pipelines.report.source import Row
+from pipelines.report.queries import Row
 
 NO_CALLS = "There are no calls in this period."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipelines.report import text
 from pipelines.report.charts import lines_in_time, picture
 from pipelines.report.figures import Figures
-from pipelines.report.model import Cell, Figure, Section, Table, Text, Tile
+from pipelines.report.page_model import Cell, Figure, Section, Table, Text, Tile
 from pipelines.report.sections.parts import series, stacked, table_in_time
 
 _RESULTS = {"successful_legs": 1, "failed_legs": 2, "open_legs": 3}

@@ -1,4 +1,4 @@
-"""How many calls there were, and when."""
+"""How many calls there were, when, and who calls again."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Final
 from pipelines.report import text
 from pipelines.report.charts import WEEKDAYS, columns_in_time, heat, picture
 from pipelines.report.figures import Figures
-from pipelines.report.model import Cell, Figure, Section, Table
-from pipelines.report.sections.parts import NO_CALLS, series, step_name, table_in_time
+from pipelines.report.page_model import Cell, Figure, Section, Table, Tile
+from pipelines.report.queries import REPEAT_DAYS
+from pipelines.report.sections.parts import NO_CALLS, ratio, series, step_name, table_in_time
 
 _HEAT_STEPS: Final = 5
 _WIDE_HEAT, _NARROW_HEAT = (760, 250), (360, 560)
@@ -114,3 +115,31 @@ def _hours_table(figures: Figures, caption: str) -> Table:
         for hour in range(24)
     ]
     return Table(caption, ["Hour", *WEEKDAYS], rows)
+
+
+def callers(figures: Figures) -> Section:
+    """How many inbound callers call the same organisation again within a week."""
+    found = figures.repeat_callers
+    now, before = found.now, found.before
+    subtitle = (
+        f"Inbound calls after which the same number called the same organisation again within {REPEAT_DAYS} days, "
+        "whichever agent answered."
+    )
+    if not now:
+        lead = "There are no inbound calls in this period."
+        return Section("callers", "Who calls again", lead, [Figure("Repeat callers", subtitle, empty=lead)])
+    rate = ratio(now["repeat_calls"], now["caller_calls"])
+    within = f"within {REPEAT_DAYS} days"
+    lead = f"{text.share(rate)} of the inbound calls were followed by another from the same number {within}."
+    if rate is None:
+        lead = f"No inbound call from a known number is old enough to say whether another followed {within}."
+    change = text.points(rate, ratio(before.get("repeat_calls"), before.get("caller_calls")))
+    tiles = [
+        Tile("Called again", text.share(rate), change or ""),
+        Tile("Followed by another call", text.count(now["repeat_calls"])),
+        Tile("Calls looked at", text.count(now["caller_calls"])),
+        Tile("Too recent to say", text.count(now["recent_calls"])),
+    ]
+    anonymous = now["anonymous_calls"]
+    note = f"{text.plural(anonymous, 'call')} without a usable number left out." if anonymous else ""
+    return Section("callers", "Who calls again", lead, [Figure("Repeat callers", subtitle, tiles=tiles, note=note)])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pipelines.serve.macros.conversations import CONVERSATION_MACROS
-from pipelines.serve.macros.metrics import ROLLUP_MACROS
-from pipelines.serve.macros.model import Macro
-from pipelines.serve.macros.ratios import RATIO_MACROS
+from pipelines.serve.macros.macro import Macro
+from pipelines.serve.macros.rollups import RATIO_MACROS, ROLLUP_MACROS
 from pipelines.serve.macros.single_calls import SINGLE_CALL_MACROS
 
 __all__ = ["MACROS", "Macro"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipelines.serve.macros.model import Macro
+from pipelines.serve.macros.macro import Macro
 
 MOST_WORDS: Final = 16
 """Words that are looked for at once; each is a condition of its own in the query."""

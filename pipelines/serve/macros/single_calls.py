@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipelines.serve.macros.model import Macro
-from pipelines.serve.macros.periods import PERIOD_COLUMN, asked_grain, or_refused, period_of
+from pipelines.serve.macros.macro import PERIOD_COLUMN, Macro, asked_grain, or_refused, period_of
 
 _DAY_IN_MICROSECONDS: Final = 86_400_000_000
 

@@ -11,7 +11,7 @@ __all__ = ["program", "serve"]
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
     """Back off from a hundredth of a second on."""
-    monkeypatch.setattr("pipelines.extract.retry._FIRST_WAIT", 0.01)
+    monkeypatch.setattr("pipelines.extract.http.rate_limit._FIRST_WAIT", 0.01)
 
 
 @pytest.fixture

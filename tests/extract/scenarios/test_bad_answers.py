@@ -55,7 +55,7 @@ def test_22_23_24_26_what_stays_is_never_taken_for_the_end(storage, fault):
 
 
 def test_25_a_body_that_comes_byte_by_byte_is_given_up_and_asked_for_again(storage, monkeypatch):
-    monkeypatch.setattr("pipelines.extract.client._REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr("pipelines.extract.http.client._REQUEST_SECONDS", 0.3)
     with simulated_api(WORLD, faults=parse_faults("trickle:seconds=0.05:every=1:after=2:times=1")) as api:
         report = synced(storage, api)
     assert (report.complete, report.retries) == (True, 1)

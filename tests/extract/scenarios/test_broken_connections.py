@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.answer import is_certificate
-from pipelines.extract.pacing import StoppedError
+from pipelines.extract.http.rate_limit import StoppedError
+from pipelines.extract.http.response import is_certificate
 from pipelines.simulator import Response
 from tests.support.extraction import client_of
 from tests.support.faulty import CALLS, faulty
@@ -22,14 +22,14 @@ from tests.support.simulated import simulated_api
 
 @pytest.mark.parametrize("fault", ["trickle:seconds=0.05", "slow:seconds=600"])
 def test_25_an_answer_that_takes_too_long_is_ended_and_asked_for_again(fault, monkeypatch):
-    monkeypatch.setattr("pipelines.extract.client._REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr("pipelines.extract.http.client._REQUEST_SECONDS", 0.3)
     with faulty(f"{fault}:every=1:times=1") as (_, client):
         assert client.page(0).items == CALLS
         assert client.retries == 1
 
 
 def test_25_an_answer_that_always_takes_too_long_fails_and_says_so(monkeypatch):
-    monkeypatch.setattr("pipelines.extract.client._REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr("pipelines.extract.http.client._REQUEST_SECONDS", 0.2)
     with (
         faulty("trickle:seconds=0.05:every=1", retry_seconds=0) as (_, client),
         pytest.raises(ChorusCallsError, match="came too slowly"),
@@ -143,7 +143,7 @@ def test_27_the_body_of_a_redirect_is_not_read():
 @pytest.mark.parametrize("ending", ["stop", "close"])
 @pytest.mark.parametrize("fault", ["slow:seconds=600", "trickle:seconds=600", "server_error"])
 def test_a_stop_ends_what_all_threads_wait_for(fault, ending, monkeypatch):
-    monkeypatch.setattr("pipelines.extract.retry._FIRST_WAIT", 1_000)
+    monkeypatch.setattr("pipelines.extract.http.rate_limit._FIRST_WAIT", 1_000)
     asked = threading.Semaphore(0)
 
     def count(request, respond):

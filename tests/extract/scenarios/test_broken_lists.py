@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.outcome import Ending
+from pipelines.extract.scan.state import Ending
 from pipelines.simulator.faults import parse_faults
 from tests.support.extraction import synced
 from tests.support.landed import landed_ids, last_scan, listed_ids

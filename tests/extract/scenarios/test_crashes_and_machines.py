@@ -12,11 +12,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pipelines.build.workspace import open_workspace
+from assets.instance.in_process_runs import run_extract
 from pipelines.extract import sync as extraction
 from pipelines.lake import disk
-from pipelines.orchestration.local_runs import run_extract
 from pipelines.settings import load_settings
+from pipelines.workspace import open_workspace
 from tests.support.dagster_runs import step_failures
 from tests.support.faults import NEEDS_SPACE, Fault, FaultyDisk
 from tests.support.killing import Run

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipelines.errors import ChorusCallsError, KeyRefusedError
-from pipelines.extract.client import NoPageError
+from pipelines.extract.http.client import NoPageError
 from pipelines.simulator.messages import error
 from tests.support.extraction import client_of
 from tests.support.faulty import CALLS, faulty

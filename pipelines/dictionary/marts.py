@@ -1,0 +1,297 @@
+"""The three marts: daily call metrics, daily transfer metrics, hourly call volume."""
+
+from __future__ import annotations
+
+from pipelines.dictionary.columns import (
+    AGENT_ID,
+    CALL_COST,
+    DIRECTION,
+    MONEY,
+    ORGANIZATION_ID,
+    PHONE_NUMBER_ID,
+    PROVIDER,
+    SECONDS,
+    TRANSFER_TYPE,
+    Additivity,
+    Column,
+    ColumnType,
+    Table,
+    count,
+    measure,
+    position,
+    rated,
+)
+from pipelines.dictionary.ratios import ratio_columns
+
+_NAME = "call_metrics_daily"
+
+
+def _calls(name: str, description: str, formula: str) -> Column:
+    return count(name, description, unit="calls", formula=formula)
+
+
+_COUNTS = (
+    _calls("calls", "Root calls that are not deleted.", "count(*)"),
+    _calls("terminal_calls", "Calls that are over.", "count where is_terminal"),
+    _calls("connected_calls", "Calls that reached a person.", "count where is_connected"),
+    _calls(
+        "connected_terminal_calls",
+        "Calls that reached a person and are over.",
+        "count where is_connected and is_terminal",
+    ),
+    _calls("completed_calls", "Calls with the outcome completed.", "count where outcome = 'completed'"),
+    _calls("failed_calls", "Calls with the outcome failed.", "count where outcome = 'failed'"),
+    _calls("no_answer_calls", "Calls that nobody answered.", "count where outcome = 'no_answer'"),
+    _calls("busy_calls", "Calls that met a busy line.", "count where outcome = 'busy'"),
+    _calls("voicemail_calls", "Calls that met a voicemail box.", "count where outcome = 'voicemail'"),
+    _calls("canceled_calls", "Calls that were canceled.", "count where outcome = 'canceled'"),
+    _calls(
+        "unknown_outcome_calls",
+        "Calls whose status and ended reason are in no map.",
+        "count where outcome = 'unknown'",
+    ),
+    _calls("transferred_calls", "Calls in which a transfer was tried.", "count where is_transferred"),
+    _calls(
+        "contained_calls",
+        "Calls the agent handled to their end without a transfer.",
+        "count where is_contained",
+    ),
+    _calls(
+        "short_calls",
+        "Connected calls that lasted less than 10 seconds.",
+        "count where is_connected and duration_seconds < 10",
+    ),
+    _calls("cost_missing_calls", "Calls whose cost is not known.", "count where cost is null"),
+    _calls("summary_calls", "Calls with a summary that is not blank.", "count where summary is not blank"),
+    _calls(
+        "extraction_calls",
+        "Calls from which the analysis extracted at least one field.",
+        "count where extractions has a key",
+    ),
+)
+
+_SUMS = (
+    measure(
+        "duration_seconds",
+        "Total length of the connected calls that have a duration.",
+        unit=SECONDS,
+        formula="sum(duration_seconds) where is_connected",
+    ),
+    _calls(
+        "duration_calls",
+        "Calls behind duration_seconds.",
+        "count where is_connected and duration_seconds is not null",
+    ),
+    CALL_COST,
+    *rated("calls"),
+    measure(
+        "cost_zero_duration",
+        "The part of the cost whose duration is zero or not known; with cost_rated it makes up cost.",
+        unit=MONEY,
+        formula="sum(cost) where duration_seconds = 0 or duration_seconds is null",
+    ),
+    count(
+        "messages",
+        "Messages in the calls' own transcripts; null where no call has a transcript.",
+        unit="messages",
+        formula="sum(message_count)",
+        nullable=True,
+    ),
+    count(
+        "user_words",
+        "Words of the customers; null where no call has a transcript.",
+        unit="words",
+        formula="sum(user_word_count)",
+        nullable=True,
+    ),
+    count(
+        "agent_words",
+        "Words of the agents; null where no call has a transcript.",
+        unit="words",
+        formula="sum(agent_word_count)",
+        nullable=True,
+    ),
+    count(
+        "turns",
+        "Turns as the API states them; null where no call has a turn count.",
+        unit="turns",
+        formula="sum(turn_count)",
+        nullable=True,
+    ),
+    _calls("turn_calls", "Calls behind turns.", "count where turn_count is not null"),
+    measure(
+        "seconds_to_transfer",
+        "Total time from the start of a call to its first transfer attempt.",
+        unit=SECONDS,
+        formula="sum(seconds_to_transfer)",
+    ),
+    _calls(
+        "seconds_to_transfer_calls",
+        "Calls behind seconds_to_transfer.",
+        "count where seconds_to_transfer is not null",
+    ),
+)
+
+
+def _bucket(name: str, words: str, condition: str) -> Column:
+    return _calls(name, f"Connected calls that lasted {words}.", f"count where is_connected and {condition}")
+
+
+_HISTOGRAM = (
+    _bucket("duration_le_10", "at most 10 seconds", "duration_seconds <= 10"),
+    _bucket("duration_le_30", "more than 10 and at most 30 seconds", "10 < duration_seconds <= 30"),
+    _bucket("duration_le_60", "more than 30 and at most 60 seconds", "30 < duration_seconds <= 60"),
+    _bucket("duration_le_120", "more than 1 and at most 2 minutes", "60 < duration_seconds <= 120"),
+    _bucket("duration_le_300", "more than 2 and at most 5 minutes", "120 < duration_seconds <= 300"),
+    _bucket("duration_le_600", "more than 5 and at most 10 minutes", "300 < duration_seconds <= 600"),
+    _bucket("duration_le_1800", "more than 10 and at most 30 minutes", "600 < duration_seconds <= 1800"),
+    _bucket("duration_gt_1800", "more than 30 minutes", "duration_seconds > 1800"),
+)
+
+CALL_METRICS_DAILY = Table(
+    name=_NAME,
+    title="Call metrics by day",
+    description=(
+        "Counts, sums and ratios of the root calls that are not deleted. Sum the counts and sums to any coarser grain; "
+        "at that grain divide sums, never average ratios. The eight duration buckets do not overlap and add up to "
+        "duration_calls."
+    ),
+    grain="one row per organization_id, agent_id, phone_number_id, direction and provider of a day",
+    key=("organization_id", "agent_id", "phone_number_id", "direction", "provider"),
+    columns=(
+        ORGANIZATION_ID,
+        AGENT_ID,
+        PHONE_NUMBER_ID,
+        DIRECTION,
+        PROVIDER,
+        *_COUNTS,
+        *_SUMS,
+        *_HISTOGRAM,
+        *ratio_columns(
+            _NAME,
+            "cost_per_minute",
+            "average_duration_seconds",
+            "connect_rate",
+            "completion_rate",
+            "transfer_rate",
+            "transfer_rate_all",
+            "containment_rate",
+            "short_call_rate",
+            "agent_word_share",
+        ),
+    ),
+)
+
+
+_TRANSFERS = "transfer_metrics_daily"
+
+
+def _legs(name: str, description: str, formula: str) -> Column:
+    return count(name, description, unit="legs", formula=formula)
+
+
+def _hourly_calls(name: str, description: str, formula: str) -> Column:
+    return count(name, description, unit="calls", formula=formula)
+
+
+TRANSFER_METRICS_DAILY = Table(
+    name=_TRANSFERS,
+    title="Transfer metrics by day",
+    description=(
+        "Counts, sums and ratios of the transfer legs that are not deleted. Leg cost is never added to call cost: "
+        "whether the API's call cost already contains it is not documented."
+    ),
+    grain="one row per organization_id, agent_id, phone_number_id, direction and transfer_type of a day",
+    key=("organization_id", "agent_id", "phone_number_id", "direction", "transfer_type"),
+    columns=(
+        ORGANIZATION_ID,
+        AGENT_ID,
+        PHONE_NUMBER_ID,
+        DIRECTION,
+        TRANSFER_TYPE,
+        _legs("legs", "Transfer legs that are not deleted.", "count(*)"),
+        _legs("successful_legs", "Legs that succeeded.", "count where transfer_outcome = 'success'"),
+        _legs("failed_legs", "Legs that failed.", "count where transfer_outcome = 'failed'"),
+        _legs("pending_legs", "Legs that have no result yet.", "count where transfer_outcome = 'pending'"),
+        _legs(
+            "unknown_legs",
+            "Legs whose transfer status is missing or in no map.",
+            "count where transfer_outcome = 'unknown'",
+        ),
+        measure("duration_seconds", "Total length of the legs.", unit=SECONDS, formula="sum(duration_seconds)"),
+        _legs("duration_legs", "Legs behind duration_seconds.", "count where duration_seconds is not null"),
+        measure("cost", "Total cost of the legs whose cost is known.", unit=MONEY, formula="sum(cost)"),
+        *rated("legs"),
+        measure(
+            "seconds_to_transfer",
+            "Total time from the start of a call to the start of the leg.",
+            unit=SECONDS,
+            formula="sum(seconds_to_transfer)",
+        ),
+        _legs(
+            "seconds_to_transfer_legs",
+            "Legs behind seconds_to_transfer.",
+            "count where seconds_to_transfer is not null",
+        ),
+        *ratio_columns(_TRANSFERS, "transfer_success_rate", "average_leg_seconds", "cost_per_minute"),
+    ),
+)
+
+CALL_VOLUME_HOURLY = Table(
+    name="call_volume_hourly",
+    title="Call volume by hour",
+    description=(
+        "Counts and sums of the root calls that are not deleted, by the hour in which they were created: for load over "
+        "the day, and for rates and cost by local day. There is a row for each hour in which a call was created."
+    ),
+    grain="one row per hour_utc, agent_id and direction of a day",
+    key=("hour_utc", "agent_id", "direction"),
+    columns=(
+        position(
+            "hour_utc",
+            "Hour of the day in UTC, 0 to 23, in which the calls were created, or started where createdAt is unusable.",
+        ),
+        AGENT_ID,
+        DIRECTION,
+        Column(
+            "local_date",
+            ColumnType.DATE,
+            "Date in CHORUS_TIMEZONE at the start of the hour.",
+            nullable=False,
+            low_cardinality=True,
+        ),
+        position("local_hour", "Hour of the day in CHORUS_TIMEZONE, 0 to 23, at the start of the hour."),
+        position("local_weekday", "Weekday in CHORUS_TIMEZONE at the start of the hour: 1 is Monday, 7 Sunday."),
+        _hourly_calls("calls", "Root calls that are not deleted.", "count(*)"),
+        _hourly_calls("connected_calls", "Calls that reached a person.", "count where is_connected"),
+        _hourly_calls(
+            "connected_terminal_calls",
+            "Calls that reached a person and are over.",
+            "count where is_connected and is_terminal",
+        ),
+        _hourly_calls("completed_calls", "Calls with the outcome completed.", "count where outcome = 'completed'"),
+        _hourly_calls("transferred_calls", "Calls in which a transfer was tried.", "count where is_transferred"),
+        _hourly_calls(
+            "contained_calls", "Calls the agent handled to their end without a transfer.", "count where is_contained"
+        ),
+        measure(
+            "duration_seconds",
+            "Total length of the connected calls that have a duration.",
+            unit=SECONDS,
+            formula="sum(duration_seconds) where is_connected",
+        ),
+        CALL_COST,
+        *rated("calls"),
+        Column(
+            "peak_concurrency",
+            ColumnType.INTEGER,
+            "The most calls of this day, agent and direction alive at one instant of the hour; calls without a start "
+            "or an end are left out. It is a maximum: take the largest over hours, never sum it.",
+            unit="calls",
+            formula="max over the hour of count where started_at <= instant < ended_at",
+            nullable=False,
+            additivity=Additivity.SEMI_ADDITIVE,
+            low_cardinality=True,
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""HTTP: client, sessions, rate limit and prefetch for the calls API."""

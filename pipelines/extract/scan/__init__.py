@@ -1,0 +1,1 @@
+"""Scans: the pure decisions of reading a list that changes while it is read."""

@@ -1,0 +1,133 @@
+"""Columns of a chunk: measures and times converted together, and values derived from them.
+
+What a bad value is, and what becomes of it, is the same for calls, nested legs and items that are legs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.api_values import parse_instant
+from pipelines.flatten.customers import Customers
+from pipelines.flatten.issues import INCONSISTENT, INVALID
+from pipelines.flatten.outcomes import OutcomeMaps
+
+Note = Callable[[int, str, str], None]
+"""Told of a bad value: its position in the column, the kind of the problem, and a message."""
+
+_INSTANT = pa.timestamp("us", "UTC")
+# A day away from the calendar's ends: what an offset moves across them is not taken for a time by all.
+_FIRST: int = pa.scalar(datetime(1, 1, 2, tzinfo=UTC), _INSTANT).value
+_LAST: int = pa.scalar(datetime(9999, 12, 30, tzinfo=UTC), _INSTANT).value
+_DECIMAL = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+
+
+def silent(position: int, kind: str, message: str) -> None:
+    """Note nothing: the values were noted where they were read first."""
+
+
+def measures(values: Sequence[float | str | None], note: Note) -> pa.DoubleArray:
+    """Return numbers and decimal texts as finite numbers that are not negative; all else as null, noted.
+
+    Args:
+        values: Numbers, texts and nulls as decoded.
+        note: Told of each value that became null.
+    """
+    try:
+        column = pa.array(values, pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        column = pa.array([_decimal(value) for value in values], pa.float64())
+        for position, (value, number) in enumerate(zip(values, column.to_pylist(), strict=True)):
+            if value is not None and number is None:
+                note(position, INVALID, "no decimal number; left out")
+    bad = pc.or_(pc.less(column, 0.0), pc.invert(pc.is_finite(column)))
+    if not pc.any(bad).as_py():
+        return column
+    for position, is_bad in enumerate(bad.to_pylist()):
+        if is_bad:
+            note(position, INVALID, "negative or not finite; left out")
+    return pc.if_else(pc.fill_null(bad, fill_value=False), pa.scalar(None, pa.float64()), column)
+
+
+def _decimal(value: float | str | None) -> float | None:
+    if isinstance(value, str):
+        return float(value) if _DECIMAL.fullmatch(value) else None
+    return value
+
+
+def instants(values: Sequence[str | None], note: Note) -> pa.TimestampArray:
+    """Return timestamps as instants in UTC with microseconds; what is no timestamp becomes null, noted.
+
+    Args:
+        values: ISO 8601 texts and nulls.
+        note: Told of each text that is no timestamp, or names no zone and is read as UTC.
+    """
+    try:
+        column = pa.array(values, pa.string()).cast(_INSTANT)
+    except pa.ArrowInvalid:
+        return _instants_one_by_one(values, note)
+    # Arrow knows years that Python's calendar does not have.
+    bounds = pc.min_max(column)
+    if not bounds["min"].is_valid or (bounds["min"].value >= _FIRST and bounds["max"].value <= _LAST):
+        return column
+    return _instants_one_by_one(values, note)
+
+
+def _instants_one_by_one(values: Sequence[str | None], note: Note) -> pa.TimestampArray:
+    moments = []
+    for position, value in enumerate(values):
+        moment, has_zone = parse_instant(value) if value is not None else (None, True)
+        if value is not None and moment is None:
+            note(position, INVALID, "no timestamp; left out")
+        elif not has_zone:
+            note(position, INCONSISTENT, "names no time zone; read as UTC")
+        moments.append(moment)
+    return pa.array(moments, _INSTANT)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The settings that shape the tables.
+
+    Attributes:
+        timezone: IANA zone of local times.
+        mask: Whether numbers are masked and recordings dropped.
+        outcomes: What the API's words mean.
+        customers: The pseudonyms of numbers.
+    """
+
+    timezone: str
+    mask: bool
+    outcomes: OutcomeMaps
+    customers: Customers
+
+
+def seconds_between(begin: pa.Array, end: pa.Array) -> pa.Array:
+    """Return the seconds from one column of instants to another, as Float64."""
+    # Not safe: beyond 285 years a float does not hold every microsecond, which is no reason to fail.
+    return pc.divide(pc.subtract(end, begin).cast(pa.int64()).cast(pa.float64(), safe=False), 1e6)
+
+
+def cost_per_minute(cost: pa.Array, seconds: pa.Array) -> pa.Array:
+    """Return cost / (seconds / 60) of each row, null where either is null, or there is no finite quotient."""
+    missing = pa.scalar(None, pa.float64())
+    quotient = pc.divide(cost, pc.divide(pc.if_else(pc.greater(seconds, 0.0), seconds, missing), 60.0))
+    return pc.if_else(pc.is_finite(quotient), quotient, missing)
+
+
+def personal_columns(numbers: pa.Array, recordings: pa.Array, shape: Shape) -> dict[str, pa.Array]:
+    """Return the columns of a customer's number and of a recording, masked where the settings say so."""
+    customers = shape.customers.look_up(numbers.to_pylist())
+    has_recording = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(recordings), ""), fill_value=False)
+    return {
+        "customer_key": pa.array([key for key, _ in customers], pa.string()),
+        "customer_number": pa.array([masked for _, masked in customers], pa.string()) if shape.mask else numbers,
+        "has_recording": has_recording,
+        "recording_url": pa.nulls(len(recordings), pa.string()) if shape.mask else recordings,
+    }

@@ -1,0 +1,1 @@
+"""Maintenance of the lake: reconcile after a crash, expire versions, compact raw, apply retention."""

@@ -1,0 +1,97 @@
+"""Merging a day's small raw files, which hourly syncs leave by the dozen, so that a day stays quick to read.
+
+The rows stay as they are, every version of every call, and so does the day's digest: no day turns stale by it. The
+merged files are not removed here, since a build may have planned with them; from the commit on they only do not count.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from datetime import date
+
+import pyarrow as pa
+
+from pipelines.lake import raw, state
+from pipelines.lake.state import Landed, LandedFile, Stored
+from pipelines.lake.storage import Storage
+
+SMALL = 16_000_000
+"""A raw file of fewer bytes is small."""
+MANY = 8
+"""So many small files of a day and kind are merged."""
+BUDGET = 32_000_000
+"""Bytes of unpacked rows that are merged at once, unless two files alone have more; the rest waits for another sync."""
+DAYS_AT_ONCE = 31
+"""Days, each kind of file for itself, of which files are merged in one sync."""
+
+_LOG = logging.getLogger(__name__)
+_TROUBLE = (OSError, pa.ArrowException)
+
+
+def compact(storage: Storage, landed: Stored[Landed]) -> list[tuple[date, str]]:
+    """Merge the small raw files of days that have many of them, and let the merged ones count in one step.
+
+    A day whose files cannot be read or written, as on a full disk, stays as it is: that costs speed alone, so a sync
+    does not fail for it. It is logged, and tried again by the next sync.
+
+    Args:
+        storage: The lake's files; the caller holds the locks of a sync.
+        landed: What has landed, as it is kept now.
+
+    Returns:
+        The days and kinds of files that were merged.
+    """
+    merged: list[tuple[date, str]] = []
+    for day, kind in _due(landed.value):
+        try:
+            _merge(storage, landed.value, day, kind)
+            merged.append((day, kind))
+        except _TROUBLE as error:
+            _LOG.warning("Raw files of %s stay unmerged until the next sync: %s", day, error)
+    if merged:
+        try:
+            state.commit(storage, landed)
+        except _TROUBLE as error:
+            _LOG.warning("Raw files stay unmerged until the next sync: %s", error)
+            return []
+    return merged
+
+
+def _due(landed: Landed) -> list[tuple[date, str]]:
+    """Return the days and kinds with many small files, those with the most first."""
+    numbers = {
+        (day, kind): len(_small(raw.counted(landed.days[day], kind)))
+        for day in landed.days
+        for kind in (raw.CALLS, raw.REJECTED)
+    }
+    due = [place for place, number in numbers.items() if number >= MANY]
+    return sorted(due, key=lambda place: (-numbers[place], place))[:DAYS_AT_ONCE]
+
+
+def _small(files: dict[str, LandedFile]) -> list[str]:
+    """Return the names of the small files, newest first."""
+    return sorted((name for name, file in files.items() if file.bytes < SMALL), reverse=True)
+
+
+def _merge(storage: Storage, landed: Landed, day: date, kind: str) -> None:
+    """Write small files of a day as one, which takes their place in the log but not in the day's digest."""
+    files = raw.counted(landed.days[day], kind)
+    merged: dict[str, pa.Table] = {}
+    size = 0
+    # From the newest back, so that an old file that has grown is not written again for each new one.
+    for name in _small(files):
+        rows = raw.read_file(storage, kind, day, name)
+        size += rows.nbytes
+        if size > BUDGET and len(merged) > 1:
+            break
+        merged[name] = rows
+    names = sorted(merged)
+    # In the order of names it comes behind those it is made of, and before what landed after them.
+    name = f"{names[-1].partition('-')[0]}-compact-{secrets.token_hex(4)}"
+    versions = pa.concat_tables(merged[old] for old in names)
+    landed_names = [origin for old in names for origin in raw.landed_names(merged[old].schema, old)]
+    file = raw.write_versions(storage, kind, day, versions, name, merged=landed_names)
+    for old in names:
+        del files[old]
+    files[name] = file

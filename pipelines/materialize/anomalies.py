@@ -1,0 +1,97 @@
+"""Finds what is unusual of days that were built, and of the extraction, over what is published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.errors import ChorusCallsError
+from pipelines.lake.state import load_landed
+from pipelines.lake.table_reader import VersionTables
+from pipelines.materialize.days import days_to_build
+from pipelines.quality import thresholds
+from pipelines.quality.anomalies import DAILY_ANOMALY_CHECKS, DayFigures, Finding, full_scan, quiet_days, rejected_items
+from pipelines.workspace import Workspace
+
+_SUMS = ("calls", "cost_missing_calls", "cost_rated", "seconds_rated")
+_WORDS_OF = r"\.(status|transferStatus)$"
+
+EXTRACT_ANOMALY_CHECKS: Mapping[str, str] = {
+    "last_full_scan_complete": "The last full scan saw every page.",
+    "no_rejected_items": f"No item of the last {thresholds.RECENT_DAYS} days was rejected.",
+    "recent_call_volume_normal": (
+        f"None of the last {thresholds.RECENT_DAYS} days has far fewer calls than its weekday usually has, or none."
+    ),
+}
+"""The warnings about the extraction, each with its rule."""
+
+
+def daily_anomalies(workspace: Workspace, versions: Mapping[date, str], today: date) -> dict[date, dict[str, Finding]]:
+    """Ask every warning of some days that were built.
+
+    Args:
+        workspace: The lake.
+        versions: The version of each day, all tables of which are written.
+        today: The present day in UTC, which is not over.
+
+    Returns:
+        By day the findings by the name of the warning.
+    """
+    if not versions:
+        return {}
+    history = _published(workspace.settings.catalog_path, min(versions), max(versions))
+    found = {}
+    for day, version in versions.items():
+        figures = replace(_of_version(VersionTables(workspace.storage, day, version)), is_over=day < today)
+        found[day] = {warning.name: warning.judge(day, figures, history) for warning in DAILY_ANOMALY_CHECKS}
+    return found
+
+
+def extract_anomalies(workspace: Workspace, today: date) -> dict[str, Finding]:
+    """Ask every warning of `EXTRACT_WARNINGS`, of what has landed and is published now."""
+    from pipelines.serve.status import recorded_scans  # noqa: PLC0415 - with DuckDB, which definitions do not wait for
+
+    waiting = days_to_build(workspace)  # first: what is built meanwhile is then judged an extract later
+    history = _published(workspace.settings.catalog_path, today, today)
+    landed = load_landed(workspace.storage).value
+    rejected = {day: sum(file.rows for file in known.rejected.values()) for day, known in landed.days.items()}
+    full = next((scan for scan in recorded_scans(workspace.storage) if scan["mode"] == "full"), None)
+    return {
+        "last_full_scan_complete": full_scan((full["started_at"], full["complete"]) if full else None),
+        "no_rejected_items": rejected_items(rejected, today),
+        "recent_call_volume_normal": quiet_days(history, today, waiting),
+    }
+
+
+def _of_version(tables: VersionTables) -> DayFigures:
+    sums = tables.frame("call_metrics_daily", _SUMS).select(
+        pl.col("calls", "cost_missing_calls").sum(), _sum("cost_rated"), _sum("seconds_rated")
+    )
+    issues = tables.frame("data_issues", ["kind", "path"])
+    words = issues.filter(pl.col("kind") == "unknown_value", pl.col("path").str.contains(_WORDS_OF))
+    return DayFigures(**sums.row(0, named=True), unknown_words=words.height)
+
+
+def _sum(name: str) -> pl.Expr:
+    """The sum of a column, null where it has no value, as in SQL."""
+    return pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
+
+
+def _published(catalog: Path, first: date, last: date) -> dict[date, DayFigures]:
+    """The figures of published days that days from the first to the last are held against, where there is a catalog."""
+    from pipelines.serve.query import answer  # noqa: PLC0415 - with DuckDB, which definitions do not wait for
+
+    back = timedelta(days=max(thresholds.HISTORY_DAYS, 7 * thresholds.WEEKS + thresholds.RECENT_DAYS))
+    sql = (
+        f"SELECT call_date, {', '.join(f'sum({name}) AS {name}' for name in _SUMS)} "  # noqa: S608 - own names and days
+        f"FROM call_metrics_daily WHERE call_date BETWEEN DATE '{first - back}' AND DATE '{last}' GROUP BY call_date"
+    )
+    try:
+        with answer(catalog, sql) as found:
+            return {day: DayFigures(int(calls), int(missing), *rated) for day, calls, missing, *rated in found.rows}
+    except ChorusCallsError:
+        return {}

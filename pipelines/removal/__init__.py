@@ -1,1 +1,0 @@
-"""Removing for good what must not be kept: a person, a call, old days."""
