@@ -43,10 +43,11 @@ bi-check: $(SYNCED) ## Install Superset and older DuckDBs, and see that they rea
 dev: $(SYNCED) ## Open Dagster's UI on this machine
 	@$(BIN)/python -m assets.dev
 
-lint: $(SYNCED) lint-locks ## Check style, types, locks, containers and generated pages
+lint: $(SYNCED) lint-locks ## Check style, types, imports, locks, containers and generated pages
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/hadolint deploy/Dockerfile
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@for page in $(PAGES); do \
