@@ -9,10 +9,10 @@ import click
 from pipelines.errors import ChorusCallsError
 
 
-@click.command(epilog="Example: chorus-calls demo")
+@click.command("demo", epilog="Example: chorus-calls demo")
 @click.option("--calls", type=click.IntRange(min=1), help="Calls that a new demo begins with.  [default: 2100]")
 @click.option("--days", type=click.IntRange(1, 365), help="Days they are spread over.  [default: 30]")
-def command(*, calls: int | None, days: int | None) -> None:
+def demo_command(*, calls: int | None, days: int | None) -> None:
     """Serve simulated calls, sync them through Dagster, let hours pass, sync again, and show what came of it.
 
     Needs no account. All of it stays in data/demo, where a second demo goes on from the first.

@@ -18,7 +18,7 @@ from rich.text import Text
 from assets.demo.place import FOLDER
 from assets.demo.world import LivingWorld
 from pipelines.cli.console import say
-from pipelines.cli.transcript import agent_name, chat, heading
+from pipelines.cli.serve import agent_name, chat, heading
 from pipelines.dictionary import TABLES
 
 if TYPE_CHECKING:  # what these import looks at the environment, which is not the demo's yet

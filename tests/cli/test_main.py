@@ -38,9 +38,9 @@ def run(monkeypatch, capsys):
     """Run `status`, replaced by a command that raises, and give exit code, stdout and stderr."""
 
     def run(*words: str, error: BaseException | None = None, result: object = None):
-        module = ModuleType("pipelines.cli.status")
-        module.command = failing_command(error, result)
-        monkeypatch.setitem(sys.modules, "pipelines.cli.status", module)
+        module = ModuleType("pipelines.cli.serve")
+        module.status_command = failing_command(error, result)
+        monkeypatch.setitem(sys.modules, "pipelines.cli.serve", module)
         code = main(["status", *words])
         return code, *capsys.readouterr()
 
@@ -54,9 +54,9 @@ def test_help_imports_nothing_slow():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr == ""
-    for name, purpose in COMMANDS.items():
+    for name, command in COMMANDS.items():
         assert name in done.stdout
-        assert purpose.split(",")[0] in done.stdout
+        assert command.purpose.split(",")[0] in done.stdout
 
 
 def test_help_and_version_by_the_module(tmp_path):
@@ -140,7 +140,7 @@ def test_a_signal_ends_it_with_the_usual_code(number, code):
         "@click.command()\n"
         "def command():\n"
         "    print('ready', flush=True); threading.Event().wait()\n"
-        "module = types.ModuleType('m'); module.command = command; sys.modules['pipelines.cli.sync'] = module\n"
+        "module = types.ModuleType('m'); module.sync_command = command; sys.modules['pipelines.cli.lake'] = module\n"
         "sys.exit(main(['sync']))"
     )
     started = subprocess.Popen(
