@@ -140,7 +140,7 @@ def test_the_second_sync_reads_and_writes_less_than_the_first(first):
 
 
 def test_a_transfer_stands_in_its_conversation(first):
-    said = first.out[first.out.index("A call that was handed over") :]
+    said = first.out[first.out.index("A call that was transferred") :]
     words = re.sub(r"\s+", " ", said)
     handed_over, briefing = words.index("→ transfer ("), words.index("│ agent ")
     assert words.index(" agent ") < words.index(" customer ") < handed_over < briefing < words.index("│ colleague ")
