@@ -129,8 +129,8 @@ def _iso_date(value: object) -> object:
 
 
 def _known_day(day: date) -> date:
-    _require(day >= _FIRST_DAY, "lies before 1970")
-    _require(day <= datetime.now(UTC).date(), "lies in the future")
+    _require(day >= _FIRST_DAY, "is before 1970")
+    _require(day <= datetime.now(UTC).date(), "is in the future")
     return day
 
 

@@ -22,7 +22,7 @@ Example:
 \b
 Faults: NAME:OPTION=VALUE. Options of every fault: every=N hits each N-th request,
 after=N spares the first N requests, times=N hits at most N times, place=N hits
-only pages that would show the N-th item of the list.
+only pages that show the item at place N of the list, counted from 0.
 """
 
 

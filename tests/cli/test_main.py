@@ -1,4 +1,4 @@
-"""The program starts fast, finds its commands, and ends with the exit code and the words its users rely on."""
+"""The program starts fast, finds its commands, and ends with the exit code and the message its users rely on."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_command_can_end_with_its_own_code(run):
         (click.ClickException("no"), 1, "no"),
     ],
 )
-def test_an_expected_failure_is_told_without_a_traceback(run, error, code, says):
+def test_an_expected_failure_is_reported_without_a_traceback(run, error, code, says):
     ended, out, err = run(error=error)
     assert (ended, out) == (code, "")
     assert says in err

@@ -45,7 +45,7 @@ def test_the_clock_is_behind_and_never_goes_beyond_ours(tmp_path):
     assert abs(datetime.now(UTC) - company.now) < timedelta(minutes=1)
 
 
-def test_whoever_serves_the_company_shows_the_same_moment(tmp_path):
+def test_every_process_that_serves_the_company_shows_the_same_moment(tmp_path):
     one = found_company(tmp_path, calls=60, days=1)
     other = Company(tmp_path)
     size = one.size

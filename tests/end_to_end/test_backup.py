@@ -1,4 +1,4 @@
-"""The backup of docs/operations.md, as it stands there: taken while a sync is tried, and restored elsewhere."""
+"""The backup of docs/operations.md, as printed there: taken while a sync is tried, and restored elsewhere."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def command(path: Path, *lines: str) -> None:
 
 
 def shell(script: str, place: Path, folder: Path | None = None) -> subprocess.Popen[str]:
-    """Run what stands on the page, with the backup in this test's folder."""
+    """Run the commands of the page, with the backup in this test's folder."""
     text = script.replace("/mnt/backup", str(place / "backup"))
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     return subprocess.Popen(["sh", "-e", "-c", text], cwd=folder or place, text=True, **pipes)

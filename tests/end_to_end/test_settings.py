@@ -1,4 +1,4 @@
-"""Settings that shape tables: refused until they are accepted, then every day is built anew, the newest first."""
+"""Settings that shape tables: refused until they are accepted, then every day is rebuilt, the newest first."""
 
 from __future__ import annotations
 
