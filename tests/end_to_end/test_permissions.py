@@ -1,4 +1,4 @@
-"""Files of a lake are for their owner and group only, whatever the umask of who writes them."""
+"""Files of a lake are for their owner and group only, whatever the umask of the process that writes them."""
 
 from __future__ import annotations
 
