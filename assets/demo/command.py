@@ -7,15 +7,24 @@ import time
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
+from assets.demo.company import (
+    CATALOG,
+    FOLDER,
+    LAKE,
+    WORLD,
+    Company,
+    found_company,
+    is_founded,
+    is_shown_by_default,
+    serve,
+    single_demo,
+)
+from assets.demo.story import Story, running
 from pipelines.errors import ChorusCallsError, SettingsError
-
-if TYPE_CHECKING:
-    from assets.demo.company import Company
-    from assets.demo.story import Story
 
 _STEP: Final = timedelta(hours=6)
 _LANGUAGE: Final = "en"
@@ -65,18 +74,6 @@ def demo_command(*, calls: int | None, days: int | None) -> None:
     Needs no account. Everything stays in data/demo, where a second demo continues the first.
     """
     began = time.monotonic()
-    from assets.demo.company import (
-        FOLDER,
-        WORLD,
-        Company,
-        found_company,
-        is_founded,
-        is_shown_by_default,
-        serve,
-        single_demo,
-    )
-    from assets.demo.story import Story
-
     story, dev = Story(), "make dev DEMO=1"
     with single_demo(WORLD):
         again = is_founded(WORLD)
@@ -101,9 +98,6 @@ def demo_command(*, calls: int | None, days: int | None) -> None:
 
 
 def _sync_twice(story: Story, company: Company, *, again: bool) -> None:
-    from assets.demo.company import FOLDER
-    from assets.demo.story import running
-
     with running("Starting Dagster"):
         # Only now, since Dagster's partitions are made at import from the settings of the demo.
         import assets.definitions  # noqa: F401 - first, since it silences Dagster's warnings
@@ -136,7 +130,6 @@ def _sync_twice(story: Story, company: Company, *, again: bool) -> None:
 
 
 def _show_results(story: Story, company: Company) -> None:
-    from assets.demo.company import CATALOG, FOLDER, LAKE
     from pipelines.cli.serve import chat, heading
     from pipelines.dictionary import TABLES
     from pipelines.lake.local import LocalStorage
@@ -177,8 +170,6 @@ def _show_results(story: Story, company: Company) -> None:
 
 
 def _show_commands(story: Story, dev: str) -> None:
-    from assets.demo.company import CATALOG, FOLDER, LAKE
-
     called = Path(sys.argv[0])
     program = "chorus-calls"
     if called.name == program:
