@@ -84,7 +84,7 @@ def run(
     prepare(workspace, notify)
     try:
         scan = _scan(workspace, client, options, progress)
-        names = refresh_names(workspace.storage, client, workspace.catalog, workspace.keep_versions)
+        names = _refresh_names(workspace, client)
     except LakeBusyError:
         raise
     except ChorusCallsError:
@@ -122,3 +122,8 @@ def _scan(workspace: Workspace, client: CallsClient, options: SyncOptions, progr
             workers=settings.workers,
             on_page=on_page,
         )
+
+
+def _refresh_names(workspace: Workspace, client: CallsClient) -> NamesReport:
+    """Refresh the names, and make the catalog show them if they changed; an error is a warning of the report."""
+    return refresh_names(workspace.storage, client, workspace.catalog, workspace.keep_versions)
