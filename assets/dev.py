@@ -1,4 +1,4 @@
-"""`make dev`: Dagster's UI and daemon on this machine, for one person, reachable from this machine alone."""
+"""`make dev`: run Dagster's UI and daemon for one person, reachable from this machine only."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from typing import Final
 import click
 import dagster as dg
 
-from assets.demo.place import FOLDER, LAKE, WORLD
-from assets.demo.serving import served, stands_in
-from assets.demo.world import open_world
+from assets.demo.company import FOLDER, LAKE, WORLD, Company, is_shown_by_default, serve
 from assets.instance.home import VARIABLE, dagster_home
 from pipelines.errors import ChorusCallsError
 from pipelines.settings import Settings, load_settings
@@ -30,37 +28,34 @@ _WORKSPACE: Final = Path(__file__).parents[1] / "workspace.yaml"
     default=None,
     envvar="DEMO",
     show_envvar=True,
-    help="Show the demo; by default where there is one, but neither a key nor a call of your own.",
+    help="Show the demo; the default if there is one, but neither a key nor a call of your own.",
 )
 @click.pass_context
 def main(context: click.Context, port: int, *, demo: bool | None) -> None:
-    """Start Dagster's UI and daemon, until Ctrl-C.
+    """Run Dagster's UI and daemon until Ctrl-C.
 
-    Runs are kept in DAGSTER_HOME, or in data/dagster_home; those of the demo are kept in its own folder.
+    Runs are kept in DAGSTER_HOME, or in data/dagster_home; runs of the demo are kept in its own folder.
     """
     try:
-        if stands_in() if demo is None else demo:
-            _tell(context.with_resource(served(open_world(WORLD))))
+        if is_shown_by_default() if demo is None else demo:
+            url = context.with_resource(serve(Company(WORLD)))
+            click.echo(
+                f"This is the demo in {FOLDER}: its lake is {LAKE}, and its calls come from {url} while this runs.\n"
+                "Set CHORUS_API_KEY, here or in .env, or DEMO=0, to see your own lake.",
+                err=True,
+            )
     except ChorusCallsError as error:
         click.echo(error.message, err=True)
         context.exit(error.exit_code)
     os.environ[VARIABLE] = str(dagster_home())
     if load_settings().dagster_url == Settings.model_fields["dagster_url"].default:
         os.environ["CHORUS_DAGSTER_URL"] = f"http://127.0.0.1:{port}"  # where alerts lead to
-    # `dagster dev` recommends another program for the same; that is no news to somebody who starts this one.
+    # `dagster dev` recommends its successor, which does not help a person who runs `make dev`.
     warnings.filterwarnings("ignore", category=dg.SupersessionWarning)
-    # A shell that starts a program in the background has it ignore Ctrl-C; Dagster would then ignore TERM as well.
+    # A program that a shell starts in the background ignores Ctrl-C; Dagster would then ignore SIGTERM as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["dagster", "dev", "-w", str(_WORKSPACE), "-h", "127.0.0.1", "-p", str(port)]
     runpy.run_module("dagster", run_name="__main__")
-
-
-def _tell(api_url: str) -> None:
-    click.echo(
-        f"This is the demo in {FOLDER}: its lake is {LAKE}, and its calls come from {api_url} while this runs.\n"
-        "Your own lake is shown once CHORUS_API_KEY is set, here or in .env, or with DEMO=0.",
-        err=True,
-    )
 
 
 if __name__ == "__main__":

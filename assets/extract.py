@@ -1,6 +1,6 @@
-"""Extraction: reading the API's pages, and the days that landed from them."""
+"""The extract assets: the pages of the API, and the days that landed from them."""
 
-# Dagster looks at the annotation of `context` itself: no annotations from __future__ here.
+# Dagster reads the annotation of `context` at run time: no annotations from __future__ here.
 
 from enum import Enum
 from typing import Any
@@ -13,13 +13,11 @@ from assets.events import LANDED
 from assets.partitions import DAILY
 from assets.resources import CallsApi, LakeResource, expected_failures
 from assets.tables import EXTRACT, OWNERS, docs_link
-from pipelines.extract.landing.tombstones import DeletionGuard
-from pipelines.extract.names import refresh_names
 from pipelines.extract.scan_report import ScanReport
-from pipelines.extract.sync import sync
 from pipelines.lake.state import load_landed
-from pipelines.privacy.forget import finish_erasures
 from pipelines.quality import thresholds
+from pipelines.workflows import sync
+from pipelines.workflows.sync import SyncOptions
 
 
 class Mode(Enum):
@@ -36,12 +34,12 @@ class ExtractConfig(dg.Config):
         default=Mode.RECENT,
         description="RECENT reads what is new or changed lately; FULL reads every page and notices deleted calls.",
     )
-    max_pages: int | None = Field(default=None, ge=1, description="Stop after so many pages; what was read is kept.")
+    max_pages: int | None = Field(default=None, ge=1, description="Stop after this many pages; what was read is kept.")
     accept_deletions: bool = Field(
         default=False,
         description=(
             "Reads every page, whatever the mode, and marks all calls deleted that the API no longer lists, however "
-            "many. For one run, where CHORUS_MAX_DELETED_SHARE stopped another and the calls were really deleted."
+            "many. Use it for one run, after CHORUS_MAX_DELETED_SHARE stopped a run and the calls were really deleted."
         ),
     )
 
@@ -51,7 +49,7 @@ landed_calls = dg.AssetSpec(
     deps=["call_pages"],
     description=(
         "Which days have landed: every version of every call of a day, as the API sent it. Written by `call_pages`, "
-        "by `chorus-calls sync` and by nothing else."
+        "by `chorus-calls sync`, and by nothing else."
     ),
     group_name=EXTRACT,
     kinds={"parquet"},
@@ -80,55 +78,23 @@ def call_pages(
 ) -> dg.MaterializeResult[None]:
     """Read the API's pages and land new and changed calls in the days they belong to."""
     with expected_failures():
-        workspace = lake.for_writing()
+        workspace = lake.workspace()
+        options = SyncOptions(config.mode is Mode.FULL, config.max_pages, config.accept_deletions)
         try:
             with calls_api.client() as client:
-                report = sync(
-                    workspace.storage,
-                    client,
-                    start_date=workspace.settings.start_date,
-                    full=config.mode is Mode.FULL,
-                    max_pages=config.max_pages,
-                    allowance=DeletionGuard(workspace.settings.max_deleted_share, accepted=config.accept_deletions),
-                    lookback_hours=workspace.settings.lookback_hours,
-                    workers=workspace.settings.workers,
-                )
-                names = refresh_names(workspace.storage, client, workspace.catalog, workspace.keep_versions)
+                done = sync.run(workspace, client, options, notify=context.log.warning)
         finally:
-            try:
-                finish_erasures(workspace, context.log.warning)
-            finally:
-                # Also when reading was cut off: what has landed is kept, and its days are to be built.
-                sync_landed_events(context.instance, load_landed(workspace.storage).value, context.log_event)
-    if report.contradiction:
-        context.log.warning(report.contradiction)
-    for warning in names.warnings:
+            # Also after a failure: what has landed is kept, and its days have to be built.
+            sync_landed_events(context.instance, load_landed(workspace.storage).value, context.log_event)
+    for warning in done.warnings:
         context.log.warning(warning)
-    for note in names.notes:
+    for note in done.names.notes:
         context.log.info(note)
-    return dg.MaterializeResult(metadata=_metadata(report))
+    return dg.MaterializeResult(metadata=_metadata(done.scan))
 
 
-def _metadata(report: ScanReport) -> dict[str, Any]:
-    return {
-        "mode": report.mode,
-        "complete": report.complete,
-        "ended": str(report.ending),
-        "order of the list": str(report.order),
-        "taken up again": report.resumed,
-        "pages": report.pages,
-        "requests": report.requests,
-        "repeated requests": report.retries,
-        "calls seen": report.calls_seen,
-        "new": report.calls_new,
-        "changed": report.calls_changed,
-        "unchanged": report.calls_unchanged,
-        "deleted": report.calls_deleted,
-        "moved to another day": report.calls_moved,
-        "rejected": report.items_rejected,
-        "total at the start": report.total_start,
-        "total at the end": report.total_end,
-        "days changed": len(report.changed_days),
-        "newest day changed": str(max(report.changed_days)) if report.changed_days else None,
-        "seconds": report.seconds,
-    }
+def _metadata(scan: ScanReport) -> dict[str, Any]:
+    """Return the facts of a scan, which Dagster plots over time; of its days only how many, and the newest."""
+    facts = {name.replace("_", " "): value for name, value in scan.as_dict().items()}
+    days = facts.pop("changed days")
+    return {**facts, "retries": scan.retries, "days changed": len(days), "newest day changed": max(days, default=None)}

@@ -1,4 +1,4 @@
-"""Values as the API sends them, read the same way everywhere: instants, and phone numbers in E.164."""
+"""Parse values of the API, the same way everywhere: timestamps, and phone numbers in E.164."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def parse_instant(text: str) -> tuple[datetime | None, bool]:
         text: A timestamp such as `2019-08-24T14:15:22Z`, `...22.123+05:30` or, without a zone, `2019-08-24T14:15:22`.
 
     Returns:
-        The instant in UTC with microseconds, or None where the text is no timestamp; and whether the text named its
-        zone. Text without a zone is read as UTC.
+        The instant in UTC with microseconds, or None if the text is no timestamp; and whether the text has a zone.
+        Text without a zone is read as UTC.
     """
     try:
         moment = datetime.fromisoformat(text.strip())
@@ -29,11 +29,11 @@ def parse_instant(text: str) -> tuple[datetime | None, bool]:
 
 
 _NORTH_AMERICAN = re.compile(r"\+1[2-9]\d{9}", re.ASCII)
-"""Already E.164: ten digits that cannot begin with the trunk prefix 1, so that parsing would change nothing."""
+"""Already E.164: the ten digits cannot begin with the trunk prefix 1, so parsing would change nothing."""
 
 
 class Number(NamedTuple):
-    """A number.
+    """A phone number.
 
     Attributes:
         e164: The number in E.164, such as `+15550100123`.
@@ -45,18 +45,18 @@ class Number(NamedTuple):
 
     @property
     def national(self) -> str:
-        """Its digits without the country code."""
+        """The digits without the country code."""
         return self.e164[1 + len(self.country) :]
 
     @property
     def masked(self) -> str:
-        """The country code and the last two digits, the others as stars."""
+        """The country code and the last two digits; the other digits are stars."""
         shown = 1 + len(self.country)
         return self.e164[:shown] + "*" * (len(self.e164) - shown - 2) + self.e164[-2:]
 
 
 def read_number(text: str) -> Number | None:
-    """Read a number with its country code; None where the text is none, or lacks the country code."""
+    """Parse a phone number with its country code; return None for any other text."""
     if _NORTH_AMERICAN.fullmatch(text):
         return Number(text, "1")
     try:

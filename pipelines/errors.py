@@ -1,7 +1,7 @@
-"""The failures that are expected: each carries the words for the person who must act, and the exit code they mean.
+"""Expected failures: each carries a message for the person who must act, and an exit code.
 
-Whatever raises one of these says what happened, to what, and what to do next, in one or two lines. Anything else that
-is raised is a bug, or a machine in trouble.
+The message says what happened, to what, and what to do next, in one or two lines. Any other exception is a bug, or a
+problem of the machine.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class ChorusCallsError(Exception):
 
     Attributes:
         message: What happened, to what, and what to do next. Never contains a secret.
-        exit_code: What the command line ends with.
+        exit_code: The exit code of the command line.
     """
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
@@ -43,6 +43,6 @@ class KeyRefusedError(ChorusCallsError):
 
 
 def disk_trouble(error: OSError) -> str:
-    """Return what the system said when a file could not be read or written, in one sentence."""
+    """Return the reason why a file could not be read or written, in one sentence."""
     what = error.strerror or str(error)
     return f"{what}: {error.filename}." if error.filename else f"{what}."

@@ -1,4 +1,4 @@
-"""A file `.env` that cannot be read is named, and why, and nothing that stands in it."""
+"""A `.env` that cannot be read is named with the reason, and nothing of its content is shown."""
 
 from __future__ import annotations
 

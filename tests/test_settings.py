@@ -180,7 +180,7 @@ def test_a_start_date_in_the_future_is_wrong(monkeypatch):
     assert "future" in problems()[0]
 
 
-def test_all_wrong_settings_are_told_at_once(folder, monkeypatch):
+def test_all_wrong_settings_are_reported_at_once(folder, monkeypatch):
     (folder / ".env").write_text("CHORUS_PII=none\n")
     monkeypatch.setenv("CHORUS_WORKERS", "many")
     monkeypatch.setenv("CHORUS_LAKE", "s3://bucket")

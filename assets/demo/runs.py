@@ -1,83 +1,35 @@
-"""The demo's runs of Dagster: each is one line of news, and a failed one ends the demo with its own words."""
+"""The demo's runs of Dagster: each is printed in one line, and the demo ends with the message of one that fails."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Final
 
 import dagster as dg
-from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster import DagsterEventType, DagsterRunStatus
 from sqlalchemy import Engine, event
 
 from assets.automation.stale_days import MAX_RANGE_DAYS, build_queue
+from assets.demo.story import Story, running
 from assets.instance.in_process_runs import run_extract, run_job
-from assets.jobs import build_days
+from assets.jobs import build_days, extract_calls
 from assets.partitions import days_of, spans
 from assets.resources import LakeResource
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import state
-from pipelines.lake.state import Manifest
 from pipelines.serve.status import lake_status
 
-_PATIENCE_SECONDS: Final = 120
+_WAIT_SECONDS: Final = 120
 _INTERRUPTIONS: Final = frozenset({"DagsterExecutionInterruptedError", "KeyboardInterrupt"})
 
 
-@dataclass(frozen=True)
-class RunNews:
-    """One run, for a reader in a hurry.
-
-    Attributes:
-        job: The job.
-        days: The days it worked on; none where it has no partitions.
-        seconds: How long it took, from its creation on.
-        steps: Its steps and their seconds, in the order in which they ended.
-    """
-
-    job: str
-    days: Sequence[date]
-    seconds: float
-    steps: Sequence[tuple[str, float]]
-
-
-@dataclass(frozen=True)
-class SyncNews:
-    """What one extract and the builds it led to did.
-
-    Attributes:
-        scan: The extract, as the lake recorded it.
-        rebuilt: The days that readers see in another version than before.
-        published: How many days they see.
-        bytes_written: Size of the table files of the rebuilt days.
-        seconds: How long all of it took.
-    """
-
-    scan: dict[str, Any]
-    rebuilt: Sequence[date]
-    published: int
-    bytes_written: int
-    seconds: float
-
-
-class Narrator(Protocol):
-    """Whoever tells of the runs."""
-
-    def working(self, title: str) -> AbstractContextManager[None]:
-        """Say for a block what is under way."""
-
-    def run(self, news: RunNews) -> None:
-        """Tell of a run that has ended well."""
-
-
-def forgo_durability() -> None:
+def skip_disk_syncs() -> None:
     """Let SQLite not wait for the disk in this process, where a demo would spend most of its time waiting.
 
-    Dagster commits some three thousand events. A machine that loses its power meanwhile loses the demo's run history;
+    Dagster commits some three thousand events. If the machine loses power meanwhile, the demo's run history is lost;
     the lake has files of its own and is as durable as ever.
     """
 
@@ -86,50 +38,49 @@ def forgo_durability() -> None:
         connection.execute("PRAGMA synchronous = OFF")
 
 
-def sync_through_dagster(instance: dg.DagsterInstance, narrator: Narrator) -> SyncNews:
+def sync_through_dagster(instance: dg.DagsterInstance, story: Story) -> dict[str, str]:
     """Run `extract_calls`, then `build_days` for what the sensor `changed_days` would ask for.
 
     Args:
         instance: Where the runs are kept.
-        narrator: Who is told of them.
+        story: Prints the runs.
+
+    Returns:
+        What was read and written, by name, ready to be printed.
 
     Raises:
         ChorusCallsError: A run failed.
         KeyboardInterrupt: Ctrl-C ended a run.
     """
     began = time.monotonic()
-    before = _manifest()
-    with narrator.working("extract_calls"):
-        extract = _news(instance, run_extract(instance))
-    narrator.run(extract)
-    build_stale_days(instance, narrator)
-    after = _manifest()
-    rebuilt = sorted(day for day, known in after.days.items() if before.days.get(day) != known)
-    scan = lake_status(LakeResource().workspace().storage).last_scan
-    if scan is None:
-        message = "The extract left no record of its scan."
-        raise ChorusCallsError(message)
-    return SyncNews(
-        scan=scan,
-        rebuilt=rebuilt,
-        published=len(after.days),
-        bytes_written=sum(sum(after.days[day].bytes.values()) for day in rebuilt),
-        seconds=time.monotonic() - began,
-    )
+    storage = LakeResource().workspace().storage
+    before = state.load_manifest(storage).value.days
+    _run(story, extract_calls.name, partial(run_extract, instance))
+    _build_stale_days(instance, story)
+    after = state.load_manifest(storage).value.days
+    rebuilt = [day for day, known in after.items() if before.get(day) != known]
+    if not rebuilt:
+        story.show("Nothing has changed, so no day was built.")
+    scan = lake_status(storage).last_scan or {}
+    return {
+        "scan": f"{scan['mode']}, {'complete' if scan['complete'] else scan['ending']}",
+        "pages read": f"{scan['pages']:,}",
+        "calls and legs read": f"{scan['calls_seen']:,} of {scan['total_end'] or scan['calls_seen']:,}",
+        "new": f"{scan['calls_new']:,}",
+        "changed": f"{scan['calls_changed']:,}",
+        "days built and published": f"{len(rebuilt):,} of {len(after):,}",
+        "table files written": f"{sum(sum(after[day].bytes.values()) for day in rebuilt) / 1e6:,.1f} MB",
+        "time": f"{time.monotonic() - began:.1f} s",
+    }
 
 
-def build_stale_days(instance: dg.DagsterInstance, narrator: Narrator) -> None:
-    """Build until no day is stale, also those that failed a moment ago and would wait if nobody had asked.
-
-    Days that a run of `make dev` is building are waited for.
-    """
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def _build_stale_days(instance: dg.DagsterInstance, story: Story) -> None:
+    """Build until no day is stale, without the back-off after a failure, and wait for days that `make dev` builds."""
+    deadline = time.monotonic() + _WAIT_SECONDS
     while (due := build_queue(instance, LakeResource().workspace())).stale:
         free = set(due.stale) - due.busy - due.refused
         for span in spans(free, MAX_RANGE_DAYS):
-            with narrator.working("build_days"):
-                build = run_job(build_days.name, instance=instance, partition_range=span)
-            narrator.run(_news(instance, build))
+            _run(story, build_days.name, partial(run_job, build_days.name, instance=instance, partition_range=span))
         if not free:
             if due.refused or time.monotonic() > deadline:
                 days = ", ".join(map(str, due.stale[:5]))
@@ -139,19 +90,16 @@ def build_stale_days(instance: dg.DagsterInstance, narrator: Narrator) -> None:
 
 
 def end_lost_runs(instance: dg.DagsterInstance) -> None:
-    """End the runs of a demo that was killed, which would hold back their days; there is one demo at a time."""
-    for run in instance.get_runs(RunsFilter(statuses=NOT_FINISHED_STATUSES)):
-        if run.remote_job_origin is None:  # those of Dagster's daemon have one
-            instance.report_run_canceled(run, message="The demo that it belonged to is gone.")
+    """End the runs that a killed demo left behind, which would hold back their days; only one demo runs at a time."""
+    for run in instance.get_runs():
+        if not run.is_finished and run.remote_job_origin is None:  # runs of Dagster's daemon have an origin
+            instance.report_run_canceled(run, message="The demo that started this run is gone.")
 
 
-def _manifest() -> Manifest:
-    return state.load_manifest(LakeResource().workspace().storage).value
-
-
-def _news(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> RunNews:
-    """Tell of a run, or fail with it."""
-    run = result.dagster_run
+def _run(story: Story, job: str, run: Callable[[], dg.ExecuteInProcessResult]) -> None:
+    began = time.monotonic()
+    with running(job):
+        result = run()
     if not result.success:
         raise _failure(result)
     steps = [
@@ -159,13 +107,17 @@ def _news(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> Ru
         for found in result.all_events
         if found.event_type is DagsterEventType.STEP_SUCCESS
     ]
-    record = instance.get_run_record_by_id(run.run_id)
-    seconds = record.end_time - record.create_timestamp.timestamp() if record and record.end_time else 0.0
-    return RunNews(run.job_name, days_of(run.tags), seconds, steps)
+    story.run(job, _span(days_of(result.dagster_run.tags)), time.monotonic() - began, steps)
+
+
+def _span(days: Sequence[date]) -> str:
+    if not days:
+        return ""
+    return f"{days[0]}" if len(days) == 1 else f"{len(days)} days, {days[0]} to {days[-1]}"
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> BaseException:
-    """Why a run failed: in the words meant for people, where its step had some."""
+    """Return why a run failed, in the message of its step if that has one for people."""
     run = result.dagster_run
     reasons = []
     for found in result.all_events:

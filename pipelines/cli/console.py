@@ -1,6 +1,6 @@
-"""How commands speak: results on stdout, progress on stderr, for people at a terminal and for machines in a pipe.
+"""What commands print: results on stdout, progress on stderr, for people at a terminal and for programs in a pipe.
 
-rich is imported where it draws, so that a command that prints JSON, or fails, does not wait for it.
+rich is imported where it is used, so that a command that prints JSON, or fails, does not wait for it.
 """
 
 from __future__ import annotations
@@ -15,26 +15,33 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from datetime import time as clock_time
 from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+if TYPE_CHECKING:
+    from pipelines.workflows.build import Step
+
 _SECONDS_BETWEEN_LINES: Final = 10.0
-# A pipe has no width: a table that is cut at 80 columns would lose what the next program looks for.
+# A pipe has no width: a table cut at 80 columns would lose what the next program searches for.
 _NO_WIDTH: Final = 100_000
-# Calls carry text of strangers. Control characters in it could rewrite what the terminal shows.
+# Calls carry text of unknown people. Control characters in it could change what the terminal shows.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-class Step(Protocol):
-    """Counts what has been done: `step(n)` says that n more are; `total` says how many there will be, once known."""
+class Day(click.DateTime):
+    """An option that takes a day, such as 2026-01-31."""
 
-    def __call__(self, done: int = 1, *, total: int | None = None) -> None:
-        """Count `done` more."""
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d"])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the day as a date."""
+        return super().convert(value, param, ctx).date()
 
 
 def say(line: str) -> None:
-    """Print one line of news on stderr."""
+    """Print one line on stderr."""
     click.echo(printable(line), err=True)
 
 
@@ -45,21 +52,21 @@ def printable(text: str) -> str:
 
 @contextmanager
 def progress(title: str, total: int | None = None) -> Iterator[Step]:
-    """Show how far a long step is: a bar on a terminal, a plain line every ten seconds elsewhere.
+    """Show the progress of a long step: a bar on a terminal, a plain line every ten seconds elsewhere.
 
     Args:
         title: What is being done, such as "Fetching calls".
-        total: How many there will be, where that is known at the start.
+        total: The number of items, where that is known at the start.
 
     Yields:
-        The function to call with the number of items just done.
+        The function to call with the number of items just finished.
     """
     with _bar(title, total) if sys.stderr.isatty() else _lines(title, total) as step:
         yield step
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print rows on stdout as an aligned table, numbers to the right, null as nothing.
+    """Print rows on stdout as an aligned table, numbers right-aligned, null as empty text.
 
     Args:
         columns: The headings.
@@ -88,7 +95,7 @@ def print_json(value: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it: times and days as text, instants with Z at the end, what is no number as null."""
+    """Return a value that JSON can hold: dates and times as text, UTC instants with Z at the end, NaN as null."""
     if isinstance(value, datetime | date | clock_time):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Decimal):
@@ -103,7 +110,7 @@ def plain(value: Any) -> Any:
 
 
 def size(number: int) -> str:
-    """Return a number of bytes for people, such as 1.2 MB."""
+    """Return a number of bytes as text, such as 1.2 MB."""
     from rich.filesize import decimal
 
     return decimal(number)

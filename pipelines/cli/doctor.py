@@ -1,4 +1,4 @@
-"""`chorus-calls doctor`: what is wrong with lake, settings, key and API, and what mends it."""
+"""`chorus-calls doctor`: report what is wrong with lake, settings, key and API, and what repairs it."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 _SHOWN: Final = 3
 
 
-@click.command(epilog="Example: chorus-calls doctor")
-@click.option("--repair", "mend", is_flag=True, help="First make lost state again from raw and complete versions.")
+@click.command("doctor", epilog="Example: chorus-calls doctor")
+@click.option("--repair", "repairs", is_flag=True, help="First rebuild lost state from raw and complete versions.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that was found as JSON.")
-def command(*, mend: bool, as_json: bool) -> None:
+def doctor_command(*, repairs: bool, as_json: bool) -> None:
     """Check the lake, its settings, the key and the API, and say what to run. Without --repair it changes nothing.
 
-    Ends with exit code 1 where anything is wrong.
+    The exit code is 1 if anything is wrong.
     """
     from pipelines.doctor.examine import examine
     from pipelines.doctor.repair import repair
 
     settings = load_settings()
-    done = repair(settings) if mend else []
+    done = repair(settings) if repairs else []
     report = examine(settings)
     if as_json:
         print_json(_facts(report, done))
     else:
-        for line in [*_repaired(done, asked=mend), *_lines(report)]:
+        for line in [*_repaired(done, asked=repairs), *_lines(report)]:
             click.echo(printable(line))
     if report.findings:
         number = len(report.findings)
-        message = f"{number:,} {'thing is' if number == 1 else 'things are'} wrong; what to do stands below each."
+        message = f"{number:,} {'thing is' if number == 1 else 'things are'} wrong; what to run is below each."
         raise ChorusCallsError(message)
     if not as_json:
         click.echo("All is well.")
@@ -79,7 +79,7 @@ def _area_lines(area: Area) -> Iterator[str]:
     if area.looked_at:
         yield f"{area.name}: {seen}ok" if not area.findings else f"{area.name}: {len(area.findings):,} found"
     else:
-        yield f"{area.name}: not looked at, since a file of state is missing or cannot be read"
+        yield f"{area.name}: not checked, since a state file is missing or cannot be read"
     for group in grouped(area.findings):
         yield from (f"  {what}" for what in group.whats[:_SHOWN])
         if len(group.whats) > _SHOWN:

@@ -1,4 +1,4 @@
-"""`chorus-calls forget`: erases a customer or a call from raw, tables and catalog, and searches for what is left."""
+"""`chorus-calls forget`: erase a customer or a call from raw, tables and catalog, and search for what is left."""
 
 from __future__ import annotations
 
@@ -19,65 +19,63 @@ if TYPE_CHECKING:
     from pipelines.privacy.search import Hit
 
 
-@click.command(epilog="Example: chorus-calls forget --number +15550100123")
-@click.option("--number", metavar="NUMBER", help="A customer's number with its country code: all of the calls.")
-@click.option("--call-id", metavar="ID", help="One call, with its child calls and its copy in other calls.")
-@click.option("--listed", is_flag=True, help="Everybody erased before, once more: for a restored backup.")
-@click.option("--list-anyway", is_flag=True, help="Keep the calls out from now on, also where none is here yet.")
+@click.command("forget", epilog="Example: chorus-calls forget --number +15550100123")
+@click.option("--number", metavar="NUMBER", help="A customer's number with its country code: all their calls.")
+@click.option("--call-id", metavar="ID", help="One call, with its child calls and its copies in other calls.")
+@click.option("--listed", is_flag=True, help="Erase again everything erased before: for a restored backup.")
+@click.option("--list-anyway", is_flag=True, help="List it even if the lake has no such call; later syncs skip it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(*, number: str | None, call_id: str | None, listed: bool, list_anyway: bool, as_json: bool) -> None:
+def forget_command(*, number: str | None, call_id: str | None, listed: bool, list_anyway: bool, as_json: bool) -> None:
     """Erase a customer or a call for good, from raw and from all tables, and search the lake for what is left.
 
     Later syncs do not bring it back. What others said about the customer is listed, not changed.
     """
     from pipelines.lake import layout
-    from pipelines.lake.identity import require_same_settings
     from pipelines.lake.local import LocalStorage
-    from pipelines.privacy.forget import forget, forget_listed, read_request
+    from pipelines.privacy.forget import read_request
+    from pipelines.workflows import forget
     from pipelines.workspace import open_workspace
 
     if listed and (number or call_id):
-        message = "--listed is for everybody erased before; leave out --number and --call-id."
+        message = "--listed erases again everything erased before; leave out --number and --call-id."
         raise click.UsageError(message)
     request = None if listed else read_request(number, call_id)
     settings = load_settings()
     if LocalStorage(settings.lake_path).size(layout.LAKE) is None:
         message = f"There is no lake in {settings.lake_path} yet: nothing has landed. Run `chorus-calls sync`."
         raise ChorusCallsError(message)
-    workspace = open_workspace(settings)
-    require_same_settings(workspace.storage, workspace.shaping)
-    done = forget(workspace, request, say, unknown_too=list_anyway) if request else forget_listed(workspace, say)
+    done = forget.run(open_workspace(settings), request, unknown_too=list_anyway, notify=say)
     if as_json:
         print_json(_facts(done))
     else:
-        _tell(done)
-    _judge(done)
+        _print_result(done)
+    _require_complete(done)
 
 
-def _tell(done: ErasureResult) -> None:
+def _print_result(done: ErasureResult) -> None:
     from pipelines.privacy.rewrite import counted
 
-    click.echo(_what_went(done.erased))
-    click.echo(_what_is_left(done.proof))
+    click.echo(_erased_sentence(done.erased))
+    click.echo(_proof_sentence(done.proof))
     if done.proof.mentions:
         calls = {(hit.call_date, hit.call_id) for hit in done.proof.mentions}
         click.echo(f"In {counted(len(calls), 'call')} of others there is a mention, which was not changed:")
-        _list(done.proof.mentions)
+        _print_hits(done.proof.mentions)
     if done.proof.found:
         click.echo("Found where it must not be:")
-        _list(done.proof.found)
+        _print_hits(done.proof.found)
     for place in done.proof.unreadable:
-        click.echo(f"Cannot be read, and so was not searched: {place}")
+        click.echo(f"Cannot be read, so it was not searched: {place}")
 
 
-def _list(hits: Sequence[Hit]) -> None:
+def _print_hits(hits: Sequence[Hit]) -> None:
     print_table(
         ("call_id", "call_date", "table", "place"),
         [(hit.call_id, hit.call_date, hit.table, hit.place) for hit in hits],
     )
 
 
-def _what_went(erased: Erased) -> str:
+def _erased_sentence(erased: Erased) -> str:
     from pipelines.privacy.rewrite import counted
 
     seen = erased.seen
@@ -87,13 +85,13 @@ def _what_went(erased: Erased) -> str:
     parts += [counted(len(seen.children), "child call")] if seen.children else []
     parts += [counted(len(seen.legs), "leg") + " in calls of others"] if seen.legs else []
     parts += [counted(seen.items, "rejected item")] if seen.items else []
-    days = f"{counted(len(erased.rebuilt), 'day')} built anew"
+    days = f"{counted(len(erased.rebuilt), 'day')} rebuilt"
     if erased.emptied:
         days += f", {counted(len(erased.emptied), 'day')} now without calls"
     return f"Erased: {', '.join(parts)}. {days}, {counted(erased.versions, 'old version')} of days removed."
 
 
-def _what_is_left(proof: Proof) -> str:
+def _proof_sentence(proof: Proof) -> str:
     from pipelines.privacy.rewrite import counted
 
     if not proof.searched:
@@ -125,11 +123,11 @@ def _facts(done: ErasureResult) -> dict[str, Any]:
     }
 
 
-def _judge(done: ErasureResult) -> None:
-    """Fail where something is left, or readers have lost a day.
+def _require_complete(done: ErasureResult) -> None:
+    """Raise if something is left, or readers have lost a day.
 
     Raises:
-        ChorusCallsError: So it is.
+        ChorusCallsError: Something is left, or could not be searched, or a day is lost.
     """
     from pipelines.privacy.forget import require_all_days
     from pipelines.privacy.rewrite import counted
@@ -137,8 +135,8 @@ def _judge(done: ErasureResult) -> None:
     require_all_days(done.erased)
     if done.proof.unreadable:
         message = (
-            f"{counted(len(done.proof.unreadable), 'file')} of the lake cannot be read. Remove what is of no use, or "
-            "run `chorus-calls doctor`; then run this again."
+            f"{counted(len(done.proof.unreadable), 'file')} of the lake cannot be read. Remove files that nobody "
+            "needs, or run `chorus-calls doctor`; then run this again."
         )
         raise ChorusCallsError(message)
     if done.proof.found:

@@ -1,7 +1,7 @@
-"""The `chorus-calls` program: finds the command, runs it, and turns failures into words and exit codes.
+"""The `chorus-calls` program: find the command, run it, and turn failures into messages and exit codes.
 
-Commands are imported when they are called. Dagster, polars and DuckDB take seconds to import, and `--help` or a
-mistyped option should not cost seconds.
+Commands are imported when they are called: Dagster, polars and DuckDB take seconds to import, and `--help` or a
+mistyped option should not.
 """
 
 from __future__ import annotations
@@ -15,47 +15,53 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType, MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
 from pipelines import __version__
 from pipelines.errors import ChorusCallsError, disk_trouble
 
-COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+
+class _Command(NamedTuple):
+    """A command: the module that has its function `<name>_command`, and its line in the help."""
+
+    module: str
+    purpose: str
+
+
+COMMANDS: Final[Mapping[str, _Command]] = MappingProxyType(
     {
-        "sync": "Fetch new and changed calls, then build the days that changed.",
-        "build": "Build, check and publish the days that are stale.",
-        "catalog": "Make the DuckDB catalog again, or one to hand out.",
-        "status": "Show what is landed, built, stale and rejected.",
-        "forget": "Erase a customer or a call for good, and prove it.",
-        "prune": "Remove old days for good, after saying which.",
-        "doctor": "Check lake, settings, key and API, and say what to run.",
-        "query": "Run SQL on the catalog.",
-        "transcript": "Print the conversation of a call.",
-        "report": "Write a report of a period as one HTML file.",
-        "simulate": "Serve a simulated Chorus API on this machine.",
-        "demo": "Run everything once on simulated calls; needs no account.",
+        "sync": _Command("pipelines.cli.lake", "Fetch new and changed calls, then build the days that changed."),
+        "build": _Command("pipelines.cli.lake", "Build, check and publish the days that are stale."),
+        "catalog": _Command("pipelines.cli.serve", "Make the DuckDB catalog again, or a copy to hand out."),
+        "status": _Command("pipelines.cli.serve", "Show what is landed, built, stale and rejected."),
+        "forget": _Command("pipelines.cli.forget", "Erase a customer or a call for good, and prove it."),
+        "prune": _Command("pipelines.cli.lake", "Remove old days for good, after saying which."),
+        "doctor": _Command("pipelines.cli.doctor", "Check lake, settings, key and API, and say what to run."),
+        "query": _Command("pipelines.cli.serve", "Run SQL on the catalog."),
+        "transcript": _Command("pipelines.cli.serve", "Print the conversation of a call."),
+        "report": _Command("pipelines.cli.serve", "Write a report of a period as one HTML file."),
+        "simulate": _Command("pipelines.cli.simulate", "Serve a simulated Chorus API on this machine."),
+        # Needs Dagster, which only `assets` may import.
+        "demo": _Command("assets.demo.command", "Run everything once on simulated calls; needs no account."),
     }
 )
 _INTERRUPTED: Final = 130
 _TERMINATED: Final = 143
-_OF_THE_MACHINE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO})
-"""Errors of files that a person must mend outside this program: no space, no permission, a broken disk."""
-
-_OUTSIDE: Final[Mapping[str, str]] = MappingProxyType({"demo": "assets.demo.command"})
-"""Commands that need Dagster, which only `assets` may import."""
+_MACHINE_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO})
+"""File errors that a person must repair outside this program: no space, no permission, a broken disk."""
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM came, as from a service manager or `docker stop`: whatever Ctrl-C ends cleanly, this ends too."""
+    """SIGTERM came, as from a service manager or `docker stop`; it is handled like Ctrl-C."""
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports `pipelines.cli.<name>` only to run one."""
+    """A group that lists its commands by name and imports the module of a command only to run it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the commands in the order in which a newcomer meets them."""
+        """Name the commands in the order in which a newcomer needs them."""
         del ctx
         return list(COMMANDS)
 
@@ -64,15 +70,14 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(_OUTSIDE.get(cmd_name, f"pipelines.cli.{cmd_name}"))
-        command: click.Command = module.command
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name].module), f"{cmd_name}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, command.purpose) for name, command in COMMANDS.items()])
 
 
 @click.group(
@@ -102,11 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         143 after SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # Asked for after a failure, so it is usually added at the end of the line that failed, behind the command.
+    # People add --debug after a failure, at the end of the line, where the command would refuse it.
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        with _stopped_by_sigterm():
+        with _sigterm_as_interrupt():
             result = program.main(args=words, prog_name="chorus-calls", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt) as error:
         click.echo("Interrupted.", err=True)
@@ -114,14 +119,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except Exception as error:  # noqa: BLE001 - the last place that can turn a failure into words
+    except Exception as error:  # noqa: BLE001 - the last place that can turn a failure into a message
         return _report(error, debug=debug)
     return result if isinstance(result, int) else 0
 
 
 @contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end a block as Ctrl-C does, where this is the thread that signals come to."""
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Make SIGTERM interrupt a block like Ctrl-C, if this is the main thread, which receives signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -142,9 +147,9 @@ def _report(error: Exception, *, debug: bool) -> int:
     if isinstance(error, ChorusCallsError):
         click.echo(error.message, err=True)
         return error.exit_code
-    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+    if isinstance(error, OSError) and error.errno in _MACHINE_ERRORS:
         click.echo(f"Failed: {disk_trouble(error)}", err=True)
-        click.echo("Once that is mended, run it again: what was landed and published is as it was.", err=True)
+        click.echo("Repair that, then run it again: what was landed and published is unchanged.", err=True)
         return 1
     click.echo(f"Failed: {type(error).__name__}: {error}", err=True)
     if not debug:

@@ -1,4 +1,4 @@
-"""`chorus-calls simulate`: a simulated Chorus API to try the pipeline on, without an account."""
+"""`chorus-calls simulate`: serve a simulated Chorus API, to try the pipeline without an account."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Example:
   chorus-calls simulate --order shuffled --faults rate_limit,server_error:every=20
 
 \b
-Faults: NAME:OPTION=VALUE. Options of all of them: every=N strikes each so many-th
-request, after=N leaves so many alone first, times=N strikes at most so often,
-place=N strikes only pages that would show the item at this place of the list.
+Faults: NAME:OPTION=VALUE. Options of every fault: every=N hits each N-th request,
+after=N spares the first N requests, times=N hits at most N times, place=N hits
+only pages that show the item at place N of the list, counted from 0.
 """
 
 
-def _described() -> str:
-    """Each fault in a line, with its own options."""
+def _epilog() -> str:
+    """Return the examples, then each fault in a line with its own options."""
     lines = [f"  {name}: {line(kind)} {' '.join(options(kind))}".rstrip() for name, kind in FAULTS.items()]
     return "\n".join([_EPILOG.rstrip(), *lines])
 
@@ -35,25 +35,27 @@ def _described() -> str:
 def _read_faults(context: click.Context, parameter: click.Parameter, value: str) -> list[Fault]:
     try:
         return parse_faults(value)
-    except FaultError as wrong:
-        raise click.BadParameter(str(wrong), context, parameter) from wrong
+    except FaultError as error:
+        raise click.BadParameter(str(error), context, parameter) from error
 
 
 def _read_dialogues(context: click.Context, parameter: click.Parameter, value: Path | None) -> Recorded | None:
     try:
         return None if value is None else read_dialogues(value)
-    except (DialogueError, OSError) as wrong:
-        raise click.BadParameter(str(wrong), context, parameter) from wrong
+    except (DialogueError, OSError) as error:
+        raise click.BadParameter(str(error), context, parameter) from error
 
 
-@click.command("simulate", epilog=_described())
+@click.command("simulate", epilog=_epilog())
 @click.option(
     "--calls", type=click.IntRange(0), default=2_000, show_default=True, help="Calls that exist at the start."
 )
 @click.option("--days", type=click.IntRange(1, 3_650), default=30, show_default=True, help="Days they are spread over.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Which world: the same seed, the same calls.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8_750, show_default=True, help="Port; 0: a free one.")
-@click.option("--key", default=DEFAULT_KEY, show_default=True, help="The API key that is let in.")
+@click.option("--seed", type=int, default=7, show_default=True, help="The same seed gives the same calls.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8_750, show_default=True, help="Port; 0 for a free one."
+)
+@click.option("--key", default=DEFAULT_KEY, show_default=True, help="The API key that is accepted.")
 @click.option(
     "--order",
     type=click.Choice([order.value for order in Order]),
@@ -66,7 +68,7 @@ def _read_dialogues(context: click.Context, parameter: click.Parameter, value: P
     default="",
     callback=_read_faults,
     metavar="LIST",
-    help="What goes wrong, as in rate_limit,slow:every=5; see below.",
+    help="Faults to inject, as in rate_limit,slow:every=5; see below.",
 )
 @click.option(
     "--dialogues",
@@ -74,7 +76,7 @@ def _read_dialogues(context: click.Context, parameter: click.Parameter, value: P
     callback=_read_dialogues,
     help="English conversations to use: JSON lines of the Schema-Guided Dialogue data set.",
 )
-def command(
+def simulate_command(
     *,
     calls: int,
     days: int,
@@ -90,9 +92,9 @@ def command(
     api = SimulatedApi(World(seed, calls, days, dialogues=dialogues), key=key, port=port, order=order, faults=faults)
     try:
         api.start()
-    except OSError as wrong:
-        msg = f"Port {port} cannot be used ({wrong.strerror}). Choose another with --port, or --port 0 for a free one."
-        raise ChorusCallsError(msg) from wrong
+    except OSError as error:
+        msg = f"Port {port} cannot be used ({error.strerror}). Choose another with --port, or --port 0 for a free one."
+        raise ChorusCallsError(msg) from error
     try:
         click.echo(
             f"Simulated Chorus API at {api.url}/calls, with {calls} calls. Ctrl-C stops it. In another terminal:"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -124,6 +125,43 @@ class ScanReport:
             return None
         counted = f"{totals[-1]:,} call{'s' * (totals[-1] != 1)}"
         return f"The API counts {counted}, but its list showed {self.calls_seen:,} and then ended."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the facts of the scan as JSON has them."""
+        return {
+            "mode": self.mode,
+            "order": str(self.order),
+            "ending": str(self.ending),
+            "complete": self.complete,
+            "resumed": self.resumed,
+            "pages": self.pages,
+            "requests": self.requests,
+            "calls_seen": self.calls_seen,
+            "calls_new": self.calls_new,
+            "calls_changed": self.calls_changed,
+            "calls_unchanged": self.calls_unchanged,
+            "calls_deleted": self.calls_deleted,
+            "calls_moved": self.calls_moved,
+            "items_rejected": self.items_rejected,
+            "total_start": self.total_start,
+            "total_end": self.total_end,
+            "changed_days": [str(day) for day in self.changed_days],
+            "seconds": round(self.seconds, 3),
+        }
+
+    def sentence(self) -> str:
+        """Return the scan in one line."""
+        counts = (
+            (self.calls_deleted, "deleted"),
+            (self.calls_moved, "moved to another day"),
+            (self.items_rejected, "rejected"),
+        )
+        more = "".join(f", {number:,} {what}" for number, what in counts if number)
+        return (
+            f"{self.mode} scan {'complete' if self.complete else self.ending}: {self.pages:,} pages, "
+            f"{self.calls_seen:,} calls seen, {self.calls_new:,} new, {self.calls_changed:,} changed{more} "
+            f"({self.seconds:.1f} s)"
+        )
 
 
 def record(storage: Storage, report: ScanReport) -> None:

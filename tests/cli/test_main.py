@@ -1,4 +1,4 @@
-"""The program starts fast, finds its commands, and ends with the exit code and the words its users rely on."""
+"""The program starts fast, finds its commands, and ends with the exit code and the message its users rely on."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def run(monkeypatch, capsys):
     """Run `status`, replaced by a command that raises, and give exit code, stdout and stderr."""
 
     def run(*words: str, error: BaseException | None = None, result: object = None):
-        module = ModuleType("pipelines.cli.status")
-        module.command = failing_command(error, result)
-        monkeypatch.setitem(sys.modules, "pipelines.cli.status", module)
+        module = ModuleType("pipelines.cli.serve")
+        module.status_command = failing_command(error, result)
+        monkeypatch.setitem(sys.modules, "pipelines.cli.serve", module)
         code = main(["status", *words])
         return code, *capsys.readouterr()
 
@@ -54,9 +54,9 @@ def test_help_imports_nothing_slow():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr == ""
-    for name, purpose in COMMANDS.items():
+    for name, command in COMMANDS.items():
         assert name in done.stdout
-        assert purpose.split(",")[0] in done.stdout
+        assert command.purpose.split(",")[0] in done.stdout
 
 
 def test_help_and_version_by_the_module(tmp_path):
@@ -100,7 +100,7 @@ def test_a_command_can_end_with_its_own_code(run):
         (click.ClickException("no"), 1, "no"),
     ],
 )
-def test_an_expected_failure_is_told_without_a_traceback(run, error, code, says):
+def test_an_expected_failure_is_reported_without_a_traceback(run, error, code, says):
     ended, out, err = run(error=error)
     assert (ended, out) == (code, "")
     assert says in err
@@ -140,7 +140,7 @@ def test_a_signal_ends_it_with_the_usual_code(number, code):
         "@click.command()\n"
         "def command():\n"
         "    print('ready', flush=True); threading.Event().wait()\n"
-        "module = types.ModuleType('m'); module.command = command; sys.modules['pipelines.cli.sync'] = module\n"
+        "module = types.ModuleType('m'); module.sync_command = command; sys.modules['pipelines.cli.lake'] = module\n"
         "sys.exit(main(['sync']))"
     )
     started = subprocess.Popen(

@@ -134,7 +134,7 @@ def test_catalog_makes_one_to_hand_out_and_leaves_other_files_alone(lake, capsys
     assert not Path(lake.storage.address("chorus.duckdb")).exists()
 
 
-def test_status_tells_what_landed_what_is_published_and_what_waits(lake, capsys):
+def test_status_shows_what_landed_what_is_published_and_what_waits(lake, capsys):
     lake.land(TUESDAY, rejected=1)
     lake.scans(
         {"started_at": at("2026-01-05 12:00"), "mode": "full", "complete": True, "ending": "end"},
@@ -142,14 +142,14 @@ def test_status_tells_what_landed_what_is_published_and_what_waits(lake, capsys)
     )
     before = lake.digest()
     assert main(["status", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["landed"] == {"days": 2, "first": "2026-01-05", "last": "2026-01-06"}
-    assert told["published"] == {"days": 1, "first": "2026-01-05", "last": "2026-01-05"}
-    assert (told["landed_versions"], told["rejected_items"], told["raw_bytes"]) == (4, 2, 3_200)
-    assert (told["rows"]["calls"], told["stale"], told["refused"]) == (2, ["2026-01-06"], {})
-    assert told["newest_call_at"] == "2026-01-05T11:00:00Z"
-    assert (told["last_scan"]["complete"], told["last_scan"]["ending"]) == (False, "limited")
-    assert told["last_full_scan"]["started_at"] == "2026-01-05T12:00:00Z"
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["landed"] == {"days": 2, "first": "2026-01-05", "last": "2026-01-06"}
+    assert shown["published"] == {"days": 1, "first": "2026-01-05", "last": "2026-01-05"}
+    assert (shown["landed_versions"], shown["rejected_items"], shown["raw_bytes"]) == (4, 2, 3_200)
+    assert (shown["rows"]["calls"], shown["stale"], shown["refused"]) == (2, ["2026-01-06"], {})
+    assert shown["newest_call_at"] == "2026-01-05T11:00:00Z"
+    assert (shown["last_scan"]["complete"], shown["last_scan"]["ending"]) == (False, "limited")
+    assert shown["last_full_scan"]["started_at"] == "2026-01-05T12:00:00Z"
     assert main(["status"]) == 0
     streams = capsys.readouterr()
     for words in ("2026-01-06", "incomplete (limited)", "2026-01-05 12:00:00, full, complete", "2 items"):

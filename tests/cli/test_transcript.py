@@ -110,7 +110,7 @@ def test_a_call_that_is_known_by_a_leg_alone_is_shown_so(capsys):
 
 @pytest.mark.usefixtures("lake")
 @pytest.mark.parametrize("call_id", ["unknown", "", "call' OR true --", "\x1b[31m"])
-def test_an_unknown_id_is_told_in_a_sentence(capsys, call_id):
+def test_an_unknown_id_is_reported_in_a_sentence(capsys, call_id):
     code, out, err = run(capsys, call_id)
     assert (code, out) == (1, "")
     assert err.startswith(f"There is no call {call_id!r} in ")
@@ -130,7 +130,7 @@ def test_a_lake_without_calls_knows_no_call(tmp_path, monkeypatch, capsys):
     assert "There is no call 'call'" in err
 
 
-def test_files_that_are_gone_are_told_of(lake, capsys):
+def test_missing_files_are_reported(lake, capsys):
     for file in Path(lake.storage.address("days")).rglob("transfer_legs.parquet"):
         file.unlink()
     code, out, err = run(capsys, "call")

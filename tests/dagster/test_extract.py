@@ -62,14 +62,14 @@ def test_from_the_api_to_the_catalog(instance, workspace):
 
 def test_a_run_says_what_it_did(instance, workspace):
     said = facts(run_extract(instance))
-    total = said["total at the end"]
+    total = said["total end"]
     assert said["complete"] is True
-    assert (said["new"], said["changed"], said["unchanged"]) == (total, 0, 0)
+    assert (said["calls new"], said["calls changed"], said["calls unchanged"]) == (total, 0, 0)
     assert said["days changed"] == len(landed_days(workspace))
     assert said["pages"] >= 1
 
     again = facts(run_extract(instance, full=True))
-    assert (again["mode"], again["new"], again["unchanged"]) == ("full", 0, total)
+    assert (again["mode"], again["calls new"], again["calls unchanged"]) == ("full", 0, total)
     assert again["days changed"] == 0
 
 
@@ -118,7 +118,7 @@ def test_too_many_deletions_fail_the_run_until_they_are_accepted(instance, works
     assert "20 of" in step_failures(result)["call_pages"]
     config = {"ops": {"call_pages": {"config": {"mode": "RECENT", "accept_deletions": True}}}}
     said = facts(run_job("extract_calls", instance=instance, run_config=config))
-    assert (said["mode"], said["deleted"], said["moved to another day"]) == ("full", 20, 0)
+    assert (said["mode"], said["calls deleted"], said["calls moved"]) == ("full", 20, 0)
     assert materialized(instance, "landed_calls") == landed_days(workspace)
 
 

@@ -10,7 +10,8 @@ from assets.instance.in_process_runs import run_job
 from assets.resources import LakeResource
 from pipelines.lake import state
 from pipelines.lake.identity import require_same_settings
-from pipelines.lake.maintenance.retention import prune, raise_floor
+from pipelines.lake.maintenance.retention import raise_floor
+from pipelines.workflows.prune import prune
 from tests.support.dagster_runs import materialized
 
 DAYS = [date(2026, 3, day) for day in (1, 2, 3, 4)]
@@ -35,7 +36,7 @@ def published(workspace):
 
 
 def test_the_sensor_asks_for_the_first_day_that_is_kept_and_for_no_other(built, tick, instance):
-    prune(built, FLOOR, say=print)
+    prune(built, FLOOR, notify=print)
     assert published(built) == DAYS[2:]
     assert tick() == [(str(FLOOR), str(FLOOR))]
     assert build(instance, FLOOR, FLOOR).success
@@ -60,7 +61,7 @@ def test_it_is_ended_too_where_nothing_is_left_that_has_landed(built, tick):
 
 
 def test_a_person_who_builds_them_builds_nothing(built, instance):
-    prune(built, FLOOR, say=print)
+    prune(built, FLOOR, notify=print)
     assert build(instance, *DAYS[:2]).success
     assert published(built) == DAYS[2:]
 
@@ -72,7 +73,7 @@ def test_a_run_at_work_leaves_them_alone_from_then_on(built, land, instance, mon
     def workspace(self):
         if len(opened) == 1:  # the core tables are built, and the marts are not
             opened.append("pruned")
-            prune(built, FLOOR, say=print)
+            prune(built, FLOOR, notify=print)
         opened.append("opened")
         return open_lake(self)
 

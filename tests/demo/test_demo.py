@@ -17,13 +17,13 @@ from pipelines.serve.catalog import open_catalog
 
 REPOSITORY = Path(__file__).parents[2]
 SMALL = ("--calls", "200", "--days", "3")
-SOMEBODYS_ENV = """\
-CHORUS_API_KEY=sk_live_somebodys
+USERS_ENV = """\
+CHORUS_API_KEY=sk_live_users
 CHORUS_API_URL=https://api.example.com/v1
 CHORUS_LAKE=real
 CHORUS_TIMEZONE=Asia/Tokyo
 CHORUS_PII=raw
-CHORUS_PII_KEY=somebodys
+CHORUS_PII_KEY=users
 CHORUS_START_DATE=2026-01-01
 """
 
@@ -66,7 +66,7 @@ from pipelines.cli.main import main
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(main())
 """
-"""The program, which hears Ctrl-C also where the tests were started in the background and do not."""
+"""The program; it handles Ctrl-C even if the tests were started in the background and ignore it."""
 
 
 def environment() -> dict[str, str]:
@@ -90,9 +90,9 @@ def demo(folder: Path, *options: str) -> Shown:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A folder in which somebody has settings of their own."""
+    """A folder with settings of the user."""
     path = tmp_path_factory.mktemp("checkout")
-    (path / ".env").write_text(SOMEBODYS_ENV, encoding="utf-8")
+    (path / ".env").write_text(USERS_ENV, encoding="utf-8")
     return path
 
 
@@ -107,7 +107,7 @@ def second(folder, first) -> Shown:
     return demo(folder)
 
 
-def test_it_ends_well_and_says_nothing_but_its_progress(first):
+def test_it_succeeds_and_logs_only_its_progress(first):
     assert first.code == 0, first.log
     assert first.log.split("\n") == [
         "   Starting Dagster …",
@@ -139,8 +139,8 @@ def test_the_second_sync_reads_and_writes_less_than_the_first(first):
     assert int(built[7]) < int(built[9])
 
 
-def test_a_transfer_stands_in_its_conversation(first):
-    said = first.out[first.out.index("A call that was handed over") :]
+def test_a_transfer_is_shown_in_its_conversation(first):
+    said = first.out[first.out.index("A call that was transferred") :]
     words = re.sub(r"\s+", " ", said)
     handed_over, briefing = words.index("→ transfer ("), words.index("│ agent ")
     assert words.index(" agent ") < words.index(" customer ") < handed_over < briefing < words.index("│ colleague ")
@@ -148,7 +148,7 @@ def test_a_transfer_stands_in_its_conversation(first):
     assert (spoken,) in first.answers["said"]
 
 
-def test_it_neither_uses_nor_touches_what_is_somebodys(folder, first, second):
+def test_it_neither_uses_nor_changes_the_users_settings_and_lake(folder, first, second):
     assert sorted(path.name for path in folder.iterdir()) == [".env", "data"]
     assert [path.name for path in (folder / "data").iterdir()] == ["demo"]
     assert sorted(path.name for path in (folder / "data/demo").iterdir()) == [
@@ -166,7 +166,7 @@ def test_it_leaves_a_report(folder, second):
     assert f"{newest.day}\N{NO-BREAK SPACE}{newest:%b}\N{NO-BREAK SPACE}{newest.year}" in page
 
 
-def test_a_second_demo_goes_on_from_the_first(first, second):
+def test_a_second_demo_continues_the_first(first, second):
     assert second.code == 0, second.log
     assert "Catching up" in second.out
     assert second.row("calls  ")[1] == f"{second.answers['rows'][0][0]:,}"

@@ -1,4 +1,4 @@
-"""The backup of docs/operations.md, as it stands there: taken while a sync is tried, and restored elsewhere."""
+"""The backup of docs/operations.md, as printed there: taken while a sync is tried, and restored elsewhere."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def command(path: Path, *lines: str) -> None:
 
 
 def shell(script: str, place: Path, folder: Path | None = None) -> subprocess.Popen[str]:
-    """Run what stands on the page, with the backup in this test's folder."""
+    """Run the commands of the page, with the backup in this test's folder."""
     text = script.replace("/mnt/backup", str(place / "backup"))
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     return subprocess.Popen(["sh", "-e", "-c", text], cwd=folder or place, text=True, **pipes)
@@ -100,7 +100,7 @@ def backed_up(program, serve, place):
     return day
 
 
-def test_whom_one_has_erased_since_is_not_brought_back(program, serve, place):
+def test_a_restore_does_not_bring_back_customers_erased_since(program, serve, place):
     day = backed_up(program, serve, place)
     before = call_ids(program.rows())
     erased = min(call["call_id"] for tables in program.rows().values() for call in tables["calls"] if call["is_root"])
@@ -125,7 +125,7 @@ def test_whom_one_has_erased_since_is_not_brought_back(program, serve, place):
 
 
 def test_a_restore_on_a_server_gives_the_service_what_it_had(program, serve, place):
-    """By the page's commands, but for the place, and for whom the files belong to."""
+    """Run the commands of the page, except for the folder and the owner of the files."""
     day = backed_up(program, serve, place)
     copy = day / "env"
     assert (copy.read_text(), copy.stat().st_mode & 0o777) == ("CHORUS_WORKERS=3\n", 0o600)

@@ -43,7 +43,7 @@ def total(program, table: str, column: str) -> int:
 
 
 def move(world, name: str, days: int) -> None:
-    """Let a call be created so many days later, and stand in the list accordingly."""
+    """Let a call be created so many days later, and be listed at the matching place."""
     item = items(world)[name]
     created = datetime.fromisoformat(item["createdAt"]) + timedelta(days=days)
     world.delete(name)

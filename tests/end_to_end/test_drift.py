@@ -32,7 +32,7 @@ def test_a_few_changes_cost_a_few_requests_and_their_days(tmp_path):
         one.assert_the_token_is_nowhere()
 
 
-def test_a_killed_scan_goes_on_and_ends_with_the_tables_of_an_undisturbed_one(tmp_path):
+def test_a_killed_scan_is_resumed_and_ends_with_the_tables_of_an_undisturbed_one(tmp_path):
     with account(tmp_path, calls=3_000, days=3) as one:
         one.sync(lake="undisturbed")
         whole = len(one.api.requests)

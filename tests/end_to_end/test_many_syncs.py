@@ -20,10 +20,10 @@ def test_thirty_syncs(program, serve):
     serve(world)
     seen: dict = {}
     merged = set()
-    told = 0
+    landed = 0
     for number in range(SYNCS):
         scan = program.sync(*(["--no-build"] if number % 10 else []))["scan"]
-        told += scan["calls_new"] + scan["calls_changed"]
+        landed += scan["calls_new"] + scan["calls_changed"]
         for day, names in counted_files(program).items():
             assert len(names) < MANY
             merged.update((day, name) for name in names if "compact" in name)
@@ -36,7 +36,7 @@ def test_thirty_syncs(program, serve):
     assert max(Counter(day for day, _ in merged).values()) > 1  # what was merged is merged again
     history = {day: in_order(versions.values()) for day, versions in seen.items()}
     assert {day: in_order(versions) for day, versions in program.versions().items()} == history
-    assert sum(map(len, history.values())) == told
+    assert sum(map(len, history.values())) == landed
     rows = program.rows()
     for day, tables in expected_lake(history, {}, Shaping(pii_key=PII_KEY.encode())).items():
         assert_same_tables(rows[day], tables)

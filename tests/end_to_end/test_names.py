@@ -1,4 +1,4 @@
-"""Names from the API to the catalog, by the real program; and what else an agent carries, nowhere."""
+"""Names get from the API to the catalog, by the real program; other fields of an agent get nowhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import duckdb
 import pytest
 
-from pipelines.extract import names
+from pipelines.serve.catalog import DuckDBCatalog
 from pipelines.simulator.messages import error
 from tests.support.extraction import call
 from tests.support.named import item
@@ -73,15 +73,15 @@ def test_a_sync_without_names_is_no_less_complete(program, api, status):
     assert agents(program) == dict.fromkeys(agents(program))
 
 
-def test_names_written_by_hand_are_shown_by_the_catalog_and_the_sync(program, api):
+def test_names_of_lookup_files_are_shown_by_the_catalog_and_the_sync(program, api):
     api.directory_faults.append(lambda *_: error(404, "no"))
     program.sync()
     one, other = sorted(called(api))[:2]
     folder = program.lake.parent / "data/lookups"
     folder.mkdir(parents=True)
-    (folder / "agents.csv").write_text(f"id,name\n{one},By hand\n")
+    (folder / "agents.csv").write_text(f"id,name\n{one},From file\n")
     assert program("catalog")[0] == 0
-    assert agents(program)[one] == "By hand"
+    assert agents(program)[one] == "From file"
     (folder / "agents.csv").write_text(f"id,name\n{other},The other\n")
     code, _, err = program("sync")
     assert code == 0
@@ -95,7 +95,7 @@ def test_names_written_by_hand_are_shown_by_the_catalog_and_the_sync(program, ap
     assert agents(program)[other] == "The other"
 
 
-def test_a_sync_that_died_before_the_catalog_showed_its_names_is_mended_by_the_next_command(program, api, monkeypatch):
+def test_the_next_command_shows_the_names_of_a_sync_that_was_killed_before_the_catalog(program, api, monkeypatch):
     def dies(*_):
         raise KeyboardInterrupt
 
@@ -103,7 +103,7 @@ def test_a_sync_that_died_before_the_catalog_showed_its_names_is_mended_by_the_n
     first = json.loads(api.directory["agents"][0])
     api.directory["agents"] = [json.dumps({**first, "name": "Another"}).encode()]
     with monkeypatch.context() as patch:
-        patch.setattr(names, "settle", dies)
+        patch.setattr(DuckDBCatalog, "make", dies)
         assert program("sync")[0] == 130
     assert agents(program)[first["id"]] == first["name"]
     assert program("build")[0] == 0

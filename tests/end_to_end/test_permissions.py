@@ -1,4 +1,4 @@
-"""Files of a lake are for their owner and group only, whatever the umask of who writes them."""
+"""Files of a lake are for their owner and group only, whatever the umask of the process that writes them."""
 
 from __future__ import annotations
 
@@ -70,19 +70,19 @@ def test_nothing_in_a_lake_is_wider_than_it_should_be(program, serve, umask, mon
 
 @pytest.mark.parametrize("umask", [0], indirect=True)
 def test_not_even_for_a_moment(program, serve, umask, monkeypatch):
-    """Look at everything after each change of the disk, while files are half written."""
+    """Check all permissions after each change of the disk, while files are half written."""
     assert umask == 0
     monkeypatch.delenv("CHORUS_PII_KEY")
     seen, moments = {}, []
 
     def watched(change):
-        def look(*words, **named):
+        def check(*words, **named):
             done = change(*words, **named)
             moments.append(change.__name__)
             seen.update(too_wide(program.lake))
             return done
 
-        return look
+        return check
 
     for name, change in inspect.getmembers(disk, inspect.isfunction):
         monkeypatch.setattr(disk, name, watched(change))

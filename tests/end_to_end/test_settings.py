@@ -1,4 +1,4 @@
-"""Settings that shape tables: refused until they are accepted, then every day is built anew, the newest first."""
+"""Settings that shape tables: refused until they are accepted, then every day is rebuilt, the newest first."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_accepted_settings_reach_the_newest_days_first(synced, other_settings, m
     assert status(synced)["under_old_settings"] == 0
 
 
-def test_a_rebuild_that_was_cut_off_is_gone_on_with(synced, monkeypatch):
+def test_an_interrupted_rebuild_is_resumed(synced, monkeypatch):
     days = sorted(days_of(synced.lake), reverse=True)
     monkeypatch.setenv("CHORUS_TIMEZONE", "Asia/Kolkata")
     judge = day_module.audit

@@ -169,7 +169,7 @@ def test_a_file_that_cannot_be_searched_is_told(program):
     broken.write_bytes(b"no Parquet")
     code, out, err = program("forget", "--number", NUMBER)
     assert code == 1
-    assert "Cannot be read, and so was not searched: state/aside/broken.parquet" in out
+    assert "Cannot be read, so it was not searched: state/aside/broken.parquet" in out
     assert "1 file of the lake cannot be read" in err
     broken.unlink()
     assert program("forget", "--number", NUMBER)[0] == 0

@@ -39,7 +39,7 @@ def test_it_waits_for_who_is_at_work(lake, monkeypatch, name, shared, word):
 
     real = module.remove_before_floor
     monkeypatch.setattr(module, "remove_before_floor", remove)
-    monkeypatch.setattr("pipelines.cli.prune.say", say)
+    monkeypatch.setattr("pipelines.cli.lake.say", say)
     other = threading.Thread(target=hold)
     other.start()
     assert holding.wait(30)

@@ -11,7 +11,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from pipelines.cli.simulate import command
+from pipelines.cli.simulate import simulate_command as command
 from pipelines.errors import ChorusCallsError
 from pipelines.simulator.faults import FAULTS
 

@@ -6,18 +6,16 @@ was cut off, and goes on with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 
 from pipelines.lake import layout, raw, state
 from pipelines.lake.identity import lake_record
-from pipelines.lake.locks import exclusive_access
-from pipelines.lake.maintenance.drop_versions import drop_versions, known_manifest, remove_folder
+from pipelines.lake.maintenance.drop_versions import drop_versions, remove_folder
 from pipelines.lake.publish import Catalog
 from pipelines.lake.state import LakeRecord
 from pipelines.lake.storage import Storage, SwapConflictError
-from pipelines.workspace import Workspace
 
 
 def retention_floor(storage: Storage) -> date | None:
@@ -138,32 +136,6 @@ def old_days(storage: Storage, floor: date) -> OldDays:
         rejected_items=sum(file.rows for file in rejected),
         bytes=sum(file.size for folder in folders for file in storage.list(folder)),
     )
-
-
-def prune(workspace: Workspace, floor: date, *, say: Callable[[str], None]) -> OldDays:
-    """Remove for good what lies before a floor: raw files and tables, for every reader; they do not land again.
-
-    It waits until no sync and no build is at work. The floor's own day turns stale, since the day before belonged to
-    what it was built from. Where this is cut off, the next sync, build or prune does the rest.
-
-    Args:
-        workspace: The lake; its settings have been admitted.
-        floor: The first day that is kept.
-        say: Told what is waited for.
-
-    Returns:
-        What was removed.
-
-    Raises:
-        ChorusCallsError: The manifest is lost, or the catalog cannot be made.
-    """
-    storage = workspace.storage
-    with exclusive_access(storage, say):
-        known_manifest(storage, workspace.catalog)
-        found = old_days(storage, floor)
-        raise_floor(storage, floor)
-        remove_before_floor(storage, workspace.catalog)
-    return found
 
 
 def _calls(storage: Storage, days: list[date]) -> list[int]:

@@ -12,9 +12,7 @@ import requests
 from click.testing import CliRunner
 
 from assets import dev
-from assets.demo.place import WORLD
-from assets.demo.serving import stands_in
-from assets.demo.world import alone, found_world, open_world
+from assets.demo.company import WORLD, Company, found_company, is_shown_by_default, single_demo
 from pipelines.errors import ChorusCallsError
 from pipelines.simulator import Order
 from tests.support.small_lake import SmallLake
@@ -30,65 +28,65 @@ def checkout(tmp_path, monkeypatch):
         yield tmp_path
 
 
-def newest(world) -> list[bytes]:
-    return list(world.page(Order.NEWEST, 0, 100, draw=1)[0])
+def newest(company) -> list[bytes]:
+    return list(company.page(Order.NEWEST, 0, 100, draw=1)[0])
 
 
 def test_the_clock_is_behind_and_never_goes_beyond_ours(tmp_path):
-    world = found_world(tmp_path, calls=20, days=2)
-    assert timedelta(days=1) <= datetime.now(UTC) - world.now <= timedelta(days=5)
-    assert world.now.isoweekday() <= 5
-    begins = world.now
-    assert world.move_on(timedelta(hours=6)) == timedelta(hours=6)
-    assert world.now - begins >= timedelta(hours=6)
-    rest = world.move_on(timedelta(days=30))
+    company = found_company(tmp_path, calls=20, days=2)
+    assert timedelta(days=1) <= datetime.now(UTC) - company.now <= timedelta(days=5)
+    assert company.now.isoweekday() <= 5
+    begins = company.now
+    assert company.advance(timedelta(hours=6)) == timedelta(hours=6)
+    assert company.now - begins >= timedelta(hours=6)
+    rest = company.advance(timedelta(days=30))
     assert rest < timedelta(days=5)
-    assert world.move_on(timedelta(hours=6)) == timedelta()
-    assert abs(datetime.now(UTC) - world.now) < timedelta(minutes=1)
+    assert company.advance(timedelta(hours=6)) == timedelta()
+    assert abs(datetime.now(UTC) - company.now) < timedelta(minutes=1)
 
 
-def test_whoever_serves_the_company_shows_the_same_moment(tmp_path):
-    one = found_world(tmp_path, calls=60, days=1)
-    other = open_world(tmp_path)
+def test_every_process_that_serves_the_company_shows_the_same_moment(tmp_path):
+    one = found_company(tmp_path, calls=60, days=1)
+    other = Company(tmp_path)
     size = one.size
     assert other.size == size
-    one.move_on(timedelta(hours=20))
+    one.advance(timedelta(hours=20))
     assert other.size == one.size > size
     assert other.now - one.now < timedelta(minutes=1)
     assert newest(other) == newest(one)
 
 
 def test_no_call_is_older_than_the_first_day(tmp_path):
-    world = found_world(tmp_path, calls=40, days=3)
-    items, total = world.page(Order.OLDEST, 0, 100, draw=1)
+    company = found_company(tmp_path, calls=40, days=3)
+    items, total = company.page(Order.OLDEST, 0, 100, draw=1)
     assert total >= 40
-    assert f'"createdAt":"{world.founding.first_day}'.encode() in items[0]
+    assert f'"createdAt":"{company.first_day}'.encode() in items[0]
 
 
 def test_there_is_one_demo_at_a_time(tmp_path):
-    with alone(tmp_path), pytest.raises(ChorusCallsError, match="Another demo"), alone(tmp_path):
+    with single_demo(tmp_path), pytest.raises(ChorusCallsError, match="Another demo"), single_demo(tmp_path):
         pass
 
 
 def test_a_company_that_was_not_founded_is_not_opened(tmp_path):
     with pytest.raises(ChorusCallsError, match="make demo"):
-        open_world(tmp_path)
+        Company(tmp_path)
 
 
 def test_the_demo_is_shown_only_where_there_is_nothing_else_to_show(checkout):
-    assert not stands_in()
-    found_world(WORLD, calls=5, days=1)
-    assert stands_in()
+    assert not is_shown_by_default()
+    found_company(WORLD, calls=5, days=1)
+    assert is_shown_by_default()
     (checkout / ".env").write_text("CHORUS_API_KEY=sk_live_1\n", encoding="utf-8")
-    assert not stands_in()
+    assert not is_shown_by_default()
     (checkout / ".env").unlink()
     SmallLake(Path("data/lake")).land(date(2026, 1, 5))
-    assert not stands_in()
+    assert not is_shown_by_default()
 
 
 @pytest.mark.parametrize(("options", "served"), [([], True), (["--no-demo"], False)])
 def test_the_development_server_serves_the_demo_while_it_runs(checkout, monkeypatch, options, served):
-    found_world(WORLD, calls=5, days=1)
+    found_company(WORLD, calls=5, days=1)
     seen = {}
 
     def dagster_runs(*_args, **_kwargs):

@@ -1,0 +1,129 @@
+"""Sync: land what is new or changed at the API, and everything that has to happen before and after a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipelines.errors import ChorusCallsError
+from pipelines.extract.http.client import CallsClient
+from pipelines.extract.landing.tombstones import DeletionGuard
+from pipelines.extract.names import NamesReport, refresh_names
+from pipelines.extract.scan_report import PageProgress, ScanReport
+from pipelines.extract.sync import sync
+from pipelines.lake.storage import LakeBusyError
+from pipelines.materialize.days import BuildReport, days_to_build
+from pipelines.privacy.forget import finish_erasures
+from pipelines.workflows.build import Progress, build, no_progress, prepare, sentence
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class SyncOptions:
+    """How to sync.
+
+    Attributes:
+        full: Read the whole list, which finds changes of older calls and deleted ones.
+        max_pages: Stop after so many pages.
+        accept_deletions: Read the whole list, and mark all calls deleted that it lacks, however many.
+        build: Build the stale days at the end, also after a scan that failed.
+    """
+
+    full: bool = False
+    max_pages: int | None = None
+    accept_deletions: bool = False
+    build: bool = False
+
+
+@dataclass
+class SyncResult:
+    """What a sync did.
+
+    Attributes:
+        scan: What was read and landed.
+        names: The names of agents and phone numbers.
+        build: What was built; None without `SyncOptions.build`.
+    """
+
+    scan: ScanReport
+    names: NamesReport
+    build: BuildReport | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should look into, a sentence each."""
+        return [*([self.scan.contradiction] if self.scan.contradiction else []), *self.names.warnings]
+
+
+def run(
+    workspace: Workspace,
+    client: CallsClient,
+    options: SyncOptions,
+    *,
+    notify: Callable[[str], None],
+    progress: Progress = no_progress,
+    on_landed: Callable[[SyncResult], None] | None = None,
+) -> SyncResult:
+    """Land what is new or changed at the API, refresh the names, and finish the erasures that this brings up.
+
+    Args:
+        workspace: The lake.
+        client: The API.
+        options: How much to read, and whether to build.
+        notify: Called with a sentence for each thing that a person should know.
+        progress: Shows how many calls are read, and how many days are built.
+        on_landed: Called with the result of the scan before days are built.
+
+    Raises:
+        SettingsDifferError: The lake was built with other settings.
+        LakeBusyError: Another sync is running.
+        KeyRefusedError: The API refused the key.
+        ChorusCallsError: The scan is incomplete, more calls are missing than may be marked deleted, or days could not
+            be built. What was read is landed and, with `SyncOptions.build`, built.
+    """
+    prepare(workspace, notify)
+    try:
+        scan = _scan(workspace, client, options, progress)
+        names = _refresh_names(workspace, client)
+    except LakeBusyError:
+        raise
+    except ChorusCallsError:
+        finish_erasures(workspace, notify)
+        if options.build and (days := days_to_build(workspace)):
+            notify(sentence(build(workspace, days, progress=progress)))
+        raise
+    finish_erasures(workspace, notify)  # the scan may have found more identifiers of erased customers
+    result = SyncResult(scan, names)
+    if on_landed:
+        on_landed(result)
+    if options.build:
+        result.build = build(workspace, days_to_build(workspace), progress=progress)
+    return result
+
+
+def _scan(workspace: Workspace, client: CallsClient, options: SyncOptions, progress: Progress) -> ScanReport:
+    settings = workspace.settings
+    with progress("Fetching calls", None) as step:
+        shown = 0
+
+        def on_page(page: PageProgress) -> None:
+            nonlocal shown
+            step(page.seen - shown, total=page.total)
+            shown = page.seen
+
+        return sync(
+            workspace.storage,
+            client,
+            start_date=settings.start_date,
+            full=options.full,
+            max_pages=options.max_pages,
+            allowance=DeletionGuard(settings.max_deleted_share, accepted=options.accept_deletions),
+            lookback_hours=settings.lookback_hours,
+            workers=settings.workers,
+            on_page=on_page,
+        )
+
+
+def _refresh_names(workspace: Workspace, client: CallsClient) -> NamesReport:
+    """Refresh the names, and make the catalog show them if they changed; an error is a warning of the report."""
+    return refresh_names(workspace.storage, client, workspace.catalog, workspace.keep_versions)

@@ -1,0 +1,66 @@
+"""A sync has one order of steps, and the command line and Dagster both go through it."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from assets.instance.in_process_runs import run_extract
+from pipelines.simulator.messages import error
+from pipelines.workflows import build, sync
+from tests.support.program import program, serve
+from tests.support.simulated import small_world
+
+__all__ = ["program", "serve"]
+
+ORDER = ["require_same_settings", "reconcile", "finish_erasures", "sync", "refresh_names", "finish_erasures"]
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """The steps of a sync, in the order in which they are taken; each still does its work."""
+    taken: list[str] = []
+
+    def spy(module, name):
+        real = getattr(module, name)
+
+        def step(*arguments, **options):
+            taken.append(name)
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(module, name, step)
+
+    for name in ("require_same_settings", "reconcile", "finish_erasures", "build_days"):
+        spy(build, name)
+    for name in ("sync", "refresh_names", "finish_erasures"):
+        spy(sync, name)
+    return taken
+
+
+def test_a_sync_in_dagster_and_on_the_command_line_takes_the_same_steps(program, serve, steps):
+    serve(small_world(calls=20, days=2))
+    program.sync("--no-build")
+    assert steps == ORDER
+    steps.clear()
+    program.sync()
+    assert steps == [*ORDER, "build_days"]
+    steps.clear()
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert run_extract(instance).success
+    assert steps == ORDER
+
+
+def test_after_a_scan_that_failed_erasures_are_finished_and_what_landed_is_built(program, serve, steps):
+    serve(small_world(), faults=[lambda request, answer: error(503, "Down") if request.number > 1 else answer(request)])
+    assert program("sync")[0] == 1
+    assert steps == [*ORDER[:4], "finish_erasures", "build_days"]
+    assert program.rows()
+
+
+def test_with_other_settings_nothing_is_read_and_nothing_is_built(program, serve, steps, monkeypatch):
+    serve(small_world(calls=20, days=2))
+    program.sync("--no-build")
+    steps.clear()
+    monkeypatch.setenv("CHORUS_TIMEZONE", "Asia/Tokyo")
+    assert program("sync")[0] == 2
+    assert steps == ["require_same_settings"]
