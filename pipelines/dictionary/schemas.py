@@ -1,4 +1,4 @@
-"""The dictionary as schemas of pyarrow and polars: what files contain, without call_date, which is in their path."""
+"""Schemas of the table files for pyarrow and polars, without call_date, which is in the path of the files."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _POLARS: Mapping[ColumnType, pl.DataType] = MappingProxyType(
 
 @cache
 def arrow_schema(table: str | Table) -> pa.Schema:
-    """Schema of a table's files, with the dictionary's texts as metadata of its fields.
+    """Return the schema of a table's files, with the dictionary's texts as metadata of its fields.
 
-    Every field is nullable: that keys are not null is for the checks to find and to say, not for the writer to fail on.
+    Every field is nullable: a null key must be reported by the checks and must not fail the writer.
 
     Args:
         table: Name of a published table, or a table itself.
@@ -56,7 +56,7 @@ def arrow_schema(table: str | Table) -> pa.Schema:
 
 @cache
 def polars_schema(table: str | Table) -> pl.Schema:
-    """Schema of a table's frames: the same names in the same order as `arrow_schema`.
+    """Return the schema of a table's frames: the same names in the same order as `arrow_schema`.
 
     Args:
         table: Name of a published table, or a table itself.
@@ -66,7 +66,7 @@ def polars_schema(table: str | Table) -> pl.Schema:
 
 
 def raw_schema() -> pa.Schema:
-    """Schema of the files in raw/calls and raw/rejected."""
+    """Return the schema of the files in raw/calls and raw/rejected."""
     return arrow_schema(RAW)
 
 

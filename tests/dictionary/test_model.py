@@ -26,7 +26,7 @@ EVERY_TABLE = pytest.mark.parametrize("table", [*TABLES.values(), RAW], ids=lamb
 
 def test_importing_the_dictionary_loads_no_data_library():
     script = (
-        "import sys, pipelines.dictionary, pipelines.dictionary.comments, pipelines.dictionary.markdown\n"
+        "import sys, pipelines.dictionary, pipelines.dictionary.markdown\n"
         "print(*sorted({'pyarrow', 'polars', 'duckdb', 'dagster', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -132,7 +132,7 @@ def test_ratios_of_a_table_follow_its_columns():
 
 
 def test_a_ratio_cannot_be_put_into_a_table_it_does_not_belong_to():
-    with pytest.raises(ValueError, match="connect_rate does not stand in transfer_metrics_daily"):
+    with pytest.raises(ValueError, match="connect_rate is not defined for transfer_metrics_daily"):
         ratio_columns("transfer_metrics_daily", "connect_rate")
 
 
