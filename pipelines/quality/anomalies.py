@@ -15,7 +15,7 @@ from pipelines.quality import thresholds
 
 
 @dataclass(frozen=True)
-class DayFigures:
+class DayMetrics:
     """What warnings know of one day, over all its root calls that are not deleted.
 
     Attributes:
@@ -47,17 +47,17 @@ class DayFigures:
         return self.cost_missing_calls / self.calls if self.calls >= thresholds.MIN_CALLS else None
 
 
-History = Mapping[date, DayFigures]
+History = Mapping[date, DayMetrics]
 """The published days that are at hand; one that is not there had no calls."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class AnomalyResult:
     """What a warning has to say: whether all is as usual, why, and the figures behind that. Never a value of a row."""
 
-    usual: bool
-    words: str
-    figures: Mapping[str, float] = field(default_factory=dict)
+    passed: bool
+    description: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,26 +68,28 @@ class AnomalyCheck:
         name: What is the case where nothing is unusual.
         table: The table that it speaks of.
         description: The rule in one sentence.
-        judge: Answers it for a day, given its figures and those of other days.
+        evaluate: Answers it for a day, given its figures and those of other days.
     """
 
     name: str
     table: str
     description: str
-    judge: Callable[[date, DayFigures, History], Finding]
+    evaluate: Callable[[date, DayMetrics, History], AnomalyResult]
 
 
-def _outcome_words(_: date, figures: DayFigures, __: History) -> Finding:
+def _outcome_words(_: date, figures: DayMetrics, __: History) -> AnomalyResult:
     count = figures.unknown_words
     if not count:
-        return Finding(usual=True, words="Every status is in the outcome maps.", figures={"unknown words": 0})
+        return AnomalyResult(
+            passed=True, description="Every status is in the outcome maps.", metrics={"unknown words": 0}
+        )
     words = (
         f"{count} status words of calls or transfers are in no outcome map; data_issues lists them as unknown_value."
     )
-    return Finding(usual=False, words=words, figures={"unknown words": count})
+    return AnomalyResult(passed=False, description=words, metrics={"unknown words": count})
 
 
-def _cost_missing(day: date, figures: DayFigures, history: History) -> Finding:
+def _cost_missing(day: date, figures: DayMetrics, history: History) -> AnomalyResult:
     share = figures.cost_missing_share
     before = [known.cost_missing_share for known in _before(day, history)]
     return _against(share, before, _cost_missing_unusual, "{:.1%} of the calls have no cost", "share without cost")
@@ -101,7 +103,7 @@ def _cost_missing_unusual(share: float, before: Sequence[float]) -> tuple[bool, 
     )
 
 
-def _cost_per_minute(day: date, figures: DayFigures, history: History) -> Finding:
+def _cost_per_minute(day: date, figures: DayMetrics, history: History) -> AnomalyResult:
     before = [known.cost_per_minute for known in _before(day, history)]
     return _against(figures.cost_per_minute, before, _price_unusual, "A minute cost {:.4f}", "cost per minute")
 
@@ -119,36 +121,36 @@ def _against(
     is_unusual: Callable[[float, Sequence[float]], tuple[bool, str]],
     says: str,
     name: str,
-) -> Finding:
+) -> AnomalyResult:
     known = [other for other in before if other is not None]
     if value is None:
-        return Finding(usual=True, words="Too few calls to judge.")
+        return AnomalyResult(passed=True, description="Too few calls to judge.")
     if len(known) < thresholds.MIN_HISTORY_DAYS:
         words = f"{says.format(value)}; only {len(known)} of the days before can be compared, too few to judge."
-        return Finding(usual=True, words=words, figures={name: value})
+        return AnomalyResult(passed=True, description=words, metrics={name: value})
     unusual, comparison = is_unusual(value, known)
-    return Finding(usual=not unusual, words=f"{says.format(value)}; {comparison}.", figures={name: value})
+    return AnomalyResult(passed=not unusual, description=f"{says.format(value)}; {comparison}.", metrics={name: value})
 
 
-def _before(day: date, history: History) -> list[DayFigures]:
+def _before(day: date, history: History) -> list[DayMetrics]:
     days = (day - timedelta(days=back) for back in range(1, thresholds.HISTORY_DAYS + 1))
     return [history[before] for before in days if before in history]
 
 
-def _calls(day: date, figures: DayFigures, history: History) -> Finding:
+def _calls(day: date, figures: DayMetrics, history: History) -> AnomalyResult:
     if not figures.is_over:
-        return Finding(usual=True, words="The day is not over.", figures={"calls": figures.calls})
+        return AnomalyResult(passed=True, description="The day is not over.", metrics={"calls": figures.calls})
     first = min(history, default=day)
     weekdays = [day - timedelta(weeks=back) for back in range(1, thresholds.WEEKS + 1)]
     # A weekday without calls counts as none, unless it lies before anything that is known.
     before = [history[other].calls if other in history else 0 for other in weekdays if other >= first]
     if len(before) < thresholds.MIN_WEEKS:
         words = f"{figures.calls} calls; only {len(before)} of the same weekday before, too few to judge."
-        return Finding(usual=True, words=words, figures={"calls": figures.calls})
+        return AnomalyResult(passed=True, description=words, metrics={"calls": figures.calls})
     usually = median(before)
     unusual = usually >= thresholds.MIN_CALLS and figures.calls < thresholds.MIN_CALL_VOLUME_SHARE * usually
     words = f"{figures.calls} calls; the median of this weekday, {len(before)} weeks back, is {usually:g}."
-    return Finding(usual=not unusual, words=words, figures={"calls": figures.calls, "usually": usually})
+    return AnomalyResult(passed=not unusual, description=words, metrics={"calls": figures.calls, "usually": usually})
 
 
 DAILY_ANOMALY_CHECKS = (
@@ -183,7 +185,7 @@ DAILY_ANOMALY_CHECKS = (
 """Every warning about a day, in the order in which they are shown."""
 
 
-def quiet_days(history: History, today: date, waiting: Collection[date] = ()) -> Finding:
+def check_recent_call_volume(history: History, today: date, waiting: Collection[date] = ()) -> AnomalyResult:
     """Look for days that ended lately with far fewer calls than their weekday, or none: nothing is built of the latter.
 
     Args:
@@ -193,34 +195,36 @@ def quiet_days(history: History, today: date, waiting: Collection[date] = ()) ->
     """
     days = [today - timedelta(days=back) for back in range(thresholds.RECENT_DAYS, 0, -1)]
     known = [day for day in days if day not in waiting]
-    quiet = [day for day in known if not _calls(day, history.get(day, DayFigures()), history).usual]
+    quiet = [day for day in known if not _calls(day, history.get(day, DayMetrics()), history).passed]
     if not quiet:
-        return Finding(usual=True, words="No recent day has far fewer calls than its weekday.", figures={"days": 0})
+        return AnomalyResult(
+            passed=True, description="No recent day has far fewer calls than its weekday.", metrics={"days": 0}
+        )
     words = f"Far fewer calls than on the same weekday before: {', '.join(map(str, quiet))}."
-    return Finding(usual=False, words=words, figures={"days": len(quiet)})
+    return AnomalyResult(passed=False, description=words, metrics={"days": len(quiet)})
 
 
-def rejected_items(by_day: Mapping[date, int], today: date) -> Finding:
+def check_rejected_items(by_day: Mapping[date, int], today: date) -> AnomalyResult:
     """Look for items that came lately and could not be placed, by the day on which they came."""
     count = sum(items for day, items in by_day.items() if (today - day).days < thresholds.RECENT_DAYS)
     if not count:
-        return Finding(usual=True, words="No item was rejected lately.", figures={"rejected items": 0})
+        return AnomalyResult(passed=True, description="No item was rejected lately.", metrics={"rejected items": 0})
     words = (
         f"{count} items that came in the last {thresholds.RECENT_DAYS} days are no calls that can be placed; "
         "data_issues lists them as rejected_item."
     )
-    return Finding(usual=False, words=words, figures={"rejected items": count})
+    return AnomalyResult(passed=False, description=words, metrics={"rejected items": count})
 
 
-def full_scan(last: tuple[datetime, bool] | None) -> Finding:
+def check_full_scan(last: tuple[datetime, bool] | None) -> AnomalyResult:
     """Ask whether the last full scan, given by its start, saw every page."""
     if last is None:
-        return Finding(usual=True, words="There was no full scan yet.")
+        return AnomalyResult(passed=True, description="There was no full scan yet.")
     started, complete = last
     if complete:
-        return Finding(usual=True, words=f"The full scan of {started:%Y-%m-%d %H:%M} UTC saw every page.")
+        return AnomalyResult(passed=True, description=f"The full scan of {started:%Y-%m-%d %H:%M} UTC saw every page.")
     words = (
         f"The full scan of {started:%Y-%m-%d %H:%M} UTC did not see every page: late changes to old calls, and deleted "
         "ones, are not known. The next one goes on where it ended."
     )
-    return Finding(usual=False, words=words)
+    return AnomalyResult(passed=False, description=words)
