@@ -1,4 +1,4 @@
-"""What counts as unusual: each limit from both sides, and nothing where there is too little to go by."""
+"""What counts as an anomaly: each threshold from both sides, and none with too little history."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from pipelines.quality.anomalies import (
 MONDAY = date(2026, 3, 2)
 
 
-def judged(name: str, figures: DayMetrics, history: dict[date, DayMetrics] | None = None) -> AnomalyResult:
-    warning = next(warning for warning in DAILY_ANOMALY_CHECKS if warning.name == name)
-    return warning.evaluate(MONDAY, figures, history or {})
+def evaluated(name: str, figures: DayMetrics, history: dict[date, DayMetrics] | None = None) -> AnomalyResult:
+    check = next(check for check in DAILY_ANOMALY_CHECKS if check.name == name)
+    return check.evaluate(MONDAY, figures, history or {})
 
 
 def days_before(count: int, *figures: DayMetrics) -> dict[date, DayMetrics]:
-    """Give the days before the Monday figures, which take turns."""
+    """Give the days before the Monday figures, in turn."""
     return {MONDAY - timedelta(days=back): figures[back % len(figures)] for back in range(1, count + 1)}
 
 
 def mondays(*calls: int | None) -> dict[date, DayMetrics]:
-    """Give the Mondays before calls, the last one first; the days between have one call."""
+    """Give the Mondays before these numbers of calls, the last one first; the days between have one call."""
     known = days_before(7 * len(calls), DayMetrics(calls=1))
     for weeks, count in enumerate(calls, start=1):
         known.pop(MONDAY - timedelta(weeks=weeks))
@@ -46,61 +46,61 @@ def missing(count: int, calls: int = 100) -> DayMetrics:
     return DayMetrics(calls=calls, cost_missing_calls=count)
 
 
-@pytest.mark.parametrize(("count", "usual"), [(0, True), (1, False)])
-def test_a_single_unknown_word_is_told(count, usual):
-    found = judged("outcome_values_known", DayMetrics(unknown_words=count))
-    assert (found.passed, found.metrics) == (usual, {"unknown words": count})
+@pytest.mark.parametrize(("count", "normal"), [(0, True), (1, False)])
+def test_a_single_unknown_word_is_reported(count, normal):
+    found = evaluated("outcome_values_known", DayMetrics(unknown_words=count))
+    assert (found.passed, found.metrics) == (normal, {"unknown words": count})
 
 
-@pytest.mark.parametrize(("count", "usual"), [(0, True), (15, True), (16, False), (100, False)])
-def test_costs_may_be_missing_as_often_as_before(count, usual):
+@pytest.mark.parametrize(("count", "normal"), [(0, True), (15, True), (16, False), (100, False)])
+def test_costs_may_be_missing_as_often_as_before(count, normal):
     history = days_before(9, missing(4), missing(5), missing(6))  # of which the median is 5 %
-    assert judged("missing_cost_share_normal", missing(count), history).passed is usual
+    assert evaluated("missing_cost_share_normal", missing(count), history).passed is normal
 
 
 @pytest.mark.parametrize(
-    ("price", "usual"), [(0.10, True), (0.076, True), (0.074, False), (0.249, True), (0.251, False)]
+    ("price", "normal"), [(0.10, True), (0.076, True), (0.074, False), (0.249, True), (0.251, False)]
 )
-def test_a_minute_may_cost_what_it_cost_before_give_or_take_a_quarter(price, usual):
+def test_a_minute_may_cost_what_it_cost_before_give_or_take_a_quarter(price, normal):
     history = days_before(28, priced(0.1), priced(0.2))
-    found = judged("cost_per_minute_normal", priced(price), history)
-    assert found.passed is usual
+    found = evaluated("cost_per_minute_normal", priced(price), history)
+    assert found.passed is normal
     assert "0.1000 to 0.2000" in found.description
 
 
 @pytest.mark.parametrize("name", ["missing_cost_share_normal", "cost_per_minute_normal"])
-def test_costs_are_held_against_days_before_not_after_and_not_long_ago(name):
+def test_costs_are_compared_with_recent_days_before_only(name):
     odd = DayMetrics(calls=100, cost_missing_calls=90, cost_rated=90.0, seconds_rated=6000.0)
     plain = DayMetrics(calls=100, cost_missing_calls=1, cost_rated=1.0, seconds_rated=6000.0)
     history = days_before(28, plain)
     history |= {MONDAY + timedelta(days=ahead): odd for ahead in range(40)}
     history |= {MONDAY - timedelta(days=back): odd for back in range(29, 80)}
-    assert judged(name, plain, history).passed
-    assert not judged(name, odd, history).passed
+    assert evaluated(name, plain, history).passed
+    assert not evaluated(name, odd, history).passed
 
 
 @pytest.mark.parametrize("name", ["missing_cost_share_normal", "cost_per_minute_normal"])
-def test_with_less_than_a_week_to_go_by_costs_are_not_judged(name):
+def test_with_less_than_a_week_of_history_costs_are_not_checked(name):
     odd = DayMetrics(calls=100, cost_missing_calls=90, cost_rated=90.0, seconds_rated=6000.0)
     plain = DayMetrics(calls=100, cost_missing_calls=1, cost_rated=1.0, seconds_rated=6000.0)
-    found = judged(name, odd, days_before(6, plain))
+    found = evaluated(name, odd, days_before(6, plain))
     assert found.passed
     assert "too few to judge" in found.description
-    assert not judged(name, odd, days_before(7, plain)).passed
+    assert not evaluated(name, odd, days_before(7, plain)).passed
 
 
 @pytest.mark.parametrize("name", ["missing_cost_share_normal", "cost_per_minute_normal"])
-def test_a_few_calls_are_neither_judged_nor_history(name):
+def test_a_few_calls_are_neither_checked_nor_compared_with(name):
     few = DayMetrics(calls=19, cost_missing_calls=19, cost_rated=9.0, seconds_rated=599.0)
-    assert judged(name, few, days_before(28, missing(0), priced(0.1))).passed
+    assert evaluated(name, few, days_before(28, missing(0), priced(0.1))).passed
     plain = DayMetrics(calls=100, cost_missing_calls=1, cost_rated=1.0, seconds_rated=6000.0)
-    assert "too few to judge" in judged(name, plain, days_before(28, few)).description
+    assert "too few to judge" in evaluated(name, plain, days_before(28, few)).description
 
 
-@pytest.mark.parametrize(("calls", "usual"), [(50, True), (49, False), (0, False), (1000, True)])
-def test_a_day_has_half_the_calls_of_its_weekday_or_more(calls, usual):
-    found = judged("call_volume_normal", DayMetrics(calls=calls), mondays(100, 90, 110, 100, 100))
-    assert (found.passed, found.metrics) == (usual, {"calls": calls, "usually": 100})
+@pytest.mark.parametrize(("calls", "normal"), [(50, True), (49, False), (0, False), (1000, True)])
+def test_a_day_has_half_the_calls_of_its_weekday_or_more(calls, normal):
+    found = evaluated("call_volume_normal", DayMetrics(calls=calls), mondays(100, 90, 110, 100, 100))
+    assert (found.passed, found.metrics) == (normal, {"calls": calls, "median": 100})
 
 
 @pytest.mark.parametrize(
@@ -112,18 +112,18 @@ def test_a_day_has_half_the_calls_of_its_weekday_or_more(calls, usual):
         (mondays(None, None, None, None, 100), "is 0"),
     ],
 )
-def test_no_calls_are_usual_on_a_weekday_with_few_or_an_unknown_number(history, says):
-    found = judged("call_volume_normal", DayMetrics(calls=0), history)
+def test_no_calls_are_normal_on_a_weekday_with_few_or_an_unknown_number(history, says):
+    found = evaluated("call_volume_normal", DayMetrics(calls=0), history)
     assert found.passed
     assert says in found.description
 
 
-def test_a_day_that_is_not_over_is_not_held_against_whole_ones():
-    found = judged("call_volume_normal", DayMetrics(calls=0, is_over=False), mondays(100, 100, 100, 100))
+def test_a_day_that_is_not_over_is_not_compared():
+    found = evaluated("call_volume_normal", DayMetrics(calls=0, is_over=False), mondays(100, 100, 100, 100))
     assert (found.passed, found.description) == (True, "The day is not over.")
 
 
-def test_recent_days_without_calls_are_named_though_nothing_is_built_of_them():
+def test_recent_days_without_calls_are_reported_though_nothing_is_built_for_them():
     every_day = {MONDAY - timedelta(days=back): DayMetrics(calls=100) for back in range(70)}
     assert check_recent_call_volume(every_day, MONDAY).passed
     lost = {day: figures for day, figures in every_day.items() if day not in (date(2026, 3, 1), date(2026, 2, 25))}
@@ -139,7 +139,7 @@ def test_recent_days_without_calls_are_named_though_nothing_is_built_of_them():
     assert check_recent_call_volume({}, MONDAY).passed
 
 
-def test_rejected_items_are_told_for_a_week():
+def test_rejected_items_are_reported_for_a_week():
     assert check_rejected_items({}, MONDAY).passed
     assert check_rejected_items({MONDAY - timedelta(days=7): 5, MONDAY: 0}, MONDAY).passed
     found = check_rejected_items({MONDAY - timedelta(days=6): 2, MONDAY: 1}, MONDAY)

@@ -186,8 +186,11 @@ def test_a_verdict_says_which_columns_are_wrong_and_no_value_of_a_row(day, judge
     day["transfer_legs"] = put(day["transfer_legs"], 1, call_id="+15550100")
     day["call_attributes"] = again(day["call_attributes"], 0)
     verdicts = judge(day)
-    assert verdicts["legs_have_calls"].detail == "transfer_legs rows whose call is not as they say: 1"
-    assert verdicts["unique_keys"].detail == "call_attributes rows out of order or repeated: 1"
+    assert (
+        verdicts["legs_have_calls"].detail
+        == "transfer_legs rows whose source or parent_found does not match the calls: 1"
+    )
+    assert verdicts["unique_keys"].detail == "call_attributes rows with a duplicate key or out of order: 1"
     assert verdicts["legs_have_calls"].table == "transfer_legs"
     assert not any("5550100" in verdict.detail for verdict in verdicts.values())
 
