@@ -7,9 +7,10 @@ for a data library that it does not use.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TypedDict, Unpack
 
 
 class ColumnType(StrEnum):
@@ -182,37 +183,23 @@ MONEY_PER_MINUTE = "money per minute"
 SHARE = "share"
 
 
-def text(
-    name: str,
-    description: str,
-    *,
-    nullable: bool = True,
-    personal: Personal = Personal.NONE,
-    low_cardinality: bool = False,
-    formula: str = "",
-) -> Column:
+class _Options(TypedDict, total=False):
+    unit: str
+    formula: str
+    personal: Personal
+    nullable: bool
+    additivity: Additivity
+    low_cardinality: bool
+
+
+def text(name: str, description: str, **options: Unpack[_Options]) -> Column:
     """Define a text column whose values mostly differ from row to row."""
-    return Column(
-        name,
-        ColumnType.TEXT,
-        description,
-        formula=formula,
-        personal=personal,
-        nullable=nullable,
-        low_cardinality=low_cardinality,
-    )
+    return Column(name, ColumnType.TEXT, description, **options)
 
 
-def word(
-    name: str,
-    description: str,
-    *,
-    nullable: bool = True,
-    personal: Personal = Personal.NONE,
-    formula: str = "",
-) -> Column:
+def word(name: str, description: str, **options: Unpack[_Options]) -> Column:
     """Define a text column whose values come from a short list, or repeat in many rows."""
-    return text(name, description, nullable=nullable, personal=personal, low_cardinality=True, formula=formula)
+    return replace(text(name, description, **options), low_cardinality=True)
 
 
 def flag(name: str, description: str, *, formula: str = "") -> Column:
@@ -225,25 +212,16 @@ def position(name: str, description: str, *, nullable: bool = False) -> Column:
     return Column(name, ColumnType.INTEGER, description, nullable=nullable, low_cardinality=True)
 
 
-def count(name: str, description: str, *, unit: str, formula: str = "", nullable: bool = False) -> Column:
+def count(name: str, description: str, **options: Unpack[_Options]) -> Column:
     """Define a count: 0 if there is none, null (if nullable) if not known."""
-    return Column(
-        name,
-        ColumnType.INTEGER,
-        description,
-        unit=unit,
-        formula=formula,
-        nullable=nullable,
-        additivity=Additivity.ADDITIVE,
-        low_cardinality=True,
-    )
+    defaults: _Options = {"nullable": False, "additivity": Additivity.ADDITIVE, "low_cardinality": True}
+    return Column(name, ColumnType.INTEGER, description, **(defaults | options))
 
 
-def measure(
-    name: str, description: str, *, unit: str, formula: str = "", additivity: Additivity = Additivity.ADDITIVE
-) -> Column:
+def measure(name: str, description: str, **options: Unpack[_Options]) -> Column:
     """Define a measured quantity, null if not known."""
-    return Column(name, ColumnType.NUMBER, description, unit=unit, formula=formula, additivity=additivity)
+    defaults: _Options = {"additivity": Additivity.ADDITIVE}
+    return Column(name, ColumnType.NUMBER, description, **(defaults | options))
 
 
 def instant(name: str, description: str, *, nullable: bool = True) -> Column:

@@ -24,6 +24,9 @@ from pipelines.dictionary.ratios import ratio_columns
 DURATION_BOUNDS = (10, 30, 60, 120, 300, 600, 1800)
 """Upper bounds in seconds of the duration buckets; the last bucket is above them all."""
 
+FINAL_OUTCOMES = ("completed", "failed", "no_answer", "busy", "voicemail", "canceled")
+"""The outcomes of calls that are over. Each has a count in call_metrics_daily."""
+
 _CALLS = "call_metrics_daily"
 _TRANSFERS = "transfer_metrics_daily"
 
@@ -63,18 +66,10 @@ _COUNTS = (
         "Calls that reached a person and are over.",
         "count where is_connected and is_terminal",
     ),
-    _calls("completed_calls", "Calls with the outcome completed.", "count where outcome = 'completed'"),
-    _calls("failed_calls", "Calls with the outcome failed.", "count where outcome = 'failed'"),
-    _calls(
-        "no_answer_calls", "Calls with the outcome no_answer: nobody answered.", "count where outcome = 'no_answer'"
+    *(
+        _calls(f"{outcome}_calls", f"Calls with the outcome {outcome}.", f"count where outcome = '{outcome}'")
+        for outcome in FINAL_OUTCOMES
     ),
-    _calls("busy_calls", "Calls with the outcome busy: the line was busy.", "count where outcome = 'busy'"),
-    _calls(
-        "voicemail_calls",
-        "Calls with the outcome voicemail: they reached a voicemail box.",
-        "count where outcome = 'voicemail'",
-    ),
-    _calls("canceled_calls", "Calls with the outcome canceled.", "count where outcome = 'canceled'"),
     _calls(
         "unknown_outcome_calls",
         "Calls with the outcome unknown: no map contains their status or their ended reason.",
@@ -306,16 +301,13 @@ CALL_VOLUME_HOURLY = Table(
         position("local_hour", "Hour of the day in CHORUS_TIMEZONE, 0 to 23, at the start of the hour."),
         position("local_weekday", "Weekday in CHORUS_TIMEZONE at the start of the hour: 1 is Monday, 7 Sunday."),
         *(column for column in CALL_METRICS_DAILY.columns if column.name in _HOURLY),
-        Column(
+        count(
             "peak_concurrency",
-            ColumnType.INTEGER,
             "The most calls of this day, agent and direction that were active at the same instant of the hour. Calls "
             "without a start or an end are left out. It is a maximum: take the largest over hours, never sum it.",
             unit="calls",
             formula="max over the hour of count where started_at <= instant < ended_at",
-            nullable=False,
             additivity=Additivity.SEMI_ADDITIVE,
-            low_cardinality=True,
         ),
     ),
 )

@@ -19,25 +19,11 @@ from pipelines.flatten.columns import (
     personal_columns,
     seconds_between,
 )
-from pipelines.flatten.decode import OBJECT_PATHS, Call, Chunk
+from pipelines.flatten.decode import OBJECT_PATHS, Call, Chunk, text_fields
 from pipelines.flatten.issues import INVALID, MISSING, UNKNOWN, Problem
 from pipelines.flatten.source import source_at
 
-_TEXTS = (
-    "organization_id",
-    "agent_id",
-    "phone_number_id",
-    "call_sid",
-    "provider",
-    "direction",
-    "status",
-    "customer_number",
-    "recording_url",
-    "ended_reason",
-    "parent_call_id",
-    "transfer_type",
-    "transfer_status",
-)
+_TEXTS = text_fields(Call)
 _SENT = {field.name: field.encode_name for field in msgspec.structs.fields(Call)}
 _NOT_REACHED = ("no_answer", "busy", "canceled", "voicemail")
 _NOT_TERMINAL = ("in_progress", "unknown")

@@ -160,15 +160,6 @@ def _counts_by_call(calls: int, transcripts: Sequence[Transcript], counts: Count
     """Return the counts of each call's own transcript; null if it has none."""
     own = [at for at, transcript in enumerate(transcripts) if transcript.row >= 0 and transcript.steps is _OWN]
     rows = np.array([transcripts[at].row for at in own], np.int64)
-    frame = pl.DataFrame(
-        {
-            "row": rows,
-            "message_count": counts.messages[own],
-            "user_message_count": counts.user_messages[own],
-            "agent_message_count": counts.agent_messages[own],
-            "user_word_count": counts.user_words[own],
-            "agent_word_count": counts.agent_words[own],
-        }
-    )
+    frame = pl.DataFrame({"row": rows, **{name: values[own] for name, values in counts._asdict().items()}})
     every = pl.DataFrame({"row": np.arange(calls)})
     return every.join(frame, on="row", how="left", maintain_order="left").drop("row")

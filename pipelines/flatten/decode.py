@@ -132,6 +132,12 @@ _ESCAPED_NUL = "\\u0000"
 T = TypeVar("T", Call, Leg)
 
 
+def text_fields(kind: type[Call | Leg]) -> tuple[str, ...]:
+    """Return the fields of a call or leg that are plain text: neither its id nor a time."""
+    fields = msgspec.structs.fields(kind)
+    return tuple(f.name for f in fields if f.type == (str | None) and f.name != "id" and not f.name.endswith("_at"))
+
+
 class FieldDecoder:
     """Decodes one call field by field.
 

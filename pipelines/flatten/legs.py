@@ -21,13 +21,13 @@ from pipelines.flatten.columns import (
     seconds_between,
     silent,
 )
-from pipelines.flatten.decode import Call, Chunk, Leg
+from pipelines.flatten.decode import Call, Chunk, Leg, text_fields
 from pipelines.flatten.issues import INCONSISTENT, MISSING, UNKNOWN, Origin, Problem
 from pipelines.flatten.leg_index import DayIndex, Item, Parent, ResolvedLeg
 from pipelines.flatten.outcomes import OutcomeMaps
 from pipelines.flatten.source import JsonPath
 
-_TEXTS = ("transfer_type", "transfer_status", "status", "customer_number", "recording_url")
+_TEXTS = text_fields(Leg)
 _INHERITED = ("organization_id", "agent_id", "phone_number_id", "direction")
 _SENT = {field.name: field.encode_name for field in msgspec.structs.fields(Leg)}
 _NO_CALL = Call()

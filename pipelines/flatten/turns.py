@@ -54,11 +54,11 @@ class Transcript(NamedTuple):
 class Counts(NamedTuple):
     """Counts of messages and words, one value per transcript."""
 
-    messages: Integers
-    user_messages: Integers
-    agent_messages: Integers
-    user_words: Integers
-    agent_words: Integers
+    message_count: Integers
+    user_message_count: Integers
+    agent_message_count: Integers
+    user_word_count: Integers
+    agent_word_count: Integers
 
 
 def turns_table(chunk: Chunk, listed: Sequence[Transcript], unlisted: Sequence[Transcript]) -> tuple[pa.Table, Counts]:

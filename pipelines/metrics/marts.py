@@ -11,57 +11,12 @@ from datetime import UTC, date, datetime, time
 
 import polars as pl
 
-from pipelines.dictionary import TABLES, Ratio, ratios_of
-from pipelines.dictionary.marts import DURATION_BOUNDS
+from pipelines.dictionary import TABLES, Ratio, Table, ratios_of
+from pipelines.dictionary.marts import DURATION_BOUNDS, FINAL_OUTCOMES
 
 _CALL_METRICS = TABLES["call_metrics_daily"]
 _TRANSFER_METRICS = TABLES["transfer_metrics_daily"]
 _CALL_VOLUME = TABLES["call_volume_hourly"]
-
-_FILTERS = ("is_root", "deleted_at")
-_HOURLY_MEASURES = (
-    "outcome",
-    "is_terminal",
-    "is_connected",
-    "is_transferred",
-    "is_contained",
-    "duration_seconds",
-    "cost",
-)
-CALL_COLUMNS = (
-    *_CALL_METRICS.key,
-    *_FILTERS,
-    *_HOURLY_MEASURES,
-    "turn_count",
-    "message_count",
-    "user_word_count",
-    "agent_word_count",
-    "seconds_to_transfer",
-    "summary",
-    "extractions",
-)
-"""The columns of `calls` that `call_metrics_daily` reads."""
-
-HOURLY_CALL_COLUMNS = (
-    "agent_id",
-    "direction",
-    *_FILTERS,
-    "created_at",
-    "started_at",
-    "ended_at",
-    *_HOURLY_MEASURES,
-)
-"""The columns of `calls` that `call_volume_hourly` reads."""
-
-LEG_COLUMNS = (
-    *_TRANSFER_METRICS.key,
-    "deleted_at",
-    "transfer_outcome",
-    "duration_seconds",
-    "cost",
-    "seconds_to_transfer",
-)
-"""The columns of `transfer_legs` that `transfer_metrics_daily` reads."""
 
 _SHORT_CALL_SECONDS = 10
 
@@ -73,6 +28,96 @@ _CONNECTED = pl.col("is_connected")
 _DURATION = pl.col("duration_seconds")
 _COST = pl.col("cost")
 _OUTCOME = pl.col("outcome")
+_TRANSFER_OUTCOME = pl.col("transfer_outcome")
+_SECONDS_TO_TRANSFER = pl.col("seconds_to_transfer")
+
+
+def _where(condition: pl.Expr, value: pl.Expr) -> pl.Expr:
+    """Return `value` in the rows where `condition` is true and null in all others."""
+    return pl.when(condition).then(value)
+
+
+def _histogram() -> dict[str, pl.Expr]:
+    """Return one condition per bucket; the buckets are disjoint and hold every connected call with a duration."""
+    buckets = {}
+    above = _CONNECTED
+    for bound in DURATION_BOUNDS:
+        buckets[f"duration_le_{bound}"] = above & (bound >= _DURATION)
+        above = _CONNECTED & (bound < _DURATION)
+    return {**buckets, f"duration_gt_{DURATION_BOUNDS[-1]}": above}
+
+
+# Cost per minute is over rows with a cost and a duration above zero.
+_RATED = _COST.is_not_null() & (_DURATION > 0)
+_COST_SUMS = {"cost": _COST, "cost_rated": _where(_RATED, _COST), "seconds_rated": _where(_RATED, _DURATION)}
+
+# Null for calls that reached nobody or whose duration is not known.
+_CONNECTED_DURATION = _where(_CONNECTED, _DURATION)
+
+_HOURLY_COUNTS = {
+    "calls": _ALL,
+    "connected_calls": _CONNECTED,
+    "connected_terminal_calls": _CONNECTED & pl.col("is_terminal"),
+    "completed_calls": _OUTCOME == "completed",
+    "transferred_calls": pl.col("is_transferred"),
+    "contained_calls": pl.col("is_contained"),
+}
+_HOURLY_SUMS = {"duration_seconds": _CONNECTED_DURATION, **_COST_SUMS}
+
+_DAILY_COUNTS = {
+    **_HOURLY_COUNTS,
+    **{f"{outcome}_calls": outcome == _OUTCOME for outcome in FINAL_OUTCOMES},
+    "terminal_calls": pl.col("is_terminal"),
+    "unknown_outcome_calls": _OUTCOME == "unknown",
+    "short_calls": _CONNECTED & (_DURATION < _SHORT_CALL_SECONDS),
+    "cost_missing_calls": _COST.is_null(),
+    "summary_calls": pl.col("summary").str.contains(_NOT_BLANK),
+    # The text of a JSON object: without keys it is braces and white space, and every key is quoted.
+    "extraction_calls": pl.col("extractions").str.contains('"', literal=True),
+    "duration_calls": _CONNECTED_DURATION.is_not_null(),
+    "turn_calls": pl.col("turn_count").is_not_null(),
+    "seconds_to_transfer_calls": _SECONDS_TO_TRANSFER.is_not_null(),
+    **_histogram(),
+}
+_DAILY_SUMS = {
+    **_HOURLY_SUMS,
+    "cost_zero_duration": _where(_DURATION.fill_null(0) == 0, _COST),
+    "messages": pl.col("message_count"),
+    "user_words": pl.col("user_word_count"),
+    "agent_words": pl.col("agent_word_count"),
+    "turns": pl.col("turn_count"),
+    "seconds_to_transfer": _SECONDS_TO_TRANSFER,
+}
+
+_LEG_COUNTS = {
+    "legs": _ALL,
+    "successful_legs": _TRANSFER_OUTCOME == "success",
+    "failed_legs": _TRANSFER_OUTCOME == "failed",
+    "pending_legs": _TRANSFER_OUTCOME == "pending",
+    "unknown_legs": _TRANSFER_OUTCOME == "unknown",
+    "duration_legs": _DURATION.is_not_null(),
+    "seconds_to_transfer_legs": _SECONDS_TO_TRANSFER.is_not_null(),
+}
+_LEG_SUMS = {"duration_seconds": _DURATION, **_COST_SUMS, "seconds_to_transfer": _SECONDS_TO_TRANSFER}
+
+
+def _columns_read(*names: str, measures: Mapping[str, pl.Expr]) -> tuple[str, ...]:
+    """Return the given columns and those that the measures read, each once."""
+    roots = (root for measure in measures.values() for root in measure.meta.root_names())
+    return tuple(dict.fromkeys((*names, *roots)))
+
+
+CALL_COLUMNS = _columns_read(*_CALL_METRICS.key, "is_root", "deleted_at", measures=_DAILY_COUNTS | _DAILY_SUMS)
+"""The columns of `calls` that `call_metrics_daily` reads."""
+
+HOURLY_CALL_COLUMNS = _columns_read(
+    *("agent_id", "direction", "is_root", "deleted_at", "created_at", "started_at", "ended_at"),
+    measures=_HOURLY_COUNTS | _HOURLY_SUMS,
+)
+"""The columns of `calls` that `call_volume_hourly` reads."""
+
+LEG_COLUMNS = _columns_read(*_TRANSFER_METRICS.key, "deleted_at", measures=_LEG_COUNTS | _LEG_SUMS)
+"""The columns of `transfer_legs` that `transfer_metrics_daily` reads."""
 
 
 def call_metrics_daily(calls: pl.DataFrame) -> pl.DataFrame:
@@ -84,36 +129,8 @@ def call_metrics_daily(calls: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The rows of table `call_metrics_daily`, sorted by its key, nulls first.
     """
-    counts = {
-        **_call_counts(),
-        "terminal_calls": pl.col("is_terminal"),
-        "failed_calls": _OUTCOME == "failed",
-        "no_answer_calls": _OUTCOME == "no_answer",
-        "busy_calls": _OUTCOME == "busy",
-        "voicemail_calls": _OUTCOME == "voicemail",
-        "canceled_calls": _OUTCOME == "canceled",
-        "unknown_outcome_calls": _OUTCOME == "unknown",
-        "short_calls": _CONNECTED & (_DURATION < _SHORT_CALL_SECONDS),
-        "cost_missing_calls": _COST.is_null(),
-        "summary_calls": pl.col("summary").str.contains(_NOT_BLANK),
-        # The text of a JSON object: without keys it is braces and white space, and every key is quoted.
-        "extraction_calls": pl.col("extractions").str.contains('"', literal=True),
-        "duration_calls": _connected_duration().is_not_null(),
-        "turn_calls": pl.col("turn_count").is_not_null(),
-        "seconds_to_transfer_calls": pl.col("seconds_to_transfer").is_not_null(),
-        **_histogram(),
-    }
-    sums = {
-        **_call_sums(),
-        "cost_zero_duration": _where(_DURATION.fill_null(0) == 0, _COST),
-        "messages": pl.col("message_count"),
-        "user_words": pl.col("user_word_count"),
-        "agent_words": pl.col("agent_word_count"),
-        "turns": pl.col("turn_count"),
-        "seconds_to_transfer": pl.col("seconds_to_transfer"),
-    }
-    name, key = _CALL_METRICS.name, _CALL_METRICS.key
-    return _finish(_totals(_counted_calls(calls), key, counts=counts, sums=sums), name)
+    sums = _totals(_counted_calls(calls), _CALL_METRICS.key, counts=_DAILY_COUNTS, sums=_DAILY_SUMS)
+    return _finish(sums, _CALL_METRICS)
 
 
 def transfer_metrics_daily(legs: pl.DataFrame) -> pl.DataFrame:
@@ -125,19 +142,9 @@ def transfer_metrics_daily(legs: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The rows of table `transfer_metrics_daily`, sorted by its key, nulls first.
     """
-    outcome, seconds_to_transfer = pl.col("transfer_outcome"), pl.col("seconds_to_transfer")
-    counts = {
-        "legs": _ALL,
-        "successful_legs": outcome == "success",
-        "failed_legs": outcome == "failed",
-        "pending_legs": outcome == "pending",
-        "unknown_legs": outcome == "unknown",
-        "duration_legs": _DURATION.is_not_null(),
-        "seconds_to_transfer_legs": seconds_to_transfer.is_not_null(),
-    }
-    sums = {"duration_seconds": _DURATION, **_cost_sums(), "seconds_to_transfer": seconds_to_transfer}
-    living = legs.filter(pl.col("deleted_at").is_null())
-    return _finish(_totals(living, _TRANSFER_METRICS.key, counts=counts, sums=sums), _TRANSFER_METRICS.name)
+    counted = legs.filter(pl.col("deleted_at").is_null())
+    sums = _totals(counted, _TRANSFER_METRICS.key, counts=_LEG_COUNTS, sums=_LEG_SUMS)
+    return _finish(sums, _TRANSFER_METRICS)
 
 
 def call_volume_hourly(calls: pl.DataFrame, *, day: date, timezone: str) -> pl.DataFrame:
@@ -155,7 +162,7 @@ def call_volume_hourly(calls: pl.DataFrame, *, day: date, timezone: str) -> pl.D
     counted = _counted_calls(calls).with_columns(
         hour_utc=pl.coalesce("created_at", "started_at").dt.hour().cast(pl.Int64)
     )
-    hourly = _totals(counted, _CALL_VOLUME.key, counts=_call_counts(), sums=_call_sums())
+    hourly = _totals(counted, _CALL_VOLUME.key, counts=_HOURLY_COUNTS, sums=_HOURLY_SUMS)
     hour = pl.lit(datetime.combine(day, time(), UTC)).dt.cast_time_unit("us") + pl.duration(hours="hour_utc")
     hourly = hourly.with_columns(hour=hour)
     local = pl.col("hour").dt.convert_time_zone(timezone)
@@ -165,55 +172,12 @@ def call_volume_hourly(calls: pl.DataFrame, *, day: date, timezone: str) -> pl.D
         local_hour=local.dt.hour().cast(pl.Int64),
         local_weekday=local.dt.weekday().cast(pl.Int64),
     )
-    return _finish(hourly, _CALL_VOLUME.name)
+    return _finish(hourly, _CALL_VOLUME)
 
 
 def _counted_calls(calls: pl.DataFrame) -> pl.DataFrame:
     """Return the calls that metrics count: root calls that are not deleted."""
     return calls.filter(pl.col("is_root"), pl.col("deleted_at").is_null())
-
-
-def _call_counts() -> dict[str, pl.Expr]:
-    """Return the counts that both marts of calls have."""
-    return {
-        "calls": _ALL,
-        "connected_calls": _CONNECTED,
-        "connected_terminal_calls": _CONNECTED & pl.col("is_terminal"),
-        "completed_calls": _OUTCOME == "completed",
-        "transferred_calls": pl.col("is_transferred"),
-        "contained_calls": pl.col("is_contained"),
-    }
-
-
-def _call_sums() -> dict[str, pl.Expr]:
-    """Return the sums that both marts of calls have."""
-    return {"duration_seconds": _connected_duration(), **_cost_sums()}
-
-
-def _histogram() -> dict[str, pl.Expr]:
-    """Return one condition per bucket; the buckets are disjoint and hold every connected call with a duration."""
-    buckets = {}
-    above = _CONNECTED
-    for bound in DURATION_BOUNDS:
-        buckets[f"duration_le_{bound}"] = above & (bound >= _DURATION)
-        above = _CONNECTED & (bound < _DURATION)
-    return {**buckets, f"duration_gt_{DURATION_BOUNDS[-1]}": above}
-
-
-def _connected_duration() -> pl.Expr:
-    """Return the seconds of connected calls; null for calls that reached nobody or whose duration is not known."""
-    return _where(_CONNECTED, _DURATION)
-
-
-def _cost_sums() -> dict[str, pl.Expr]:
-    """Return the cost, and both parts of cost per minute: over rows with a cost and a duration above zero."""
-    rated = _COST.is_not_null() & (_DURATION > 0)
-    return {"cost": _COST, "cost_rated": _where(rated, _COST), "seconds_rated": _where(rated, _DURATION)}
-
-
-def _where(condition: pl.Expr, value: pl.Expr) -> pl.Expr:
-    """Return `value` in the rows where `condition` is true and null in all others."""
-    return pl.when(condition).then(value)
 
 
 def _totals(
@@ -270,10 +234,10 @@ def _peak_concurrency(calls: pl.DataFrame, hours: pl.DataFrame, *, by: Sequence[
     return found["alive"].alias("peak_concurrency")
 
 
-def _finish(sums: pl.DataFrame, mart: str) -> pl.DataFrame:
+def _finish(sums: pl.DataFrame, mart: Table) -> pl.DataFrame:
     """Add a mart's ratios to its key, counts and sums; return the columns of the data dictionary, sorted by key."""
-    ratios = {ratio.name: _ratio_of_sums(ratio) for ratio in ratios_of(mart)}
-    return sums.with_columns(**ratios).select(TABLES[mart].names).sort(TABLES[mart].key)
+    ratios = {ratio.name: _ratio_of_sums(ratio) for ratio in ratios_of(mart.name)}
+    return sums.with_columns(**ratios).select(mart.names).sort(mart.key)
 
 
 def _ratio_of_sums(ratio: Ratio) -> pl.Expr:
