@@ -89,9 +89,9 @@ def _places(kind: Personal) -> str:
 def _table(table: Table) -> str:
     facts = [f"- Grain: {table.grain}"]
     if table.key:
-        facts.append(f"- Key: {', '.join(f'`{name}`' for name in table.key)}")
+        facts.append(f"- Key: {_names(table.key)}")
     else:
-        facts.append(f"- Key: none; sorted by {', '.join(f'`{name}`' for name in table.sort_by)}")
+        facts.append(f"- Key: none; sorted by {_names(table.sort_by)}")
     facts.append(f"- Files: {_files(table)}")
     head = f"### {table.name}\n\n{table.description}\n\n"
     return head + "\n".join(facts) + "\n\n" + _columns(table)
@@ -125,10 +125,7 @@ def _ratios() -> str:
         "week, an agent, everything)\nit is sum over sum, never an average of the rows' ratios. For each ratio the "
         "catalog has a macro of the same name.\n\n"
     )
-    rows = [
-        (f"`{ratio.name}`", ", ".join(f"`{name}`" for name in ratio.tables), f"`{ratio.rollup}`", ratio.unit)
-        for ratio in RATIOS.values()
-    ]
+    rows = [(f"`{ratio.name}`", _names(ratio.tables), f"`{ratio.rollup}`", ratio.unit) for ratio in RATIOS.values()]
     return head + _grid(("Ratio", "Table", "Over any group of rows", "Unit"), rows)
 
 

@@ -23,18 +23,6 @@ _ARROW: Mapping[ColumnType, pa.DataType] = MappingProxyType(
     }
 )
 
-_POLARS: Mapping[ColumnType, pl.DataType] = MappingProxyType(
-    {
-        ColumnType.TEXT: pl.String(),
-        ColumnType.INTEGER: pl.Int64(),
-        ColumnType.NUMBER: pl.Float64(),
-        ColumnType.FLAG: pl.Boolean(),
-        ColumnType.INSTANT: pl.Datetime("us", "UTC"),
-        ColumnType.LOCAL_TIME: pl.Datetime("us"),
-        ColumnType.DATE: pl.Date(),
-    }
-)
-
 
 @cache
 def arrow_schema(table: str | Table) -> pa.Schema:
@@ -61,8 +49,7 @@ def polars_schema(table: str | Table) -> pl.Schema:
     Args:
         table: Name of a published table, or a table itself.
     """
-    definition = TABLES[table] if isinstance(table, str) else table
-    return pl.Schema({column.name: _POLARS[column.type] for column in definition.columns})
+    return pl.DataFrame(arrow_schema(table).empty_table()).schema
 
 
 def raw_schema() -> pa.Schema:

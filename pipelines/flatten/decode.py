@@ -173,7 +173,7 @@ class FieldDecoder:
             column = ("leg_id" if steps else "call_id") if field.name == "id" else field.name
             source = fields.get(field.encode_name)
             if column == "leg_id" and source is not None and source.startswith(("{", "[")):
-                continue  # no usable id: noted when the leg gets another one
+                continue  # no usable id: an issue is recorded when the leg gets another id
             if field.type == (str | None):
                 decode = self._time if field.name.endswith("_at") else self._text
                 setattr(record, field.name, decode(source, here, table, column))
@@ -227,7 +227,7 @@ class FieldDecoder:
         return None
 
     def _container(self, source: str | None, steps: JsonPath, table: str, column: str, *, opening: str) -> str | None:
-        """Return the JSON of an object or array; None for null and, noted, for anything else."""
+        """Return the JSON of an object or array; None for null, and for anything else with an issue."""
         if source is None or source == "null":
             return None
         if source.startswith(opening):

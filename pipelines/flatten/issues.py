@@ -69,17 +69,8 @@ class Issues:
             raw = source_at(origin.payload, problem.steps)
         if raw is not None:
             raw = storable(raw)[:RAW_VALUE_LENGTH]
-        self.rows.append(
-            (
-                origin.call_id,
-                problem.table,
-                storable(path_text(problem.steps)),
-                problem.kind,
-                problem.message,
-                raw,
-                origin.landed_at,
-            )
-        )
+        path = storable(path_text(problem.steps))
+        self.rows.append((origin.call_id, problem.table, path, problem.kind, problem.message, raw, origin.landed_at))
 
     def add_rejected(self, origin: Origin, message: str) -> None:
         """Record an item that is not a call."""
@@ -89,13 +80,10 @@ class Issues:
     def take(self) -> pa.Table:
         """Return the problems collected since the last call as sorted rows of data_issues."""
         schema = arrow_schema("data_issues")
-        columns = list(zip(*sorted(self.rows, key=_order), strict=True)) or [()] * len(schema)
+        rows = sorted(self.rows, key=lambda row: (row[0] or "", *row[1:4]))
+        columns = list(zip(*rows, strict=True)) or [()] * len(schema)
         self.rows = []
         return pa.table([pa.array(values, part.type) for values, part in zip(columns, schema, strict=True)], schema)
-
-
-def _order(row: tuple[str | None, str, str, str, str, str | None, datetime]) -> tuple[str, str, str, str]:
-    return (row[0] or "", row[1], row[2], row[3])
 
 
 def why_rejected(payload: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -75,7 +75,7 @@ def load_outcomes(path: Path | None) -> OutcomeMaps:
     shipped = tomllib.loads(resources.files("pipelines.flatten").joinpath("outcomes.toml").read_text("utf-8"))
     own = _read(path) if path else {}
     maps = {
-        name: {normal(word): kind for words in (shipped, own) for word, kind in words.get(name, {}).items()}
+        name: {normal(word): outcome for words in (shipped, own) for word, outcome in words.get(name, {}).items()}
         for name in _CLASSES
     }
     return OutcomeMaps(**maps)
@@ -87,23 +87,19 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"CHORUS_OUTCOMES: {path} cannot be read as TOML: {error}"
         raise SettingsError([message]) from error
-    problems = [
-        f"CHORUS_OUTCOMES: {path} has a table [{name}]; allowed are [{'], ['.join(_CLASSES)}]"
-        for name in tables
-        if name not in _CLASSES
-    ]
-    problems += [
-        f"CHORUS_OUTCOMES: {path} sets {name} to {words!r}; it must be a table [{name}]"
-        for name, words in tables.items()
-        if name in _CLASSES and not isinstance(words, dict)
-    ]
-    problems += [
-        f'CHORUS_OUTCOMES: {path} maps "{word}" in [{name}] to {kind!r}; allowed are {", ".join(_CLASSES[name])}'
-        for name, words in tables.items()
-        if name in _CLASSES and isinstance(words, dict)
-        for word, kind in words.items()
-        if kind not in _CLASSES[name]
-    ]
-    if problems:
+    if problems := [f"CHORUS_OUTCOMES: {path} {problem}" for problem in _problems(tables)]:
         raise SettingsError(problems)
     return tables
+
+
+def _problems(tables: Mapping[str, Any]) -> Iterator[str]:
+    for name, words in tables.items():
+        allowed = _CLASSES.get(name)
+        if allowed is None:
+            yield f"has a table [{name}]; allowed are [{'], ['.join(_CLASSES)}]"
+        elif not isinstance(words, dict):
+            yield f"sets {name} to {words!r}; it must be a table [{name}]"
+        else:
+            for word, outcome in words.items():
+                if outcome not in allowed:
+                    yield f'maps "{word}" in [{name}] to {outcome!r}; allowed are {", ".join(allowed)}'
