@@ -86,7 +86,7 @@ def test_only_the_peak_is_semi_additive_and_only_ratios_are_not_additive():
     assert by_kind[Additivity.NON_ADDITIVE] == set(RATIOS)
 
 
-def test_every_ratio_stands_beside_additive_parts():
+def test_every_ratio_has_additive_components_in_its_table():
     for ratio in RATIOS.values():
         assert set(ratio.tables) <= set(MARTS)
         for name in ratio.tables:

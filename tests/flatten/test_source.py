@@ -1,4 +1,4 @@
-"""Values are found in the source of a call and kept as they were sent, also where it is no JSON by the book."""
+"""Values are found in the JSON of a call and kept as they were sent, also in invalid JSON."""
 
 from __future__ import annotations
 
