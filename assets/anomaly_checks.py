@@ -15,7 +15,7 @@ from assets.partitions import DAILY
 from assets.resources import LakeResource, expected_failures
 from pipelines.dictionary import TABLES
 from pipelines.materialize.anomalies import EXTRACT_ANOMALY_CHECKS, daily_anomalies, extract_anomalies
-from pipelines.quality.anomalies import DAILY_ANOMALY_CHECKS, Finding
+from pipelines.quality.anomalies import DAILY_ANOMALY_CHECKS, AnomalyResult
 
 
 def _spec(name: str, asset: str, rule: str, *, of_days: bool = False) -> dg.AssetCheckSpec:
@@ -73,10 +73,10 @@ def _selected(step: dg.OpExecutionContext, specs: Sequence[dg.AssetCheckSpec]) -
     return [spec for spec in specs if spec.key in step.selected_asset_check_keys]
 
 
-def _verdict(finding: Finding) -> dict[str, Any]:
+def _verdict(result: AnomalyResult) -> dict[str, Any]:
     return {
-        "passed": finding.usual,
+        "passed": result.passed,
         "severity": dg.AssetCheckSeverity.WARN,
-        "description": finding.words,
-        "metadata": dict(finding.figures),
+        "description": result.description,
+        "metadata": dict(result.metrics),
     }

@@ -1,8 +1,8 @@
 """The data dictionary: every table and column defined once.
 
-File schemas, field metadata, catalog comments, Dagster's column metadata and docs/tables.md are all derived from what
-is written here; a column that is not here does not exist. This package imports nothing but the standard library: what
-needs a data library lives in modules of its own (`schemas`, `dagster_schema`).
+File schemas, field metadata, catalog comments, Dagster's column metadata and docs/tables.md all derive from it; a
+column that is not here does not exist. Importing this package loads only the standard library; what needs a data
+library is in `schemas`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pipelines.dictionary.call_parts import CALL_ATTRIBUTES, DATA_ISSUES, TRANSCRIPT_TURNS, TRANSFER_LEGS
-from pipelines.dictionary.calls import CALLS
+from pipelines.dictionary.calls import CALLS, RAW
 from pipelines.dictionary.columns import CALL_DATE, Additivity, Column, ColumnType, Personal, Table
 from pipelines.dictionary.marts import CALL_METRICS_DAILY, CALL_VOLUME_HOURLY, TRANSFER_METRICS_DAILY
 from pipelines.dictionary.ratios import RATIOS, Ratio
-from pipelines.dictionary.raw import RAW
 
 __all__ = [
     "CALL_DATE",
@@ -38,7 +37,7 @@ _CORE = (CALLS, TRANSCRIPT_TURNS, TRANSFER_LEGS, CALL_ATTRIBUTES, DATA_ISSUES)
 _MARTS = (CALL_METRICS_DAILY, TRANSFER_METRICS_DAILY, CALL_VOLUME_HOURLY)
 
 TABLES: Mapping[str, Table] = MappingProxyType({table.name: table for table in _CORE + _MARTS})
-"""Every published table by its name, in the order in which they are shown."""
+"""Every published table by its name, in display order."""
 
 CORE_TABLES = tuple(table.name for table in _CORE)
 """Names of the tables flattened from raw."""
@@ -48,13 +47,13 @@ MARTS = tuple(table.name for table in _MARTS)
 
 
 def personal_columns(table: str) -> frozenset[str]:
-    """Columns of a table whose values are personal themselves: numbers, recordings, free text.
+    """Return the columns of a table whose values are personal themselves: numbers, recordings, free text.
 
-    Ids and pseudonyms, which only lead to a person elsewhere, are not among them.
+    Ids and pseudonyms, which only identify a person elsewhere, are not among them.
     """
     return frozenset(column.name for column in TABLES[table].columns if column.personal.is_content)
 
 
 def ratios_of(table: str) -> tuple[Ratio, ...]:
-    """The ratios that stand in a mart, in the order of its columns; none for other tables."""
+    """Return the ratios of a mart, in the order of its columns; none for other tables."""
     return tuple(RATIOS[name] for name in TABLES[table].names if name in RATIOS and table in RATIOS[name].tables)

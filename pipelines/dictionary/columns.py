@@ -1,15 +1,16 @@
-"""The vocabulary of the data dictionary: tables, columns, kinds of column, and columns that tables share.
+"""The building blocks of the data dictionary: tables, columns, kinds of column, and columns that tables share.
 
-Only the standard library is imported here, so that every part of the program can ask the dictionary without paying for
-a data library it does not use.
+Only the standard library is imported here, so that every part of the program can read the dictionary without waiting
+for a data library that it does not use.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TypedDict, Unpack
 
 
 class ColumnType(StrEnum):
@@ -43,7 +44,7 @@ _SQL_TYPES: Mapping[ColumnType, str] = MappingProxyType(
 
 
 class Personal(StrEnum):
-    """What a column can tell about a person."""
+    """What a column reveals about a person."""
 
     NONE = "none"
     LINKABLE = "linkable"
@@ -53,12 +54,12 @@ class Personal(StrEnum):
 
     @property
     def is_content(self) -> bool:
-        """Whether the values themselves are personal, rather than only keys that lead to somebody elsewhere."""
+        """Whether the values themselves are personal, not only keys that identify somebody elsewhere."""
         return self not in (Personal.NONE, Personal.LINKABLE)
 
 
 class Additivity(StrEnum):
-    """How the values of a measure may be put together over rows."""
+    """How the values of a measure may be aggregated over rows."""
 
     ADDITIVE = "additive"
     SEMI_ADDITIVE = "semi-additive"
@@ -73,12 +74,12 @@ class Column:
         name: Name in files, catalog and documentation.
         type: Type of its values.
         description: Meaning, in one or two sentences for somebody who reads dashboards.
-        unit: Unit of its values ("" where there is none); "money" is in the account's currency.
-        formula: How it is worked out from other columns ("" where it is as sent).
-        personal: What it can tell about a person.
-        nullable: Whether null ("not known") can stand in it.
-        additivity: How it may be summed; None for what is no measure.
-        low_cardinality: Whether its values repeat often enough for Parquet's dictionary encoding to pay.
+        unit: Unit of its values (empty if there is none); "money" is in the account's currency.
+        formula: How it is calculated from other columns (empty if it is as sent).
+        personal: What it reveals about a person.
+        nullable: Whether it may be null ("not known").
+        additivity: How it may be summed; None if it is not a measure.
+        low_cardinality: Whether its values repeat often enough for Parquet's dictionary encoding to save space.
     """
 
     name: str
@@ -91,18 +92,29 @@ class Column:
     additivity: Additivity | None = None
     low_cardinality: bool = False
 
+    @property
+    def comment(self) -> str:
+        """Its meaning, unit, formula, additivity and class of personal data in one plain text, for catalogs."""
+        notes = {
+            "Unit": self.unit,
+            "Formula": self.formula,
+            "Additivity": self.additivity,
+            "Personal data": self.personal if self.personal is not Personal.NONE else "",
+        }
+        return " ".join([self.description, *(f"{title}: {note}." for title, note in notes.items() if note)])
+
 
 CALL_DATE = Column(
     name="call_date",
     type=ColumnType.DATE,
     description=(
-        "Day of the call in UTC: the date of its createdAt, or of its startedAt where createdAt is unusable. Comes "
+        "Day of the call in UTC: the date of its createdAt, or of its startedAt if createdAt is unusable. It comes "
         "from the path of the file."
     ),
     nullable=False,
     low_cardinality=True,
 )
-"""The column every table has from the path of its files (`call_date=2026-01-31`), and no file contains."""
+"""The column that every table gets from the path of its files (`call_date=2026-01-31`); no file contains it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +125,10 @@ class Table:
         name: Name in paths, catalog and documentation.
         title: Name for people.
         description: What it is for, in a few sentences.
-        grain: What one row stands for.
-        key: Columns that are unique together within one call_date (nulls count as equal); empty where there is no key.
+        grain: What one row is.
+        key: Columns that are unique together within one call_date (nulls count as equal); empty if there is no key.
         columns: Columns of its files, in their order.
-        order: Columns its files are sorted by where that is not the key.
+        order: Columns its files are sorted by, if not by the key.
     """
 
     name: str
@@ -139,7 +151,7 @@ class Table:
 
     @property
     def all_columns(self) -> tuple[Column, ...]:
-        """What a reader of the lake sees: call_date, then the columns of the files."""
+        """The columns that a reader of the lake sees: call_date, then those of the files."""
         return (CALL_DATE, *self.columns)
 
     @property
@@ -147,8 +159,13 @@ class Table:
         """Names of the columns in its files that Parquet should dictionary-encode."""
         return tuple(column.name for column in self.columns if column.low_cardinality)
 
+    @property
+    def comment(self) -> str:
+        """Its purpose and its grain in one plain text, for catalogs."""
+        return f"{self.description} Grain: {self.grain}."
+
     def column(self, name: str) -> Column:
-        """The column of that name, call_date included.
+        """Return the column of that name, call_date included.
 
         Raises:
             KeyError: The table has no such column.
@@ -166,123 +183,75 @@ MONEY_PER_MINUTE = "money per minute"
 SHARE = "share"
 
 
-def text(
-    name: str,
-    description: str,
-    *,
-    nullable: bool = True,
-    personal: Personal = Personal.NONE,
-    low_cardinality: bool = False,
-    formula: str = "",
-) -> Column:
-    """Text whose values are mostly different from row to row."""
-    return Column(
-        name,
-        ColumnType.TEXT,
-        description,
-        formula=formula,
-        personal=personal,
-        nullable=nullable,
-        low_cardinality=low_cardinality,
-    )
+class _Options(TypedDict, total=False):
+    unit: str
+    formula: str
+    personal: Personal
+    nullable: bool
+    additivity: Additivity
+    low_cardinality: bool
 
 
-def word(
-    name: str,
-    description: str,
-    *,
-    nullable: bool = True,
-    personal: Personal = Personal.NONE,
-    formula: str = "",
-) -> Column:
-    """Text whose values come from a short list, or stand in many rows each."""
-    return text(name, description, nullable=nullable, personal=personal, low_cardinality=True, formula=formula)
+def text(name: str, description: str, **options: Unpack[_Options]) -> Column:
+    """Define a text column whose values mostly differ from row to row."""
+    return Column(name, ColumnType.TEXT, description, **options)
+
+
+def word(name: str, description: str, **options: Unpack[_Options]) -> Column:
+    """Define a text column whose values come from a short list, or repeat in many rows."""
+    return replace(text(name, description, **options), low_cardinality=True)
 
 
 def flag(name: str, description: str, *, formula: str = "") -> Column:
-    """Yes or no, never null."""
+    """Define a column of yes or no, never null."""
     return Column(name, ColumnType.FLAG, description, formula=formula, nullable=False)
 
 
 def position(name: str, description: str, *, nullable: bool = False) -> Column:
-    """A whole number that places a row, and is not to be summed."""
+    """Define a whole number that orders rows and is never summed."""
     return Column(name, ColumnType.INTEGER, description, nullable=nullable, low_cardinality=True)
 
 
-def count(name: str, description: str, *, unit: str, formula: str = "", nullable: bool = False) -> Column:
-    """How many there are: 0 where there is none, null (if it can be) where that is not known."""
-    return Column(
-        name,
-        ColumnType.INTEGER,
-        description,
-        unit=unit,
-        formula=formula,
-        nullable=nullable,
-        additivity=Additivity.ADDITIVE,
-        low_cardinality=True,
-    )
+def count(name: str, description: str, **options: Unpack[_Options]) -> Column:
+    """Define a count: 0 if there is none, null (if nullable) if not known."""
+    defaults: _Options = {"nullable": False, "additivity": Additivity.ADDITIVE, "low_cardinality": True}
+    return Column(name, ColumnType.INTEGER, description, **(defaults | options))
 
 
-def measure(
-    name: str, description: str, *, unit: str, formula: str = "", additivity: Additivity = Additivity.ADDITIVE
-) -> Column:
-    """A measured quantity, null where it is not known."""
-    return Column(name, ColumnType.NUMBER, description, unit=unit, formula=formula, additivity=additivity)
+def measure(name: str, description: str, **options: Unpack[_Options]) -> Column:
+    """Define a measured quantity, null if not known."""
+    defaults: _Options = {"additivity": Additivity.ADDITIVE}
+    return Column(name, ColumnType.NUMBER, description, **(defaults | options))
 
 
 def instant(name: str, description: str, *, nullable: bool = True) -> Column:
-    """A point in time, in UTC with microseconds."""
+    """Define a point in time, in UTC with microseconds."""
     return Column(name, ColumnType.INSTANT, description, nullable=nullable)
 
 
-ORGANIZATION_ID = word("organization_id", "Organisation the call belongs to, as the API names it.")
+ORGANIZATION_ID = word("organization_id", "Organisation that the call belongs to, as the API names it.")
 AGENT_ID = word("agent_id", "Voice agent that handled the call, as the API names it.")
 PHONE_NUMBER_ID = word(
     "phone_number_id",
-    "Phone number of the organisation that was used, as the API names it.",
+    "The organisation's phone number that was used, as the API names it.",
 )
-DIRECTION = word("direction", "Who called whom, as sent: such as inbound (the customer called) or outbound.")
-PROVIDER = word("provider", "Telephony provider that carried the call, as sent: such as twilio or sip.")
-TRANSFER_TYPE = word("transfer_type", "Kind of transfer, as sent: such as warm_briefing.")
+DIRECTION = word("direction", "Who called whom, as sent, such as inbound (the customer called) or outbound.")
+PROVIDER = word("provider", "Telephony provider that carried the call, as sent, such as twilio or sip.")
+TRANSFER_TYPE = word("transfer_type", "Kind of transfer, as sent, such as warm_briefing.")
 
 CUSTOMER_KEY = word(
     "customer_key",
     "Stable pseudonym of the customer's number: the same number always has the same key, and the key does not reveal "
-    "the number. Null where the number cannot be normalised.",
+    "the number. Null if the number cannot be normalised.",
     personal=Personal.LINKABLE,
     formula="first 32 hex digits of HMAC-SHA256(CHORUS_PII_KEY, number in E.164)",
 )
 
 COST_PER_MINUTE = measure(
     "cost_per_minute",
-    "Cost of a minute, null where the cost is not known or the duration is not above zero. Never average it over rows: "
-    "divide sums, as the marts do.",
+    "Cost of one minute. Null if the cost is not known or the duration is not above zero. Never average it over rows: "
+    "divide the sums, as the marts do.",
     unit=MONEY_PER_MINUTE,
     formula="60 * cost / duration_seconds",
     additivity=Additivity.NON_ADDITIVE,
 )
-
-CALL_COST = measure(
-    "cost",
-    "Total cost of the calls whose cost is known, transfer legs not added.",
-    unit=MONEY,
-    formula="sum(cost)",
-)
-
-
-def rated(rows: str) -> tuple[Column, Column]:
-    """The two columns that cost per minute is worked out from, over `calls` or `legs`."""
-    return (
-        measure(
-            "cost_rated",
-            "The part of the cost that has a duration above zero to be divided by.",
-            unit=MONEY,
-            formula="sum(cost) where duration_seconds > 0",
-        ),
-        measure(
-            "seconds_rated",
-            f"Total length of the {rows} behind cost_rated.",
-            unit=SECONDS,
-            formula="sum(duration_seconds) where cost is not null and duration_seconds > 0",
-        ),
-    )

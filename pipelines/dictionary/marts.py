@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pipelines.dictionary.columns import (
     AGENT_ID,
-    CALL_COST,
     DIRECTION,
     MONEY,
     ORGANIZATION_ID,
@@ -19,15 +18,43 @@ from pipelines.dictionary.columns import (
     count,
     measure,
     position,
-    rated,
 )
 from pipelines.dictionary.ratios import ratio_columns
 
-_NAME = "call_metrics_daily"
+DURATION_BOUNDS = (10, 30, 60, 120, 300, 600, 1800)
+"""Upper bounds in seconds of the duration buckets; the last bucket is above them all."""
+
+FINAL_OUTCOMES = ("completed", "failed", "no_answer", "busy", "voicemail", "canceled")
+"""The outcomes of calls that are over. Each has a count in call_metrics_daily."""
+
+_CALLS = "call_metrics_daily"
+_TRANSFERS = "transfer_metrics_daily"
 
 
 def _calls(name: str, description: str, formula: str) -> Column:
     return count(name, description, unit="calls", formula=formula)
+
+
+def _legs(name: str, description: str, formula: str) -> Column:
+    return count(name, description, unit="legs", formula=formula)
+
+
+def _rated(rows: str) -> tuple[Column, Column]:
+    """Define the two columns that cost per minute is calculated from, over `calls` or `legs`."""
+    return (
+        measure(
+            "cost_rated",
+            f"Total cost of the {rows} that have a duration above zero: the numerator of cost_per_minute.",
+            unit=MONEY,
+            formula="sum(cost) where duration_seconds > 0",
+        ),
+        measure(
+            "seconds_rated",
+            f"Total duration of the {rows} counted in cost_rated: the denominator of cost_per_minute.",
+            unit=SECONDS,
+            formula="sum(duration_seconds) where cost is not null and duration_seconds > 0",
+        ),
+    )
 
 
 _COUNTS = (
@@ -39,21 +66,19 @@ _COUNTS = (
         "Calls that reached a person and are over.",
         "count where is_connected and is_terminal",
     ),
-    _calls("completed_calls", "Calls with the outcome completed.", "count where outcome = 'completed'"),
-    _calls("failed_calls", "Calls with the outcome failed.", "count where outcome = 'failed'"),
-    _calls("no_answer_calls", "Calls that nobody answered.", "count where outcome = 'no_answer'"),
-    _calls("busy_calls", "Calls that met a busy line.", "count where outcome = 'busy'"),
-    _calls("voicemail_calls", "Calls that met a voicemail box.", "count where outcome = 'voicemail'"),
-    _calls("canceled_calls", "Calls that were canceled.", "count where outcome = 'canceled'"),
+    *(
+        _calls(f"{outcome}_calls", f"Calls with the outcome {outcome}.", f"count where outcome = '{outcome}'")
+        for outcome in FINAL_OUTCOMES
+    ),
     _calls(
         "unknown_outcome_calls",
-        "Calls whose status and ended reason are in no map.",
+        "Calls with the outcome unknown: no map contains their status or their ended reason.",
         "count where outcome = 'unknown'",
     ),
-    _calls("transferred_calls", "Calls in which a transfer was tried.", "count where is_transferred"),
+    _calls("transferred_calls", "Calls in which a transfer was attempted.", "count where is_transferred"),
     _calls(
         "contained_calls",
-        "Calls the agent handled to their end without a transfer.",
+        "Calls that the agent handled completely, without a transfer.",
         "count where is_contained",
     ),
     _calls(
@@ -73,52 +98,57 @@ _COUNTS = (
 _SUMS = (
     measure(
         "duration_seconds",
-        "Total length of the connected calls that have a duration.",
+        "Total duration of the connected calls whose duration is known.",
         unit=SECONDS,
         formula="sum(duration_seconds) where is_connected",
     ),
     _calls(
         "duration_calls",
-        "Calls behind duration_seconds.",
+        "Calls counted in duration_seconds.",
         "count where is_connected and duration_seconds is not null",
     ),
-    CALL_COST,
-    *rated("calls"),
+    measure(
+        "cost",
+        "Total cost of the calls whose cost is known. The cost of transfer legs is not added.",
+        unit=MONEY,
+        formula="sum(cost)",
+    ),
+    *_rated("calls"),
     measure(
         "cost_zero_duration",
-        "The part of the cost whose duration is zero or not known; with cost_rated it makes up cost.",
+        "Total cost of the calls whose duration is zero or not known. With cost_rated it adds up to cost.",
         unit=MONEY,
         formula="sum(cost) where duration_seconds = 0 or duration_seconds is null",
     ),
     count(
         "messages",
-        "Messages in the calls' own transcripts; null where no call has a transcript.",
+        "Messages in the calls' own transcripts; null if no call has a transcript.",
         unit="messages",
         formula="sum(message_count)",
         nullable=True,
     ),
     count(
         "user_words",
-        "Words of the customers; null where no call has a transcript.",
+        "Words of the customers; null if no call has a transcript.",
         unit="words",
         formula="sum(user_word_count)",
         nullable=True,
     ),
     count(
         "agent_words",
-        "Words of the agents; null where no call has a transcript.",
+        "Words of the agents; null if no call has a transcript.",
         unit="words",
         formula="sum(agent_word_count)",
         nullable=True,
     ),
     count(
         "turns",
-        "Turns as the API states them; null where no call has a turn count.",
+        "Turns, as the API states them; null if no call has a turn count.",
         unit="turns",
         formula="sum(turn_count)",
         nullable=True,
     ),
-    _calls("turn_calls", "Calls behind turns.", "count where turn_count is not null"),
+    _calls("turn_calls", "Calls counted in turns.", "count where turn_count is not null"),
     measure(
         "seconds_to_transfer",
         "Total time from the start of a call to its first transfer attempt.",
@@ -127,7 +157,7 @@ _SUMS = (
     ),
     _calls(
         "seconds_to_transfer_calls",
-        "Calls behind seconds_to_transfer.",
+        "Calls counted in seconds_to_transfer.",
         "count where seconds_to_transfer is not null",
     ),
 )
@@ -147,14 +177,15 @@ _HISTOGRAM = (
     _bucket("duration_le_1800", "more than 10 and at most 30 minutes", "600 < duration_seconds <= 1800"),
     _bucket("duration_gt_1800", "more than 30 minutes", "duration_seconds > 1800"),
 )
+DURATION_BUCKETS = tuple(column.name for column in _HISTOGRAM)
 
 CALL_METRICS_DAILY = Table(
-    name=_NAME,
+    name=_CALLS,
     title="Call metrics by day",
     description=(
-        "Counts, sums and ratios of the root calls that are not deleted. Sum the counts and sums to any coarser grain; "
-        "at that grain divide sums, never average ratios. The eight duration buckets do not overlap and add up to "
-        "duration_calls."
+        "Counts, sums and ratios of the root calls that are not deleted. Counts and sums may be added up to any "
+        "coarser grain. There, divide sums again; never average ratios. The eight duration buckets do not overlap and "
+        "add up to duration_calls."
     ),
     grain="one row per organization_id, agent_id, phone_number_id, direction and provider of a day",
     key=("organization_id", "agent_id", "phone_number_id", "direction", "provider"),
@@ -168,7 +199,7 @@ CALL_METRICS_DAILY = Table(
         *_SUMS,
         *_HISTOGRAM,
         *ratio_columns(
-            _NAME,
+            _CALLS,
             "cost_per_minute",
             "average_duration_seconds",
             "connect_rate",
@@ -182,24 +213,12 @@ CALL_METRICS_DAILY = Table(
     ),
 )
 
-
-_TRANSFERS = "transfer_metrics_daily"
-
-
-def _legs(name: str, description: str, formula: str) -> Column:
-    return count(name, description, unit="legs", formula=formula)
-
-
-def _hourly_calls(name: str, description: str, formula: str) -> Column:
-    return count(name, description, unit="calls", formula=formula)
-
-
 TRANSFER_METRICS_DAILY = Table(
     name=_TRANSFERS,
     title="Transfer metrics by day",
     description=(
-        "Counts, sums and ratios of the transfer legs that are not deleted. Leg cost is never added to call cost: "
-        "whether the API's call cost already contains it is not documented."
+        "Counts, sums and ratios of the transfer legs that are not deleted. Never add the cost of legs to the cost of "
+        "calls: whether the API's call cost already includes it is not documented."
     ),
     grain="one row per organization_id, agent_id, phone_number_id, direction and transfer_type of a day",
     key=("organization_id", "agent_id", "phone_number_id", "direction", "transfer_type"),
@@ -218,10 +237,15 @@ TRANSFER_METRICS_DAILY = Table(
             "Legs whose transfer status is missing or in no map.",
             "count where transfer_outcome = 'unknown'",
         ),
-        measure("duration_seconds", "Total length of the legs.", unit=SECONDS, formula="sum(duration_seconds)"),
-        _legs("duration_legs", "Legs behind duration_seconds.", "count where duration_seconds is not null"),
+        measure(
+            "duration_seconds",
+            "Total duration of the legs whose duration is known.",
+            unit=SECONDS,
+            formula="sum(duration_seconds)",
+        ),
+        _legs("duration_legs", "Legs counted in duration_seconds.", "count where duration_seconds is not null"),
         measure("cost", "Total cost of the legs whose cost is known.", unit=MONEY, formula="sum(cost)"),
-        *rated("legs"),
+        *_rated("legs"),
         measure(
             "seconds_to_transfer",
             "Total time from the start of a call to the start of the leg.",
@@ -230,26 +254,40 @@ TRANSFER_METRICS_DAILY = Table(
         ),
         _legs(
             "seconds_to_transfer_legs",
-            "Legs behind seconds_to_transfer.",
+            "Legs counted in seconds_to_transfer.",
             "count where seconds_to_transfer is not null",
         ),
         *ratio_columns(_TRANSFERS, "transfer_success_rate", "average_leg_seconds", "cost_per_minute"),
     ),
 )
 
+_HOURLY = (
+    "calls",
+    "connected_calls",
+    "connected_terminal_calls",
+    "completed_calls",
+    "transferred_calls",
+    "contained_calls",
+    "duration_seconds",
+    "cost",
+    "cost_rated",
+    "seconds_rated",
+)
+"""The measures of the daily mart that the hourly one has too."""
+
 CALL_VOLUME_HOURLY = Table(
     name="call_volume_hourly",
     title="Call volume by hour",
     description=(
-        "Counts and sums of the root calls that are not deleted, by the hour in which they were created: for load over "
-        "the day, and for rates and cost by local day. There is a row for each hour in which a call was created."
+        "Counts and sums of the root calls that are not deleted, by the hour in which they were created: for the load "
+        "over the day, and for rates and cost by local day. An hour in which no call was created has no row."
     ),
     grain="one row per hour_utc, agent_id and direction of a day",
     key=("hour_utc", "agent_id", "direction"),
     columns=(
         position(
             "hour_utc",
-            "Hour of the day in UTC, 0 to 23, in which the calls were created, or started where createdAt is unusable.",
+            "Hour of the day in UTC, 0 to 23, in which the calls were created, or started if createdAt is unusable.",
         ),
         AGENT_ID,
         DIRECTION,
@@ -262,36 +300,14 @@ CALL_VOLUME_HOURLY = Table(
         ),
         position("local_hour", "Hour of the day in CHORUS_TIMEZONE, 0 to 23, at the start of the hour."),
         position("local_weekday", "Weekday in CHORUS_TIMEZONE at the start of the hour: 1 is Monday, 7 Sunday."),
-        _hourly_calls("calls", "Root calls that are not deleted.", "count(*)"),
-        _hourly_calls("connected_calls", "Calls that reached a person.", "count where is_connected"),
-        _hourly_calls(
-            "connected_terminal_calls",
-            "Calls that reached a person and are over.",
-            "count where is_connected and is_terminal",
-        ),
-        _hourly_calls("completed_calls", "Calls with the outcome completed.", "count where outcome = 'completed'"),
-        _hourly_calls("transferred_calls", "Calls in which a transfer was tried.", "count where is_transferred"),
-        _hourly_calls(
-            "contained_calls", "Calls the agent handled to their end without a transfer.", "count where is_contained"
-        ),
-        measure(
-            "duration_seconds",
-            "Total length of the connected calls that have a duration.",
-            unit=SECONDS,
-            formula="sum(duration_seconds) where is_connected",
-        ),
-        CALL_COST,
-        *rated("calls"),
-        Column(
+        *(column for column in CALL_METRICS_DAILY.columns if column.name in _HOURLY),
+        count(
             "peak_concurrency",
-            ColumnType.INTEGER,
-            "The most calls of this day, agent and direction alive at one instant of the hour; calls without a start "
-            "or an end are left out. It is a maximum: take the largest over hours, never sum it.",
+            "The most calls of this day, agent and direction that were active at the same instant of the hour. Calls "
+            "without a start or an end are left out. It is a maximum: take the largest over hours, never sum it.",
             unit="calls",
             formula="max over the hour of count where started_at <= instant < ended_at",
-            nullable=False,
             additivity=Additivity.SEMI_ADDITIVE,
-            low_cardinality=True,
         ),
     ),
 )

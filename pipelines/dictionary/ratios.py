@@ -1,7 +1,7 @@
-"""Every ratio of the marts, defined once: marts, checks, the catalog's macros and the documentation all follow it.
+"""Every ratio of the marts, defined once: marts, checks, the catalog's macros and the documentation derive from it.
 
 A ratio is never averaged or summed. Its numerator and denominator are additive columns of the same table, so at any
-coarser grain it is the sum of the one over the sum of the other.
+coarser grain it is sum(numerator) / sum(denominator).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ class Ratio:
 
     Attributes:
         name: Name of the ratio's column.
-        numerator: Column above the line.
-        denominator: Columns that are added below the line.
-        tables: Marts in which the ratio stands, with its numerator and denominator beside it.
+        numerator: Column of the numerator.
+        denominator: Columns that are added to give the denominator.
+        tables: Marts that have the ratio, with its numerator and denominator.
         description: Meaning, for somebody who reads dashboards.
         unit: Unit of the result.
-        factor: Turns the quotient into that unit (60 from per second to per minute).
+        factor: Converts the quotient into that unit (60: per second to per minute).
     """
 
     name: str
@@ -37,17 +37,17 @@ class Ratio:
 
     @property
     def components(self) -> tuple[str, ...]:
-        """The columns it is made of, each once: the numerator first."""
+        """Its columns, each once, the numerator first."""
         return (self.numerator, *(name for name in self.denominator if name != self.numerator))
 
     @property
     def formula(self) -> str:
-        """The ratio over the columns of one row."""
+        """Its formula over the columns of one row."""
         return self._formula("{}")
 
     @property
     def rollup(self) -> str:
-        """The ratio over any group of rows."""
+        """Its formula over any group of rows."""
         return self._formula("sum({})")
 
     def _formula(self, term: str) -> str:
@@ -58,7 +58,7 @@ class Ratio:
 
     @property
     def column(self) -> Column:
-        """The ratio as a column of its marts."""
+        """The column that its marts have."""
         return Column(
             self.name,
             ColumnType.NUMBER,
@@ -78,7 +78,7 @@ _ALL = (
         "cost_rated",
         ("seconds_rated",),
         _CALLS + _TRANSFERS,
-        "Cost of a minute, over the rows that have both a cost and a duration above zero.",
+        "Cost of one minute, over the rows that have both a cost and a duration above zero.",
         unit=MONEY_PER_MINUTE,
         factor=60.0,
     ),
@@ -87,7 +87,7 @@ _ALL = (
         "duration_seconds",
         ("duration_calls",),
         _CALLS,
-        "Average length of the connected calls that have a duration.",
+        "Average duration of the connected calls whose duration is known.",
         unit=SECONDS,
     ),
     Ratio("connect_rate", "connected_calls", ("calls",), _CALLS, "Share of calls that reached a person."),
@@ -96,28 +96,28 @@ _ALL = (
         "completed_calls",
         ("terminal_calls",),
         _CALLS,
-        "Share of finished calls whose outcome is completed.",
+        "Share of the calls that are over whose outcome is completed.",
     ),
     Ratio(
         "transfer_rate",
         "transferred_calls",
         ("connected_calls",),
         _CALLS,
-        "Share of connected calls in which a transfer was tried.",
+        "Share of connected calls in which a transfer was attempted.",
     ),
     Ratio(
         "transfer_rate_all",
         "transferred_calls",
         ("calls",),
         _CALLS,
-        "Share of all calls, connected or not, in which a transfer was tried.",
+        "Share of all calls, connected or not, in which a transfer was attempted.",
     ),
     Ratio(
         "containment_rate",
         "contained_calls",
         ("connected_terminal_calls",),
         _CALLS,
-        "Share of connected, finished calls that the agent handled without a transfer.",
+        "Share of the connected calls that are over which the agent handled without a transfer.",
     ),
     Ratio(
         "short_call_rate",
@@ -131,21 +131,21 @@ _ALL = (
         "agent_words",
         ("agent_words", "user_words"),
         _CALLS,
-        "Share of the words of agent and customer that the agent spoke. It is no share of talking time.",
+        "Share of the words of agent and customer that the agent spoke. It is not a share of talk time.",
     ),
     Ratio(
         "transfer_success_rate",
         "successful_legs",
         ("successful_legs", "failed_legs"),
         _TRANSFERS,
-        "Share of the legs with a known result that succeeded. Pending and unknown legs are left out.",
+        "Share of the legs with the result success or failed that succeeded. Pending and unknown legs are left out.",
     ),
     Ratio(
         "average_leg_seconds",
         "duration_seconds",
         ("duration_legs",),
         _TRANSFERS,
-        "Average length of a transfer leg that has a duration.",
+        "Average duration of the transfer legs whose duration is known.",
         unit=SECONDS,
     ),
 )
@@ -155,13 +155,13 @@ RATIOS: Mapping[str, Ratio] = MappingProxyType({ratio.name: ratio for ratio in _
 
 
 def ratio_columns(table: str, *names: str) -> tuple[Column, ...]:
-    """The named ratios as columns of a mart.
+    """Return the columns of the named ratios for a mart.
 
     Raises:
-        ValueError: A ratio is not said to stand in that mart.
+        ValueError: A ratio does not list that mart among its tables.
     """
     for name in names:
         if table not in RATIOS[name].tables:
-            message = f"the ratio {name} does not stand in {table}"
+            message = f"ratio {name} is not defined for {table}"
             raise ValueError(message)
     return tuple(RATIOS[name].column for name in names)

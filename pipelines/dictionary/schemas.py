@@ -1,4 +1,4 @@
-"""The dictionary as schemas of pyarrow and polars: what files contain, without call_date, which is in their path."""
+"""Schemas of the table files for pyarrow and polars, without call_date, which is in the path of the files."""
 
 from __future__ import annotations
 
@@ -23,24 +23,12 @@ _ARROW: Mapping[ColumnType, pa.DataType] = MappingProxyType(
     }
 )
 
-_POLARS: Mapping[ColumnType, pl.DataType] = MappingProxyType(
-    {
-        ColumnType.TEXT: pl.String(),
-        ColumnType.INTEGER: pl.Int64(),
-        ColumnType.NUMBER: pl.Float64(),
-        ColumnType.FLAG: pl.Boolean(),
-        ColumnType.INSTANT: pl.Datetime("us", "UTC"),
-        ColumnType.LOCAL_TIME: pl.Datetime("us"),
-        ColumnType.DATE: pl.Date(),
-    }
-)
-
 
 @cache
 def arrow_schema(table: str | Table) -> pa.Schema:
-    """Schema of a table's files, with the dictionary's texts as metadata of its fields.
+    """Return the schema of a table's files, with the dictionary's texts as metadata of its fields.
 
-    Every field is nullable: that keys are not null is for the checks to find and to say, not for the writer to fail on.
+    Every field is nullable: a null key must be reported by the checks and must not fail the writer.
 
     Args:
         table: Name of a published table, or a table itself.
@@ -56,17 +44,16 @@ def arrow_schema(table: str | Table) -> pa.Schema:
 
 @cache
 def polars_schema(table: str | Table) -> pl.Schema:
-    """Schema of a table's frames: the same names in the same order as `arrow_schema`.
+    """Return the schema of a table's frames: the same names in the same order as `arrow_schema`.
 
     Args:
         table: Name of a published table, or a table itself.
     """
-    definition = TABLES[table] if isinstance(table, str) else table
-    return pl.Schema({column.name: _POLARS[column.type] for column in definition.columns})
+    return pl.DataFrame(arrow_schema(table).empty_table()).schema
 
 
 def raw_schema() -> pa.Schema:
-    """Schema of the files in raw/calls and raw/rejected."""
+    """Return the schema of the files in raw/calls and raw/rejected."""
     return arrow_schema(RAW)
 
 

@@ -1,12 +1,12 @@
-"""The dictionary as datasets of Apache Superset: columns with their meaning, and measures as metrics that roll up.
+"""Datasets for Apache Superset from the data dictionary: described columns, and metrics that are right at any grain.
 
     python -m pipelines.dictionary.superset chorus-calls.zip --catalog data/lake/chorus.duckdb
 
-Superset imports the file under Datasets. The same dictionary gives the same bytes, and ids come from names, so that a
-later import with "overwrite" brings the datasets up to date in place of adding others.
+Superset imports the file under Datasets. The same dictionary gives the same bytes, and ids derive from names, so that a
+later import with "overwrite" updates the datasets and adds no others.
 
-Columns that hold a ratio of one row are left out: Superset offers to average them, which is wrong at any other grain.
-The ratios are there as metrics instead, each a sum over a sum.
+Columns with the ratio of one row are left out: Superset offers to average them, which is wrong at any other grain.
+Ratios are metrics instead, each a sum over a sum.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from typing import Any, Final
 
 from pipelines.dictionary import MARTS, TABLES, Additivity, Column, ColumnType, Personal, Ratio, Table, ratios_of
 from pipelines.dictionary.columns import MONEY, MONEY_PER_MINUTE, SECONDS, SHARE
-from pipelines.dictionary.comments import column_comment, table_comment
 
 _VERSION: Final = "1.0.0"
 _ROOT: Final = "chorus_calls"
@@ -31,17 +30,17 @@ _DATES: Final = (ColumnType.DATE, ColumnType.INSTANT, ColumnType.LOCAL_TIME)
 _FORMATS: Final = {MONEY: ",.2f", MONEY_PER_MINUTE: ",.4f", SHARE: ".1%", SECONDS: ",.1f"}
 _COUNT_FORMAT: Final = ",d"
 _NAMED: Final = {"agent_id": "agents", "phone_number_id": "phone_numbers"}
-"""Ids, and the catalog's tables that have their names."""
+"""Columns of ids, and the catalog's tables with the names of those ids."""
 
 
 def export(catalog: Path, *, name: str = "chorus-calls", currency: str = "", marts_only: bool = False) -> bytes:
     """Return the ZIP file that Superset imports: a database and a dataset for each table.
 
     Args:
-        catalog: The catalog's file, where Superset sees it.
-        name: What Superset calls the database; another name gives other datasets, for a second lake.
-        currency: The label shown beside money; empty for none.
-        marts_only: Leave out the tables of single calls, which a catalog that was handed out lacks.
+        catalog: Path of the catalog's file as Superset sees it.
+        name: Name of the database in Superset; another name gives other datasets, for a second lake.
+        currency: The label shown with money; empty for none.
+        marts_only: Leave out the tables of single calls, which a catalog made with --marts-only does not have.
     """
     database = uuid.uuid5(uuid.NAMESPACE_URL, f"chorus-calls:superset:{name}")
     files: dict[str, Mapping[str, Any]] = {
@@ -55,7 +54,7 @@ def export(catalog: Path, *, name: str = "chorus-calls", currency: str = "", mar
         for path, content in files.items():
             entry = zipfile.ZipInfo(f"{_ROOT}/{path}")  # dated 1980
             entry.create_system, entry.external_attr = 3, 0o644 << 16
-            # JSON is YAML: what Superset reads needs no library to be written.
+            # JSON is YAML, so no library is needed to write what Superset reads.
             bundle.writestr(entry, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return stream.getvalue()
 
@@ -82,7 +81,7 @@ def _dataset(database: uuid.UUID, table: Table, currency: str) -> Mapping[str, A
         "database_uuid": str(database),
         "schema": "main",
         "table_name": table.name,
-        "description": table_comment(table),
+        "description": table.comment,
         "main_dttm_col": "call_date",
         "filter_select_enabled": True,
         "columns": list(_columns(table)),
@@ -96,19 +95,19 @@ def _columns(table: Table) -> Iterator[Mapping[str, Any]]:
             yield _column(column)
         if names := _NAMED.get(column.name):
             name = column.name.replace("_id", "_name")
-            text = f"{column.description} Its name, or the id where none is known."
+            text = f"{column.description} Its name, or the id if no name is known."
             known = f"(SELECT name FROM {names} WHERE id = {column.name})"  # noqa: S608 - own names
             calculated = {"expression": f"coalesce({known}, {column.name})"}
             yield {**_column(Column(name, ColumnType.TEXT, text)), **calculated}
 
 
 def _column(column: Column) -> Mapping[str, Any]:
-    """A column; those that hold measures or a person's words are not offered to group by."""
+    """Describe a column; measures, free text and recordings are not offered to group by."""
     warned = column.personal.is_content
     return {
         "column_name": column.name,
         "verbose_name": _title(column.name),
-        "description": column_comment(column),
+        "description": column.comment,
         "type": column.type.sql,
         "is_dttm": column.type in _DATES,
         "is_active": True,
@@ -119,7 +118,7 @@ def _column(column: Column) -> Mapping[str, Any]:
 
 
 def _metrics(table: Table, currency: str) -> Iterator[Mapping[str, Any]]:
-    """The measures of a mart, ratios first; of other tables the rows, since only marts leave out what is deleted."""
+    """Yield the measures of a mart, ratios first; for other tables only the row count, as they include deleted rows."""
     if table.name not in MARTS:
         rows = Column("rows", ColumnType.INTEGER, f"Rows: {table.grain}.")
         yield _metric("count", rows, "count(*)", currency)
@@ -128,9 +127,9 @@ def _metrics(table: Table, currency: str) -> Iterator[Mapping[str, Any]]:
         yield _metric(ratio.name, ratio.column, _sum_over_sum(ratio), currency)
     for column in table.columns:
         if column.additivity in (Additivity.ADDITIVE, Additivity.SEMI_ADDITIVE):
-            put_together = "sum" if column.additivity is Additivity.ADDITIVE else "max"
-            # Named unlike the column: an ORDER BY could mean either.
-            yield _metric(f"{put_together}_{column.name}", column, f"{put_together}({column.name})", currency)
+            aggregate = "sum" if column.additivity is Additivity.ADDITIVE else "max"
+            # Not named like the column, because an ORDER BY could mean either.
+            yield _metric(f"{aggregate}_{column.name}", column, f"{aggregate}({column.name})", currency)
 
 
 def _metric(name: str, measure: Column, expression: str, currency: str) -> Mapping[str, Any]:
@@ -139,7 +138,7 @@ def _metric(name: str, measure: Column, expression: str, currency: str) -> Mappi
         "metric_name": name,
         "verbose_name": _title(measure.name),
         "expression": expression,
-        "description": column_comment(measure),
+        "description": measure.comment,
         "d3format": _FORMATS.get(measure.unit, _COUNT_FORMAT),
         "currency": {"symbol": currency, "symbolPosition": "suffix"} if money else None,
     }
@@ -157,15 +156,15 @@ def _title(name: str) -> str:
 
 
 def main() -> None:
-    """Write the file that a person asked for."""
+    """Run the command line: write the file."""
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.dictionary.superset", description="Write the datasets that Apache Superset imports."
     )
     parser.add_argument("file", type=Path, metavar="FILE.zip")
-    parser.add_argument("--catalog", type=Path, required=True, help="the catalog, at the path where Superset sees it")
-    parser.add_argument("--name", default="chorus-calls", help="what Superset calls the database (chorus-calls)")
-    parser.add_argument("--currency", default="", help="label shown beside money, such as USD")
-    parser.add_argument("--marts-only", action="store_true", help="for a catalog that was handed out")
+    parser.add_argument("--catalog", type=Path, required=True, help="path of the catalog as Superset sees it")
+    parser.add_argument("--name", default="chorus-calls", help="name of the database in Superset (chorus-calls)")
+    parser.add_argument("--currency", default="", help="label shown with money, such as USD")
+    parser.add_argument("--marts-only", action="store_true", help="for a catalog made with --marts-only")
     wanted = parser.parse_args()
     wanted.file.write_bytes(
         export(wanted.catalog, name=wanted.name, currency=wanted.currency, marts_only=wanted.marts_only)

@@ -1,5 +1,5 @@
-"""From the JSON of a day's calls to the five tables of its parts.
+"""Flatten the JSON of a day's calls into the five core tables.
 
-The fast way decodes a whole call into typed values; a call that does not fit is taken apart field by field, so that a
-bad value costs its field and nothing else. A day's tables are a pure function of what has landed.
+A day's tables are a pure function of what has landed. A call that does not have the documented types is decoded field
+by field, so that a bad value costs its field and nothing else.
 """

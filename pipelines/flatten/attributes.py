@@ -1,4 +1,4 @@
-"""The free-form objects of calls, one row for each key at their top."""
+"""Build the table call_attributes: the free-form objects of calls, one row per top-level key."""
 
 from __future__ import annotations
 
@@ -12,73 +12,72 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.dictionary.schemas import arrow_schema
-from pipelines.flatten.decode import Chunk
+from pipelines.flatten.decode import OBJECT_PATHS, Chunk
 from pipelines.flatten.issues import INVALID, Problem
-from pipelines.flatten.source import Step, members
+from pipelines.flatten.source import members
 from pipelines.json_source import UNREADABLE, storable
 
-_SOURCES: tuple[tuple[str, str, tuple[Step, ...]], ...] = (
-    ("context", "context_variables", ("contextVariables",)),
-    ("extraction", "extractions", ("analysis", "extractions")),
-    ("metadata", "metadata", ("metadata",)),
-)
-"""The word in column source, in the order of rows, the column of calls and the way to the object."""
+_SOURCES = pa.array(["context", "extraction", "metadata"])
+"""Values of the column source, in the order of OBJECT_PATHS and of the rows."""
+_PATHS = tuple(OBJECT_PATHS.values())
 _KINDS = pa.array(["number", "string", "boolean", "null", "object", "array"])
 _NUMBER, _STRING, _BOOLEAN, _NULL, _OBJECT, _ARRAY = range(len(_KINDS))
-_KIND_OF_FIRST_BYTE = np.zeros(256, np.int32)  # a digit, a sign, or the first letter of NaN and Infinity: a number
+_KIND_OF_FIRST_BYTE = np.zeros(
+    256, np.int32
+)  # by default a number: a digit, a sign, or the first letter of NaN and Infinity
 _KIND_OF_FIRST_BYTE[list(b'"tfn{[')] = [_STRING, _BOOLEAN, _BOOLEAN, _NULL, _OBJECT, _ARRAY]
-_UNREADABLE = "has a NUL or a lone surrogate; replaced by U+FFFD"
+_NOT_STORABLE = "has a NUL or a lone surrogate; replaced by U+FFFD"
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _lenient = json.JSONDecoder(strict=False)
 
 
 class _Rows:
-    """The keys and values of a chunk's objects in the order of rows, each with the call and the object it is of."""
+    """The keys and values of a chunk's objects in row order, each with the positions of its call and its source."""
 
     def __init__(self, chunk: Chunk) -> None:
         self.chunk = chunk
         self.keys: list[str] = []
         self.values: list[bytes] = []
-        self._in_order: dict[tuple[str, ...], tuple[str, ...]] = {}
-        columns = [chunk.objects[column] for _, column, _ in _SOURCES]
-        found = [
-            (row, place, source)
-            for row, sources in enumerate(zip(*columns, strict=True))
-            for place, source in enumerate(sources)
-            if source is not None and source != b"{}"
+        self._sorted_keys: dict[tuple[str, ...], tuple[str, ...]] = {}
+        columns = [chunk.objects[column] for column in OBJECT_PATHS]
+        objects = [
+            (row, source, content)
+            for row, contents in enumerate(zip(*columns, strict=True))
+            for source, content in enumerate(contents)
+            if content is not None and content != b"{}"
         ]
-        split = zip(found, _decode([source for _, _, source in found]), strict=True)
-        sizes = np.array([self._add(row, place, fields) for (row, place, _), fields in split], np.int64)
-        self.calls = np.repeat(np.array([row for row, _, _ in found], np.int32), sizes)
-        self.places = np.repeat(np.array([place for _, place, _ in found], np.int32), sizes)
+        decoded = zip(objects, _decode([content for _, _, content in objects]), strict=True)
+        sizes = np.array([self._add(row, source, fields) for (row, source, _), fields in decoded], np.int64)
+        self.calls = np.repeat(np.array([row for row, _, _ in objects], np.int32), sizes)
+        self.sources = np.repeat(np.array([source for _, source, _ in objects], np.int32), sizes)
 
-    def _add(self, row: int, place: int, fields: dict[str, msgspec.Raw]) -> int:
-        """Take one object's keys and values; returns how many."""
+    def _add(self, row: int, source: int, fields: dict[str, msgspec.Raw]) -> int:
+        """Add the keys and values of one object; return how many."""
         names = tuple(fields)
-        keys = self._in_order.get(names)
-        if keys is None:  # objects of one agent have the same keys over and over
+        keys = self._sorted_keys.get(names)
+        if keys is None:  # objects of one agent mostly have the same keys
             if any(storable(name) != name for name in names):
-                return self._add(row, place, self._readable(row, place, fields))
-            keys = self._in_order[names] = tuple(sorted(names))
+                return self._add(row, source, self._storable(row, source, fields))
+            keys = self._sorted_keys[names] = tuple(sorted(names))
         self.keys += keys
         self.values += [bytes(fields[key]) for key in keys]
         return len(keys)
 
-    def _readable(self, row: int, place: int, fields: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
-        """Mend keys that no reader takes; of two that are then alike the last wins."""
-        whole = {}
+    def _storable(self, row: int, source: int, fields: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+        """Replace characters in keys that no table can hold; of two keys that become equal the last wins."""
+        stored = {}
         for key, value in fields.items():
             if storable(key) != key:
-                self._note(row, place, key, f"a key that {_UNREADABLE}")
-            whole[storable(key)] = value
-        return whole
+                self._note(row, source, key, f"a key that {_NOT_STORABLE}")
+            stored[storable(key)] = value
+        return stored
 
     def note(self, position: int, message: str) -> None:
-        """Note a problem with the value at a position."""
-        self._note(self.calls[position], self.places[position], self.keys[position], message)
+        """Record a problem with the value at a position."""
+        self._note(self.calls[position], self.sources[position], self.keys[position], message)
 
-    def _note(self, row: int, place: int, key: str, message: str) -> None:
-        problem = Problem("call_attributes", "value", (*_SOURCES[place][2], key), INVALID, message)
+    def _note(self, row: int, source: int, key: str, message: str) -> None:
+        problem = Problem("call_attributes", "value", (*_PATHS[source], key), INVALID, message)
         self.chunk.issues.add(self.chunk.origin(row), problem)
 
 
@@ -88,10 +87,9 @@ def attributes_table(chunk: Chunk) -> pa.Table:
     sources = pa.array(rows.values, pa.binary())
     kinds = _kinds(sources)
     call_ids = pa.array([call.id for call in chunk.calls], pa.string())
-    words = pa.array([word for word, _, _ in _SOURCES])
     columns = {
         "call_id": pa.DictionaryArray.from_arrays(pa.array(rows.calls), call_ids),
-        "source": pa.DictionaryArray.from_arrays(pa.array(rows.places), words),
+        "source": pa.DictionaryArray.from_arrays(pa.array(rows.sources), _SOURCES),
         "key": pa.array(rows.keys, pa.dictionary(pa.int32(), pa.string())),
         "value": _texts(rows, sources, kinds),
         "value_type": pa.DictionaryArray.from_arrays(pa.array(kinds), _KINDS),
@@ -102,7 +100,7 @@ def attributes_table(chunk: Chunk) -> pa.Table:
 
 
 def _decode(sources: list[bytes]) -> Sequence[dict[str, msgspec.Raw]]:
-    """Split all objects at once; where one of them is no JSON by the book, each for itself."""
+    """Decode all objects at once, or one by one if any of them is not valid JSON."""
     try:
         return _objects.decode(b"[" + b",".join(sources) + b"]")
     except UNREADABLE:
@@ -113,7 +111,7 @@ def _decode(sources: list[bytes]) -> Sequence[dict[str, msgspec.Raw]]:
 
 
 def _kinds(sources: pa.BinaryArray) -> npt.NDArray[np.int32]:
-    """Tell what each value is by its first byte."""
+    """Return the type of each value, by its first byte."""
     if not len(sources):
         return np.empty(0, np.int32)
     begins = np.frombuffer(sources.buffers()[1], np.int32, len(sources))
@@ -122,7 +120,7 @@ def _kinds(sources: pa.BinaryArray) -> npt.NDArray[np.int32]:
 
 
 def _texts(rows: _Rows, sources: pa.BinaryArray, kinds: npt.NDArray[np.int32]) -> pa.StringArray:
-    """Return strings without their quotes, null for null, and the source of all else."""
+    """Return strings without their quotes, null for null, and the JSON of anything else."""
     is_string = pa.array(kinds == _STRING)
     bare = pc.if_else(is_string, pc.binary_slice(sources, 1, -1), sources)
     texts = pc.if_else(pa.array(kinds == _NULL), pa.scalar(None, pa.binary()), bare)
@@ -136,14 +134,14 @@ def _texts(rows: _Rows, sources: pa.BinaryArray, kinds: npt.NDArray[np.int32]) -
 
 def _unescape(rows: _Rows, position: int) -> bytes:
     text = _lenient.decode(rows.values[position].decode("utf-8", "surrogatepass"))
-    whole = storable(text)
-    if whole != text:
-        rows.note(position, _UNREADABLE)
-    return whole.encode()
+    stored = storable(text)
+    if stored != text:
+        rows.note(position, _NOT_STORABLE)
+    return stored.encode()
 
 
 def _numbers(rows: _Rows, sources: pa.BinaryArray, kinds: npt.NDArray[np.int32]) -> pa.DoubleArray:
-    """Return the values that are numbers; one that is not finite becomes null, noted."""
+    """Return the values that are numbers; a number that is not finite becomes null, with an issue."""
     nothing = pa.scalar(None, pa.float64())
     digits = pc.if_else(pa.array(kinds == _NUMBER), sources, pa.scalar(None, pa.binary())).cast(pa.string())
     try:

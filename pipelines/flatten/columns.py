@@ -1,6 +1,6 @@
-"""Columns of a chunk: measures and times converted together, and values derived from them.
+"""Convert whole columns of measures and times, and derive values from them.
 
-What a bad value is, and what becomes of it, is the same for calls, nested legs and items that are legs.
+Bad values are treated the same in calls, nested legs and items that are legs.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from pipelines.flatten.issues import INCONSISTENT, INVALID
 from pipelines.flatten.outcomes import OutcomeMaps
 
 Note = Callable[[int, str, str], None]
-"""Told of a bad value: its position in the column, the kind of the problem, and a message."""
+"""Records a bad value: its position in the column, the kind of the problem, and a message."""
 
 _INSTANT = pa.timestamp("us", "UTC")
-# A day away from the calendar's ends: what an offset moves across them is not taken for a time by all.
+# One day inside the limits of the calendar: a time that an offset moves across them is not valid for every reader.
 _FIRST: int = pa.scalar(datetime(1, 1, 2, tzinfo=UTC), _INSTANT).value
 _LAST: int = pa.scalar(datetime(9999, 12, 30, tzinfo=UTC), _INSTANT).value
 _DECIMAL = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 
 def silent(position: int, kind: str, message: str) -> None:
-    """Note nothing: the values were noted where they were read first."""
+    """Record nothing: these values were already checked when their item was decoded as a call."""
 
 
 def measures(values: Sequence[float | str | None], note: Note) -> pa.DoubleArray:
-    """Return numbers and decimal texts as finite numbers that are not negative; all else as null, noted.
+    """Convert numbers and decimal texts to finite, non-negative numbers; record anything else and return null for it.
 
     Args:
         values: Numbers, texts and nulls as decoded.
-        note: Told of each value that became null.
+        note: Called for each value that became null.
     """
     try:
         column = pa.array(values, pa.float64())
@@ -62,17 +62,17 @@ def _decimal(value: float | str | None) -> float | None:
 
 
 def instants(values: Sequence[str | None], note: Note) -> pa.TimestampArray:
-    """Return timestamps as instants in UTC with microseconds; what is no timestamp becomes null, noted.
+    """Convert ISO 8601 texts to UTC instants with microseconds; record anything else and return null for it.
 
     Args:
         values: ISO 8601 texts and nulls.
-        note: Told of each text that is no timestamp, or names no zone and is read as UTC.
+        note: Called for each text that is not a timestamp, or has no time zone and is read as UTC.
     """
     try:
         column = pa.array(values, pa.string()).cast(_INSTANT)
     except pa.ArrowInvalid:
         return _instants_one_by_one(values, note)
-    # Arrow knows years that Python's calendar does not have.
+    # Arrow accepts years that Python's calendar does not have.
     bounds = pc.min_max(column)
     if not bounds["min"].is_valid or (bounds["min"].value >= _FIRST and bounds["max"].value <= _LAST):
         return column
@@ -110,19 +110,19 @@ class Shape:
 
 def seconds_between(begin: pa.Array, end: pa.Array) -> pa.Array:
     """Return the seconds from one column of instants to another, as Float64."""
-    # Not safe: beyond 285 years a float does not hold every microsecond, which is no reason to fail.
+    # Not a safe cast: beyond 285 years a float cannot hold every microsecond, but that must not fail the day.
     return pc.divide(pc.subtract(end, begin).cast(pa.int64()).cast(pa.float64(), safe=False), 1e6)
 
 
 def cost_per_minute(cost: pa.Array, seconds: pa.Array) -> pa.Array:
-    """Return cost / (seconds / 60) of each row, null where either is null, or there is no finite quotient."""
+    """Return cost / (seconds / 60) of each row, null if either is null or the quotient is not finite."""
     missing = pa.scalar(None, pa.float64())
     quotient = pc.divide(cost, pc.divide(pc.if_else(pc.greater(seconds, 0.0), seconds, missing), 60.0))
     return pc.if_else(pc.is_finite(quotient), quotient, missing)
 
 
 def personal_columns(numbers: pa.Array, recordings: pa.Array, shape: Shape) -> dict[str, pa.Array]:
-    """Return the columns of a customer's number and of a recording, masked where the settings say so."""
+    """Return the columns of a customer's number and of a recording, masked if the settings say so."""
     customers = shape.customers.look_up(numbers.to_pylist())
     has_recording = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(recordings), ""), fill_value=False)
     return {

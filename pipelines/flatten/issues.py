@@ -1,8 +1,7 @@
-"""The table data_issues: what was wrong with a day's calls, gathered while they are flattened."""
+"""Build the table data_issues: the problems of a day's calls, collected while they are flattened."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,7 +10,7 @@ import pyarrow as pa
 from pipelines.api_values import parse_instant
 from pipelines.dictionary import TABLES, personal_columns
 from pipelines.dictionary.schemas import arrow_schema
-from pipelines.flatten.source import Step, members, path_text, source_at, value_of
+from pipelines.flatten.source import JsonPath, members, path_text, source_at, value_of
 from pipelines.json_source import decode, storable
 
 INVALID = "invalid_value"
@@ -25,7 +24,7 @@ _PERSONAL = {table: personal_columns(table) for table in TABLES}
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The landed item that a value came from."""
+    """The landed item that a value is from."""
 
     call_id: str | None
     payload: bytes
@@ -34,75 +33,61 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem of one item, before it is told whose it is.
+    """One problem of an item, without its origin.
 
     Attributes:
-        table: The table that suffers.
-        column: Its column, which says whether the raw value is personal.
-        steps: The way to the value within the item.
+        table: The affected table.
+        column: The affected column, which decides whether the raw value is personal.
+        steps: The path of the value in the item.
         kind: One of the kinds of data_issues.
-        message: What is wrong and what became of it.
+        message: What is wrong, and what was done about it.
     """
 
     table: str
     column: str
-    steps: tuple[Step, ...]
+    steps: JsonPath
     kind: str
     message: str
 
 
 @dataclass
 class Issues:
-    """Problems found so far.
+    """Collects problems.
 
     Attributes:
-        keep_personal: Whether raw values of personal columns are kept.
+        keep_personal: Whether to keep raw values of personal columns.
+        rows: The rows so far.
     """
 
     keep_personal: bool
     rows: list[tuple[str | None, str, str, str, str, str | None, datetime]] = field(default_factory=list)
 
     def add(self, origin: Origin, problem: Problem) -> None:
-        """Take down one problem of an item."""
+        """Record one problem of an item."""
         raw: str | None = None
         if self.keep_personal or problem.column not in _PERSONAL[problem.table]:
             raw = source_at(origin.payload, problem.steps)
         if raw is not None:
             raw = storable(raw)[:RAW_VALUE_LENGTH]
-        self.rows.append(
-            (
-                origin.call_id,
-                problem.table,
-                storable(path_text(problem.steps)),
-                problem.kind,
-                problem.message,
-                raw,
-                origin.landed_at,
-            )
-        )
+        path = storable(path_text(problem.steps))
+        self.rows.append((origin.call_id, problem.table, path, problem.kind, problem.message, raw, origin.landed_at))
 
     def add_rejected(self, origin: Origin, message: str) -> None:
-        """Take down an item that is no call."""
+        """Record an item that is not a call."""
         raw = storable(origin.payload.decode("utf-8", "replace"))[:RAW_VALUE_LENGTH] if self.keep_personal else None
         self.rows.append((origin.call_id, "calls", "$", REJECTED, message, raw, origin.landed_at))
 
     def take(self) -> pa.Table:
-        """Return the problems gathered since the last time as rows of data_issues, sorted."""
-        rows = sorted(self.rows, key=_order)
-        self.rows = []
-        columns: Sequence[Sequence[object]] = list(zip(*rows, strict=True)) if rows else [()] * 7
+        """Return the problems collected since the last call as sorted rows of data_issues."""
         schema = arrow_schema("data_issues")
-        return pa.table(
-            [pa.array(list(values), part.type) for values, part in zip(columns, schema, strict=True)], schema
-        )
-
-
-def _order(row: tuple[str | None, str, str, str, str, str | None, datetime]) -> tuple[str, str, str, str]:
-    return (row[0] or "", row[1], row[2], row[3])
+        rows = sorted(self.rows, key=lambda row: (row[0] or "", *row[1:4]))
+        columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+        self.rows = []
+        return pa.table([pa.array(values, part.type) for values, part in zip(columns, schema, strict=True)], schema)
 
 
 def why_rejected(payload: str) -> str:
-    """Return the reason in words, without anything of the item's content."""
+    """Return why an item was rejected, without any of its content."""
     try:
         value = decode(payload.encode("utf-8", "replace"))
     except ValueError:

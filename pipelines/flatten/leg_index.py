@@ -1,4 +1,7 @@
-"""Which leg is which: a leg may come nested in its call, as an item of its own, or both, also across midnight."""
+"""Match transfer legs: one leg can be nested in its call, an item of its own, or both, also across midnight.
+
+A child call is an item that names its parent call, so it is a transfer leg of that call.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from pipelines.flatten.decode import Chunk
+from pipelines.flatten.decode import NO_LEG, Call, Chunk
 from pipelines.flatten.issues import Origin
-from pipelines.flatten.payload import NO_LEG, Call
 
 
 class Parent(NamedTuple):
-    """What a leg takes over from its call."""
+    """The values that a leg takes from its call."""
 
     organization_id: str | None
     agent_id: str | None
@@ -22,16 +24,23 @@ class Parent(NamedTuple):
     started_at: str | None
     deleted_at: datetime | None
 
+    @classmethod
+    def of(cls, call: Call, deleted_at: datetime | None) -> Parent:
+        """Return the values of a call."""
+        return cls(
+            call.organization_id, call.agent_id, call.phone_number_id, call.direction, call.started_at, deleted_at
+        )
+
 
 class LegOwner(NamedTuple):
-    """The nested leg that holds an id: the call that nests it, and whether it brings a transcript with messages."""
+    """The call that nests the leg with a given id, and whether that leg has a transcript with messages."""
 
     call_id: str
-    brings_transcript: bool
+    has_transcript: bool
 
 
 class Item(NamedTuple):
-    """An item that is a leg, or that a nested leg repeats."""
+    """A child call, or a root call whose id a nested leg repeats."""
 
     call: Call
     origin: Origin
@@ -39,15 +48,15 @@ class Item(NamedTuple):
 
 
 class ResolvedLeg(NamedTuple):
-    """Where a child's leg and transcript belong.
+    """Where the leg and the transcript of a child call belong.
 
     Attributes:
-        item: The item.
-        call_id: The call they are listed under.
-        leg_id: The id they are listed under.
-        is_leg: Whether the item itself is listed as a leg; a nested one stands for it otherwise.
-        lists_turns: Whether its transcript is listed; a nested leg's is otherwise.
-        parent: The call it is a leg of, where that is found.
+        item: The child call.
+        call_id: The call that they are listed for.
+        leg_id: The leg id that they are listed for.
+        is_leg: Whether the child call is a row of transfer_legs; if not, a nested leg is that row.
+        lists_turns: Whether its transcript is listed; if not, that of the nested leg is.
+        parent: Its parent call, None if it was not found or if a nested leg is the row.
     """
 
     item: Item
@@ -60,112 +69,101 @@ class ResolvedLeg(NamedTuple):
 
 @dataclass
 class DayIndex:
-    """What other calls, of this day and the next, must know of a day's calls.
+    """What the calls of a day and of the next day must know about all calls of the day.
 
     Attributes:
         parents: Every call by its id.
-        holders: The nested leg that holds an id.
-        leg_ids: Final ids of a call's nested legs, one for each place of transferCalls (empty: no leg).
-        items: Items that are legs, or that a nested leg repeats, by their id.
+        owners: The owner of each nested leg by the leg's id.
+        leg_ids: The final ids of each call's nested legs, one per element of transferCalls (empty: not a leg).
+        items: Child calls, and root calls whose id a nested leg repeats, by their id.
         taken: Every leg id of the day.
     """
 
     parents: dict[str, Parent] = field(default_factory=dict)
-    holders: dict[str, LegOwner] = field(default_factory=dict)
+    owners: dict[str, LegOwner] = field(default_factory=dict)
     leg_ids: dict[str, list[str]] = field(default_factory=dict)
     items: dict[str, Item] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
     def for_next_day(self) -> DayIndex:
         """Return the part that the next day needs."""
-        return DayIndex(parents=self.parents, holders=self.holders)
+        return DayIndex(parents=self.parents, owners=self.owners)
 
     def add_item(self, chunk: Chunk, row: int) -> None:
-        """Keep a call that is a leg too."""
+        """Add a call to the items."""
         call = chunk.calls[row]
         self.items[str(call.id)] = Item(call, chunk.origin(row), chunk.deleted_at[row])
 
     @property
     def has_children(self) -> bool:
-        """Whether any call of the day is a leg of another."""
+        """Whether any call of the day is a child call."""
         return any(item.call.parent_call_id is not None for item in self.items.values())
 
     @property
     def missing(self) -> set[str]:
-        """Root calls of the day whose id a nested leg holds, and which are not kept yet."""
-        return (self.holders.keys() & self.parents.keys()) - self.items.keys()
+        """Root calls of the day whose id a nested leg repeats, and which are not among the items yet."""
+        return (self.owners.keys() & self.parents.keys()) - self.items.keys()
+
+    def take_free_id(self, wanted: str) -> str:
+        """Take a leg id that no other leg of the day has: the wanted one, with # appended until it is free."""
+        while wanted in self.taken:
+            wanted += "#"
+        self.taken.add(wanted)
+        return wanted
 
 
 def index_day(chunks: Iterable[Chunk]) -> DayIndex:
-    """Gather the day's calls, nested legs and child items, in the order of call ids."""
+    """Index a day's calls, nested legs and child calls, in the order of call ids."""
     index = DayIndex()
     unnamed: list[tuple[str, int]] = []
     for chunk in chunks:
         for row, call in enumerate(chunk.calls):
             call_id = str(call.id)
-            index.parents[call_id] = Parent(
-                call.organization_id,
-                call.agent_id,
-                call.phone_number_id,
-                call.direction,
-                call.started_at,
-                chunk.deleted_at[row],
-            )
+            index.parents[call_id] = Parent.of(call, chunk.deleted_at[row])
             if call.parent_call_id is not None:
                 index.add_item(chunk, row)
             if call.transfer_calls:
-                index.leg_ids[call_id] = _own_ids(index, call_id, call, unnamed)
-    # Ids are made only after all that were sent are known, so that none takes the place of one that comes later.
+                index.leg_ids[call_id] = _sent_ids(index, call_id, call, unnamed)
+    # Ids are made only after all sent ids are known, so that no made id equals one that comes later.
     for call_id, position in unnamed:
-        name = free_id(index.taken, f"{call_id}#{position}")
-        index.taken.add(name)
-        index.leg_ids[call_id][position] = name
+        index.leg_ids[call_id][position] = index.take_free_id(f"{call_id}#{position}")
     return index
 
 
-def _own_ids(index: DayIndex, call_id: str, call: Call, unnamed: list[tuple[str, int]]) -> list[str]:
-    """Let each nested leg hold the id it was sent with, unless an earlier one does; list those that hold none."""
-    names = []
+def _sent_ids(index: DayIndex, call_id: str, call: Call, unnamed: list[tuple[str, int]]) -> list[str]:
+    """Take the sent id of each nested leg unless an earlier leg has it; append legs without an id to `unnamed`."""
+    ids = []
     for position, leg in enumerate(call.transfer_calls or ()):
-        name = ""
+        leg_id = ""
         if leg.id is not None and leg.id.strip() and leg.id not in index.taken:
-            name = leg.id
-            index.taken.add(name)
-            index.holders[name] = LegOwner(call_id, bool(leg.transcript))
+            leg_id = leg.id
+            index.taken.add(leg_id)
+            index.owners[leg_id] = LegOwner(call_id, bool(leg.transcript))
         elif leg is not NO_LEG:
             unnamed.append((call_id, position))
-        names.append(name)
-    return names
-
-
-def free_id(taken: set[str], wanted: str) -> str:
-    """Return an id that no leg of the day has yet."""
-    while wanted in taken:
-        wanted += "#"
-    return wanted
+        ids.append(leg_id)
+    return ids
 
 
 def resolve_child_calls(index: DayIndex, before: DayIndex) -> list[ResolvedLeg]:
-    """Say for each child item of a day where its leg and its transcript belong.
+    """Decide for each child call of a day where its leg and its transcript belong.
 
     Args:
         index: The day.
-        before: The day before; its calls may nest legs that are items of this day.
+        before: The day before, whose calls may nest legs that are items of this day.
 
     Returns:
-        In the order in which they are listed: by call, then by leg.
+        The child calls, sorted by call and leg.
     """
-    adopted = []
+    resolved = []
     for item_id, item in index.items.items():
         parent_id = item.call.parent_call_id
         if parent_id is None:
             continue
-        holder = index.holders.get(item_id) or before.holders.get(item_id)
-        if holder:
-            adopted.append(ResolvedLeg(item, holder.call_id, item_id, False, not holder.brings_transcript, None))
+        owner = index.owners.get(item_id) or before.owners.get(item_id)
+        if owner:
+            resolved.append(ResolvedLeg(item, owner.call_id, item_id, False, not owner.has_transcript, None))
             continue
         parent = index.parents.get(parent_id) or before.parents.get(parent_id)
-        leg_id = free_id(index.taken, item_id)
-        index.taken.add(leg_id)
-        adopted.append(ResolvedLeg(item, parent_id, leg_id, True, True, parent))
-    return sorted(adopted, key=lambda entry: (entry.call_id, entry.leg_id))
+        resolved.append(ResolvedLeg(item, parent_id, index.take_free_id(item_id), True, True, parent))
+    return sorted(resolved, key=lambda leg: (leg.call_id, leg.leg_id))

@@ -1,10 +1,9 @@
-"""The transfer legs of a chunk: nested ones, filled from the items that repeat them, and items that stand alone."""
+"""Build the table transfer_legs: nested legs, filled from the items that repeat them, and child calls."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import msgspec
 import pyarrow as pa
@@ -22,29 +21,30 @@ from pipelines.flatten.columns import (
     seconds_between,
     silent,
 )
-from pipelines.flatten.decode import Chunk
+from pipelines.flatten.decode import Call, Chunk, Leg, text_fields
 from pipelines.flatten.issues import INCONSISTENT, MISSING, UNKNOWN, Origin, Problem
 from pipelines.flatten.leg_index import DayIndex, Item, Parent, ResolvedLeg
 from pipelines.flatten.outcomes import OutcomeMaps
-from pipelines.flatten.payload import Call, Leg
-from pipelines.flatten.source import Step
+from pipelines.flatten.source import JsonPath
 
-_TEXTS = ("transfer_type", "transfer_status", "status", "customer_number", "recording_url")
+_TEXTS = text_fields(Leg)
+_INHERITED = ("organization_id", "agent_id", "phone_number_id", "direction")
 _SENT = {field.name: field.encode_name for field in msgspec.structs.fields(Leg)}
-_NOBODY = Call()
-"""Stands for the item of a leg that has none: all its fields are null."""
+_NO_CALL = Call()
+"""Replaces the item of a nested leg that has none: all its fields are null."""
 
 
 @dataclass(frozen=True)
-class Nested:
+class NestedLeg:
     """A leg nested in a call of the chunk.
 
     Attributes:
-        row: The call.
-        position: The leg's place in transferCalls.
+        row: The row of the call in the chunk.
+        position: The leg's position in transferCalls.
         leg: The leg as sent.
         leg_id: Its final id.
-        item: The item of the same day that repeats it, None where there is none or its id is another's.
+        item: The item of the same day that repeats it; None if there is none, or if the leg got another id.
+        parent: The values that it takes from its call.
     """
 
     row: int
@@ -52,29 +52,41 @@ class Nested:
     leg: Leg
     leg_id: str
     item: Item | None
+    parent: Parent
 
-    def steps(self, name: str) -> tuple[Step, ...]:
-        """Return the way to one of the leg's fields within its call."""
+    def steps(self, name: str) -> JsonPath:
+        """Return the path of one of the leg's fields in its call."""
         return ("transferCalls", self.position, name)
 
+    @property
+    def message_count(self) -> int | None:
+        """Number of messages of the leg, or of the item if the leg has none."""
+        own = _length(self.leg)
+        if own or self.item is None:
+            return own
+        of_item = _length(self.item.call)
+        return own if of_item is None else of_item
 
-def nested_legs(chunk: Chunk, index: DayIndex) -> list[Nested]:
-    """Return the legs nested in the calls of a chunk, noting ids that could not be kept."""
+
+def nested_legs(chunk: Chunk, index: DayIndex) -> list[NestedLeg]:
+    """Return the legs nested in the calls of a chunk, and record ids that were missing or taken."""
     found = []
     for row, call in enumerate(chunk.calls):
         if not call.transfer_calls:
             continue
-        for position, (leg, name) in enumerate(zip(call.transfer_calls, index.leg_ids[str(call.id)], strict=True)):
-            if not name:
+        parent = index.parents[str(call.id)]
+        for position, (leg, leg_id) in enumerate(zip(call.transfer_calls, index.leg_ids[str(call.id)], strict=True)):
+            if not leg_id:
                 continue
-            held = leg.id == name
-            found.append(Nested(row, position, leg, name, index.items.get(name) if held else None))
-            if not held:
+            has_sent_id = leg.id == leg_id
+            item = index.items.get(leg_id) if has_sent_id else None
+            found.append(NestedLeg(row, position, leg, leg_id, item, parent))
+            if not has_sent_id:
                 _note_id(chunk, found[-1])
     return found
 
 
-def _note_id(chunk: Chunk, nested: Nested) -> None:
+def _note_id(chunk: Chunk, nested: NestedLeg) -> None:
     if nested.leg.id is None or not nested.leg.id.strip():
         kind, message = MISSING, "no usable id; one was made of the call's"
     else:
@@ -82,39 +94,20 @@ def _note_id(chunk: Chunk, nested: Nested) -> None:
     chunk.issues.add(chunk.origin(nested.row), Problem("transfer_legs", "leg_id", nested.steps("id"), kind, message))
 
 
-def legs_table(chunk: Chunk, nested: Sequence[Nested], alone: Sequence[ResolvedLeg], shape: Shape) -> pa.Table:
+def legs_table(chunk: Chunk, nested: Sequence[NestedLeg], children: Sequence[ResolvedLeg], shape: Shape) -> pa.Table:
     """Return the rows of transfer_legs for a chunk, not sorted.
 
     Args:
         chunk: The calls that nest legs.
         nested: Their legs.
-        alone: Items that are legs of their own, listed under calls of this chunk's range.
+        children: Child calls that are legs, listed for calls in the chunk's range of ids.
         shape: The settings that shape the table.
     """
-    own = _fields([entry.leg for entry in nested], _noter(chunk, nested))
-    if any(entry.item for entry in nested):
-        items = _fields([entry.item.call if entry.item else _NOBODY for entry in nested], _silence)
-        own = {name: pc.coalesce(values, items[name]) for name, values in own.items()}
-    children = _fields([entry.item.call for entry in alone], _silence)
-    columns = {name: pa.concat_arrays([own[name], children[name]]) for name in own}
-    nesting = [_parent(chunk, entry.row) for entry in nested]
-    parents = [*nesting, *(entry.parent for entry in alone)]
-    heirs = [*nesting, *(entry.parent or _as_parent(entry.item) for entry in alone)]
-    origins = _Origins(chunk, nested, alone)
+    columns = _sent_columns(chunk, nested, children) | _placed_columns(chunk, nested, children)
+    origins = _Origins(chunk, nested, children)
+    parents = [*(leg.parent for leg in nested), *(child.parent for child in children)]
     columns |= {
-        "leg_id": pa.array([entry.leg_id for entry in nested] + [entry.leg_id for entry in alone], pa.string()),
-        "call_id": pa.array(
-            [chunk.calls[entry.row].id for entry in nested] + [entry.call_id for entry in alone], pa.string()
-        ),
-        "leg_index": pa.array([entry.position for entry in nested] + [None] * len(alone), pa.int64()),
-        "source": pa.array(["nested"] * len(nested) + ["child_call"] * len(alone), pa.string()),
         "parent_found": pa.array([parent is not None for parent in parents], pa.bool_()),
-        "organization_id": pa.array([heir.organization_id for heir in heirs], pa.string()),
-        "agent_id": pa.array([heir.agent_id for heir in heirs], pa.string()),
-        "phone_number_id": pa.array([heir.phone_number_id for heir in heirs], pa.string()),
-        "direction": pa.array([heir.direction for heir in heirs], pa.string()),
-        "message_count": pa.array([_messages(e) for e in nested] + [_length(e.item.call) for e in alone], pa.int64()),
-        "deleted_at": pa.array(_deleted(nesting, alone), pa.timestamp("us", "UTC")),
         "transfer_outcome": _transfer_outcomes(columns["transfer_status"], shape.outcomes, origins),
         "seconds_to_transfer": _seconds_to_transfer(columns["started_at"], parents, origins),
         "cost_per_minute": cost_per_minute(columns["cost"], columns["duration_seconds"]),
@@ -124,108 +117,99 @@ def legs_table(chunk: Chunk, nested: Sequence[Nested], alone: Sequence[ResolvedL
     return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema)
 
 
-def _fields(legs: Sequence[Leg | Call], noter: Callable[[str], Note]) -> dict[str, pa.Array]:
-    """Return the fields that nested legs and items have alike."""
+def _sent_columns(chunk: Chunk, nested: Sequence[NestedLeg], children: Sequence[ResolvedLeg]) -> dict[str, pa.Array]:
+    """Return the columns of values as sent; nulls of a nested leg are filled from the item that repeats it."""
+
+    def note(column: str) -> Note:
+        return chunk.note("transfer_legs", column, lambda at: (nested[at].row, nested[at].steps(_SENT[column])))
+
+    own = _fields([leg.leg for leg in nested], note)
+    if any(leg.item for leg in nested):
+        items = _fields([leg.item.call if leg.item else _NO_CALL for leg in nested], lambda _: silent)
+        own = {name: pc.coalesce(values, items[name]) for name, values in own.items()}
+    of_children = _fields([child.item.call for child in children], lambda _: silent)
+    return {name: pa.concat_arrays([own[name], of_children[name]]) for name in own}
+
+
+def _fields(legs: Sequence[Leg | Call], note: Callable[[str], Note]) -> dict[str, pa.Array]:
+    """Return the columns that nested legs and items have in common; `note` gives each column its recorder."""
     return {
         **{name: pa.array([getattr(leg, name) for leg in legs], pa.string()) for name in _TEXTS},
-        "duration_seconds": measures([leg.duration_seconds for leg in legs], noter("duration_seconds")),
-        "cost": measures([leg.cost for leg in legs], noter("cost")),
-        "started_at": instants([leg.started_at for leg in legs], noter("started_at")),
-        "ended_at": instants([leg.ended_at for leg in legs], noter("ended_at")),
+        "duration_seconds": measures([leg.duration_seconds for leg in legs], note("duration_seconds")),
+        "cost": measures([leg.cost for leg in legs], note("cost")),
+        "started_at": instants([leg.started_at for leg in legs], note("started_at")),
+        "ended_at": instants([leg.ended_at for leg in legs], note("ended_at")),
     }
 
 
-def _noter(chunk: Chunk, nested: Sequence[Nested]) -> Callable[[str], Note]:
-    def noter(column: str) -> Note:
-        name = _SENT[column]
-        return chunk.note("transfer_legs", column, lambda place: (nested[place].row, nested[place].steps(name)))
-
-    return noter
-
-
-def _silence(column: str) -> Note:
-    """Items were looked at when they were decoded as calls."""
-    del column
-    return silent
-
-
-@dataclass(frozen=True)
-class _Origins:
-    """Leads from a row of the table to the item that brought one of its values."""
-
-    chunk: Chunk
-    nested: Sequence[Nested]
-    alone: Sequence[ResolvedLeg]
-
-    def note(self, row: int, column: str, name: str, kind: str, message: str) -> None:
-        """Note a problem with a value of a leg, where that value stands."""
-        origin, steps = self._find(row, column, name)
-        self.chunk.issues.add(origin, Problem("transfer_legs", column, steps, kind, message))
-
-    def _find(self, row: int, column: str, name: str) -> tuple[Origin, tuple[Step, ...]]:
-        if row >= len(self.nested):
-            return self.alone[row - len(self.nested)].item.origin, (name,)
-        entry = self.nested[row]
-        own = getattr(entry.leg, column)
-        if column == "started_at" and own is not None:
-            own = parse_instant(own)[0]
-        if own is None and entry.item:
-            return entry.item.origin, (name,)
-        return self.chunk.origin(entry.row), entry.steps(name)
-
-
-def _parent(chunk: Chunk, row: int) -> Parent:
-    call = chunk.calls[row]
-    return Parent(
-        call.organization_id,
-        call.agent_id,
-        call.phone_number_id,
-        call.direction,
-        call.started_at,
-        chunk.deleted_at[row],
-    )
-
-
-def _as_parent(item: Item) -> Parent:
-    """Let an item whose call is not found speak for itself."""
-    call = item.call
-    return Parent(call.organization_id, call.agent_id, call.phone_number_id, call.direction, None, item.deleted_at)
-
-
-def _deleted(nesting: Sequence[Parent], alone: Sequence[ResolvedLeg]) -> list[datetime | None]:
-    """A leg goes with its call; one that is an item also with that."""
-    of_items = [(entry.parent.deleted_at if entry.parent else None) or entry.item.deleted_at for entry in alone]
-    return [*(parent.deleted_at for parent in nesting), *of_items]
+def _placed_columns(chunk: Chunk, nested: Sequence[NestedLeg], children: Sequence[ResolvedLeg]) -> dict[str, pa.Array]:
+    """Return the columns that say which leg a row is, and those that it takes from its call."""
+    # A child call whose parent was not found has only its own values.
+    donors = [child.parent or Parent.of(child.item.call, child.item.deleted_at) for child in children]
+    donors = [*(leg.parent for leg in nested), *donors]
+    deleted = [donor.deleted_at for donor in donors]
+    for row, child in enumerate(children, len(nested)):
+        deleted[row] = deleted[row] or child.item.deleted_at
+    call_ids = [*(chunk.calls[leg.row].id for leg in nested), *(child.call_id for child in children)]
+    messages = [*(leg.message_count for leg in nested), *(_length(child.item.call) for child in children)]
+    return {
+        "leg_id": pa.array([*(leg.leg_id for leg in nested), *(child.leg_id for child in children)], pa.string()),
+        "call_id": pa.array(call_ids, pa.string()),
+        "leg_index": pa.array([leg.position for leg in nested] + [None] * len(children), pa.int64()),
+        "source": pa.array(["nested"] * len(nested) + ["child_call"] * len(children), pa.string()),
+        "message_count": pa.array(messages, pa.int64()),
+        "deleted_at": pa.array(deleted, pa.timestamp("us", "UTC")),
+        **{name: pa.array([getattr(donor, name) for donor in donors], pa.string()) for name in _INHERITED},
+    }
 
 
 def _length(record: Call | Leg) -> int | None:
     return None if record.transcript is None else len(record.transcript)
 
 
-def _messages(entry: Nested) -> int | None:
-    own = _length(entry.leg)
-    if own or entry.item is None:
-        return own
-    of_item = _length(entry.item.call)
-    return own if of_item is None else of_item
+@dataclass(frozen=True)
+class _Origins:
+    """Finds the item that a value of a row is from."""
+
+    chunk: Chunk
+    nested: Sequence[NestedLeg]
+    children: Sequence[ResolvedLeg]
+
+    def note(self, row: int, column: str, kind: str, message: str) -> None:
+        """Record a problem with a value of a leg, at its path in the item that it is from."""
+        origin, steps = self._find(row, column)
+        self.chunk.issues.add(origin, Problem("transfer_legs", column, steps, kind, message))
+
+    def _find(self, row: int, column: str) -> tuple[Origin, JsonPath]:
+        if row >= len(self.nested):
+            return self.children[row - len(self.nested)].item.origin, (_SENT[column],)
+        nested = self.nested[row]
+        own = getattr(nested.leg, column)
+        if column == "started_at" and own is not None:
+            own = parse_instant(own)[0]
+        if own is None and nested.item:
+            return nested.item.origin, (_SENT[column],)
+        return self.chunk.origin(nested.row), nested.steps(_SENT[column])
 
 
 def _transfer_outcomes(statuses: pa.Array, outcomes: OutcomeMaps, origins: _Origins) -> pa.Array:
-    classes = []
+    """Return the result of each leg, and record status words that are in no map."""
+    results = []
     for row, status in enumerate(statuses.to_pylist()):
-        classes.append(outcomes.transfer_outcome(status))
+        results.append(outcomes.transfer_outcome(status))
         if status is not None and not outcomes.knows_transfer_status(status):
             message = "a word that is in no map; transfer_outcome is unknown"
-            origins.note(row, "transfer_status", "transferStatus", UNKNOWN, message)
-    return pa.array(classes, pa.string())
+            origins.note(row, "transfer_status", UNKNOWN, message)
+    return pa.array(results, pa.string())
 
 
 def _seconds_to_transfer(started: pa.Array, parents: Sequence[Parent | None], origins: _Origins) -> pa.Array:
-    begun = instants([parent.started_at if parent else None for parent in parents], silent)
-    seconds = seconds_between(begun, started)
+    """Return the seconds from the start of the call to the start of the leg; record negative ones and return null."""
+    call_started = instants([parent.started_at if parent else None for parent in parents], silent)
+    seconds = seconds_between(call_started, started)
     negative = pc.fill_null(pc.less(seconds, 0.0), fill_value=False)
     for row, is_negative in enumerate(negative.to_pylist()):
         if is_negative:
             message = "the leg begins before its call; seconds_to_transfer left out"
-            origins.note(row, "started_at", "startedAt", INCONSISTENT, message)
+            origins.note(row, "started_at", INCONSISTENT, message)
     return pc.if_else(negative, pa.scalar(None, pa.float64()), seconds)

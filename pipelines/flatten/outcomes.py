@@ -1,10 +1,10 @@
-"""What the API's free words for a status mean: shipped maps that a TOML file can be laid over."""
+"""Map the API's free status words to outcomes: shipped maps that a TOML file can override."""
 
 from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -21,7 +21,7 @@ _AS_SPACE = str.maketrans("-_", "  ")
 
 
 def normal(word: str) -> str:
-    """Return a word as the maps hold it: lower case, with `-` and `_` as spaces."""
+    """Return a word as in the maps: lower case, with `-` and `_` as spaces."""
     return word.lower().translate(_AS_SPACE).strip()
 
 
@@ -36,8 +36,8 @@ class OutcomeMaps:
     def outcome(self, status: str | None, ended_reason: str | None) -> str:
         """Return how a call ended: one of OUTCOMES.
 
-        The status decides, except where it gives nothing or only that the call is over: then a known reason does,
-        since many platforms send status `ended` with reason `voicemail`.
+        The status decides. If it is unknown or only says that the call is over, a known reason decides, since many
+        platforms send status `ended` with reason `voicemail`.
         """
         by_status = self.status.get(normal(status)) if status is not None else None
         if by_status not in (None, "completed"):
@@ -46,36 +46,36 @@ class OutcomeMaps:
         return by_reason or by_status or "unknown"
 
     def knows_status(self, status: str) -> bool:
-        """Say whether a status word is in the map."""
+        """Return whether a status word is in the map."""
         return normal(status) in self.status
 
     def transfer_outcome(self, transfer_status: str | None) -> str:
-        """Return what became of a transfer: one of TRANSFER_OUTCOMES."""
+        """Return the result of a transfer: one of TRANSFER_OUTCOMES."""
         return (
             self.transfer_status.get(normal(transfer_status), "unknown") if transfer_status is not None else "unknown"
         )
 
     def knows_transfer_status(self, transfer_status: str) -> bool:
-        """Say whether a transfer status word is in the map."""
+        """Return whether a transfer status word is in the map."""
         return normal(transfer_status) in self.transfer_status
 
     @property
     def digest(self) -> str:
-        """A value that changes with any word of the maps: tables built with other maps are other tables."""
+        """A hash of all words of the maps, since other maps give other tables."""
         text = msgspec.json.encode([self.status, self.ended_reason, self.transfer_status], order="deterministic")
         return hashlib.sha256(text).hexdigest()[:16]
 
 
 def load_outcomes(path: Path | None) -> OutcomeMaps:
-    """Read the shipped maps and lay a file of the same form over them.
+    """Read the shipped maps and override them with a file of the same form.
 
     Raises:
-        SettingsError: The file is no TOML, or has other tables or classes than there are.
+        SettingsError: The file is not TOML, or has unknown tables or outcomes.
     """
     shipped = tomllib.loads(resources.files("pipelines.flatten").joinpath("outcomes.toml").read_text("utf-8"))
     own = _read(path) if path else {}
     maps = {
-        name: {normal(word): kind for words in (shipped, own) for word, kind in words.get(name, {}).items()}
+        name: {normal(word): outcome for words in (shipped, own) for word, outcome in words.get(name, {}).items()}
         for name in _CLASSES
     }
     return OutcomeMaps(**maps)
@@ -87,23 +87,19 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"CHORUS_OUTCOMES: {path} cannot be read as TOML: {error}"
         raise SettingsError([message]) from error
-    problems = [
-        f"CHORUS_OUTCOMES: {path} has a table [{name}]; allowed are [{'], ['.join(_CLASSES)}]"
-        for name in tables
-        if name not in _CLASSES
-    ]
-    problems += [
-        f"CHORUS_OUTCOMES: {path} sets {name} to {words!r}; it must be a table [{name}]"
-        for name, words in tables.items()
-        if name in _CLASSES and not isinstance(words, dict)
-    ]
-    problems += [
-        f'CHORUS_OUTCOMES: {path} maps "{word}" in [{name}] to {kind!r}; allowed are {", ".join(_CLASSES[name])}'
-        for name, words in tables.items()
-        if name in _CLASSES and isinstance(words, dict)
-        for word, kind in words.items()
-        if kind not in _CLASSES[name]
-    ]
-    if problems:
+    if problems := [f"CHORUS_OUTCOMES: {path} {problem}" for problem in _problems(tables)]:
         raise SettingsError(problems)
     return tables
+
+
+def _problems(tables: Mapping[str, Any]) -> Iterator[str]:
+    for name, words in tables.items():
+        allowed = _CLASSES.get(name)
+        if allowed is None:
+            yield f"has a table [{name}]; allowed are [{'], ['.join(_CLASSES)}]"
+        elif not isinstance(words, dict):
+            yield f"sets {name} to {words!r}; it must be a table [{name}]"
+        else:
+            for word, outcome in words.items():
+                if outcome not in allowed:
+                    yield f'maps "{word}" in [{name}] to {outcome!r}; allowed are {", ".join(allowed)}'

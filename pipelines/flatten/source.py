@@ -1,6 +1,6 @@
-"""Walking the source text of a call, to keep values as they were sent, also where it is no JSON by the book.
+"""Read values from the JSON of a call as they were sent, also from JSON that is not valid.
 
-NaN, lone surrogates and repeated keys are taken as they come: Python's own decoder accepts them all.
+NaN, lone surrogates and duplicate keys are accepted: Python's own decoder accepts them all.
 """
 
 from __future__ import annotations
@@ -14,71 +14,65 @@ from pipelines import json_source
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
-_MANY_DIGITS = 400
+_MAX_DIGITS = 400
 
-Step = str | int
+JsonPath = tuple[str | int, ...]
+"""The keys and positions that lead to a value in a call."""
 
 
 def value_of(source: str) -> Any:
     """Decode a value by Python's lenient rules."""
-    return json.loads(source, strict=False, parse_int=_whole)
+    return json.loads(source, strict=False, parse_int=_parse_int)
 
 
-def _whole(digits: str) -> float:
-    """A whole number; of one that is larger than any measure, infinity: Python refuses to read thousands of digits."""
-    return int(digits) if len(digits) <= _MANY_DIGITS else float(digits)
+def _parse_int(digits: str) -> float:
+    """Return infinity for an integer that is too long: Python refuses to read thousands of digits."""
+    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
 
 
-def scalar_of(source: str) -> Any:
-    """Decode a value as `value_of` does; an object or array comes empty, since what is in it is of no use here."""
+def scalar_of(source: str | None) -> Any:
+    """Decode a value as `value_of` does, None for a missing one; objects and arrays come empty."""
+    if source is None:
+        return None
     return {"{": {}, "[": []}[source[0]] if source[0] in "{[" else value_of(source)
 
 
 def members(source: str) -> dict[str, str]:
-    """Return the members of an object as slices of its source; the last of a repeated key wins."""
-    try:
-        return {key: value.decode() for key, value in json_source.members(source.encode()).items()}
-    except json_source.OutlineError as error:
-        message = f"no object: {error}"
-        raise ValueError(message) from None
+    """Return the members of an object as slices of its JSON; the last of a duplicate key wins.
+
+    Raises:
+        OutlineError: The source is not an object.
+    """
+    return {key: value.decode() for key, value in json_source.members(source.encode()).items()}
 
 
 def elements(source: str) -> list[str]:
-    """Return the elements of an array as slices of its source."""
-    try:
-        return [element.decode() for element in json_source.elements(source.encode())]
-    except json_source.OutlineError as error:
-        message = f"no array: {error}"
-        raise ValueError(message) from None
+    """Return the elements of an array as slices of its JSON.
+
+    Raises:
+        OutlineError: The source is not an array.
+    """
+    return [element.decode() for element in json_source.elements(source.encode())]
 
 
-def source_at(payload: bytes, steps: tuple[Step, ...]) -> str | None:
-    """Return the source of the value at a path, None where the path leads nowhere."""
+def source_at(payload: bytes, path: JsonPath) -> str | None:
+    """Return the JSON of the value at a path, None if there is no such value."""
+    source = payload
+    for step in path:
+        try:
+            source = _source_of(source, step)
+        except (KeyError, IndexError, json_source.OutlineError):
+            return None
+    return source.decode("utf-8", "replace")
+
+
+def _source_of(source: bytes, step: str | int) -> bytes:
     try:
-        return _strictly_at(payload, steps)
+        return bytes(_OBJECT.decode(source)[step] if isinstance(step, str) else _ARRAY.decode(source)[step])
     except json_source.UNREADABLE:
-        return _leniently_at(payload.decode("utf-8", "replace"), steps)
+        return json_source.members(source)[step] if isinstance(step, str) else json_source.elements(source)[step]
 
 
-def _strictly_at(payload: bytes, steps: tuple[Step, ...]) -> str | None:
-    source: bytes | msgspec.Raw = payload
-    for step in steps:
-        try:
-            source = _OBJECT.decode(source)[step] if isinstance(step, str) else _ARRAY.decode(source)[step]
-        except (KeyError, IndexError):
-            return None
-    return bytes(source).decode("utf-8", "replace")
-
-
-def _leniently_at(source: str, steps: tuple[Step, ...]) -> str | None:
-    for step in steps:
-        try:
-            source = members(source)[step] if isinstance(step, str) else elements(source)[step]
-        except (KeyError, IndexError, ValueError):
-            return None
-    return source
-
-
-def path_text(steps: tuple[Step, ...]) -> str:
+def path_text(path: JsonPath) -> str:
     """Return a path in the usual notation: `$.transferCalls[0].cost`."""
-    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)

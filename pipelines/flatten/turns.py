@@ -1,4 +1,4 @@
-"""The messages of transcripts, and what they come to per call."""
+"""Build the table transcript_turns, and count the messages and words of each transcript."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.dictionary.schemas import arrow_schema
-from pipelines.flatten.decode import Chunk
+from pipelines.flatten.decode import AnyTurn, Chunk
 from pipelines.flatten.issues import UNKNOWN, Problem
-from pipelines.flatten.payload import AnyTurn
-from pipelines.flatten.source import Step
+from pipelines.flatten.source import JsonPath
 from pipelines.flatten.words import word_counts
 
 SPEAKERS: Mapping[str, str] = MappingProxyType(
@@ -27,70 +26,70 @@ SPEAKERS: Mapping[str, str] = MappingProxyType(
     }
 )
 _UNKNOWN_SPEAKER = "unknown"
-_STRANGE_ROLE = "a role that is in no map; speaker is unknown"
+_UNKNOWN_ROLE = "a role that is in no map; speaker is unknown"
 _SPEAKER_WORDS = pa.array([*dict.fromkeys(SPEAKERS.values()), _UNKNOWN_SPEAKER])
 _CODES = {word: code for code, word in enumerate(_SPEAKER_WORDS.to_pylist())}
 
 Integers = npt.NDArray[np.int64]
 
 
-class Segment(NamedTuple):
+class Transcript(NamedTuple):
     """One transcript.
 
     Attributes:
-        call_id: The call it is listed under.
-        leg_id: The leg it is listed under, None for the call's own.
+        call_id: The call that its messages are listed for.
+        leg_id: The leg that its messages are listed for, None for the call's own transcript.
         turns: Its messages.
-        row: The call of the chunk that brought it, -1 where it came from elsewhere and was looked at there.
-        steps: The way to the transcript within that call.
+        row: The row of its call in the chunk; -1 if it is from another call, where its problems were recorded.
+        steps: Its path in that call.
     """
 
     call_id: str
     leg_id: str | None
     turns: Sequence[AnyTurn]
     row: int
-    steps: tuple[Step, ...]
+    steps: JsonPath
 
 
 class Counts(NamedTuple):
-    """What transcripts come to, one value for each segment."""
+    """Counts of messages and words, one value per transcript."""
 
-    messages: Integers
-    user_messages: Integers
-    agent_messages: Integers
-    user_words: Integers
-    agent_words: Integers
+    message_count: Integers
+    user_message_count: Integers
+    agent_message_count: Integers
+    user_word_count: Integers
+    agent_word_count: Integers
 
 
-def turns_table(chunk: Chunk, listed: Sequence[Segment], unlisted: Sequence[Segment]) -> tuple[pa.Table, Counts]:
+def turns_table(chunk: Chunk, listed: Sequence[Transcript], unlisted: Sequence[Transcript]) -> tuple[pa.Table, Counts]:
     """Flatten transcripts into messages.
 
     Args:
-        chunk: Where unknown roles are noted.
+        chunk: Collects unknown roles as issues.
         listed: Transcripts whose messages are rows, in the order of the table.
         unlisted: Transcripts that are only counted.
 
     Returns:
-        The rows of transcript_turns, and the counts of all segments, the listed ones first.
+        The rows of transcript_turns, and the counts of all transcripts, the listed ones first.
     """
-    segments = [*listed, *unlisted]
-    lengths = np.fromiter((len(segment.turns) for segment in segments), np.int64, len(segments))
+    transcripts = [*listed, *unlisted]
+    lengths = np.fromiter((len(transcript.turns) for transcript in transcripts), np.int64, len(transcripts))
     ends = np.cumsum(lengths)
     starts = ends - lengths
-    owners = np.repeat(np.arange(len(segments), dtype=np.int32), lengths)
+    owners = np.repeat(np.arange(len(transcripts), dtype=np.int32), lengths)
     positions = np.arange(len(owners), dtype=np.int64) - np.repeat(starts, lengths)
     roles = pa.array(
-        [turn.role for segment in segments for turn in segment.turns], pa.dictionary(pa.int32(), pa.string())
+        [turn.role for transcript in transcripts for turn in transcript.turns], pa.dictionary(pa.int32(), pa.string())
     )
-    content = pa.array([turn.content for segment in segments for turn in segment.turns], pa.string())
+    content = pa.array([turn.content for transcript in transcripts for turn in transcript.turns], pa.string())
     codes = _speaker_codes(roles)
     words = word_counts(content)
-    _note_unknown(chunk, segments, roles, codes, ends)
+    _note_unknown(chunk, transcripts, roles, codes, ends)
     counts = _count(codes, words, starts, ends)
     missing = content.is_null().to_numpy(zero_copy_only=False) if content.null_count else None
     columns = {
-        "call_id": _repeated([segment.call_id for segment in segments], owners),
-        "leg_id": _repeated([segment.leg_id for segment in segments], owners),
+        "call_id": _repeated([transcript.call_id for transcript in transcripts], owners),
+        "leg_id": _repeated([transcript.leg_id for transcript in transcripts], owners),
         "turn_index": pa.array(positions),
         "role": roles,
         "speaker": pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), _SPEAKER_WORDS),
@@ -103,17 +102,17 @@ def turns_table(chunk: Chunk, listed: Sequence[Segment], unlisted: Sequence[Segm
 
 
 def _repeated(values: list[str] | list[str | None], owners: npt.NDArray[np.int32]) -> pa.DictionaryArray:
-    """Give every message the id of its segment, as places in a dictionary of ids.
+    """Return the id of each message's transcript as a dictionary array.
 
-    Each id is there once, also where a call has a transcript of its own and legs with theirs: Parquet keeps a
-    dictionary only if no value comes twice.
+    Each id is in the dictionary once, also if a call has several transcripts: Parquet keeps a dictionary only if its
+    values are unique.
     """
     ids = pa.array(values, pa.string()).dictionary_encode()
     return pa.DictionaryArray.from_arrays(ids.indices.take(pa.array(owners)), ids.dictionary)
 
 
 def _speaker_codes(roles: pa.DictionaryArray) -> npt.NDArray[np.int32]:
-    """Return the place in _SPEAKER_WORDS for each message."""
+    """Return for each message the index of its speaker in _SPEAKER_WORDS."""
     unknown = _CODES[_UNKNOWN_SPEAKER]
     by_role = [_CODES[SPEAKERS.get(role.lower(), _UNKNOWN_SPEAKER)] for role in roles.dictionary.to_pylist()]
     places = pc.fill_null(roles.indices, len(by_role)).to_numpy(zero_copy_only=False)
@@ -133,20 +132,20 @@ def _count(codes: npt.NDArray[np.int32], words: Integers, starts: Integers, ends
 
 def _note_unknown(
     chunk: Chunk,
-    segments: Sequence[Segment],
+    transcripts: Sequence[Transcript],
     roles: pa.DictionaryArray,
     codes: npt.NDArray[np.int32],
     ends: Integers,
 ) -> None:
-    """Note a role that is in no map once for each transcript, where it stands first."""
+    """Record an unknown role once per transcript, at its first message."""
     said = roles.is_valid().to_numpy(zero_copy_only=False)
     rows = np.flatnonzero((codes == _CODES[_UNKNOWN_SPEAKER]) & said)
     seen = set()
     for row, owner in zip(rows.tolist(), np.searchsorted(ends, rows, side="right").tolist(), strict=True):
-        segment = segments[owner]
+        transcript = transcripts[owner]
         key = (owner, roles.indices[row].as_py())
-        if segment.row >= 0 and key not in seen:
+        if transcript.row >= 0 and key not in seen:
             seen.add(key)
-            position = row - int(ends[owner]) + len(segment.turns)
-            problem = Problem("transcript_turns", "role", (*segment.steps, position, "role"), UNKNOWN, _STRANGE_ROLE)
-            chunk.issues.add(chunk.origin(segment.row), problem)
+            position = row - int(ends[owner]) + len(transcript.turns)
+            problem = Problem("transcript_turns", "role", (*transcript.steps, position, "role"), UNKNOWN, _UNKNOWN_ROLE)
+            chunk.issues.add(chunk.origin(transcript.row), problem)

@@ -1,7 +1,7 @@
-"""Counting the words of many texts at once, exactly as `len(text.split())` would.
+"""Count the words of many texts at once, exactly as `len(text.split())` would.
 
-White space is marked byte by byte over the whole buffer of an Arrow array, a word begins where a byte that is none
-follows one that is, and the beginnings are counted at the texts' offsets. Python's own split takes ten times as long.
+White space is marked in the whole buffer of an Arrow array. A word begins at a byte that is not white space and follows
+one that is; the beginnings are counted between the texts' offsets. Python's own split takes ten times as long.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 _BLOCK = 1 << 19
-"""Bytes worked on at a time: the masks stay in the processor's cache, and their memory with the process."""
+"""Bytes per block: small enough for the masks to stay in the processor's cache and for their memory to be reused."""
 
 _LAST_ASCII = 0x7F
 _TAB, _FILE_SEPARATOR, _IN_A_ROW = np.uint8(9), np.uint8(28), np.uint8(5)
-"""ASCII white space is 9 to 13 and 28 to 32: five codes in a row each."""
+"""ASCII white space is 9 to 13 and 28 to 32: two ranges of five codes."""
 _WIDE_SPACES = tuple(
     chr(code).encode() for code in (0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
 )
@@ -33,7 +33,7 @@ def word_counts(texts: pa.StringArray) -> Counts:
         texts: An array of strings; a null counts 0.
 
     Returns:
-        One count a text.
+        One count per text.
     """
     offsets = np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, texts.offset * 4) if len(texts) else None
     if offsets is None or offsets[-1] == offsets[0]:
@@ -59,14 +59,14 @@ def _count(data: Bytes, offsets: npt.NDArray[np.int32]) -> Counts:
         _mark_wide_spaces(data, space)
     begins = ~space
     begins[1:] &= space[:-1]
-    starts = offsets[:-1][offsets[:-1] < offsets[1:]]  # a text begins a word wherever it does not begin with space
+    starts = offsets[:-1][offsets[:-1] < offsets[1:]]  # a text that does not begin with white space begins a word
     begins[starts] = ~space[starts]
     before = _ones_before(begins, offsets)
     return before[1:] - before[:-1]
 
 
 def _mark_wide_spaces(data: Bytes, space: npt.NDArray[np.bool_]) -> None:
-    """Mark every byte of the white-space characters that UTF-8 writes with two or three bytes."""
+    """Mark every byte of white-space characters that take two or three bytes in UTF-8."""
     candidates = np.flatnonzero(data > _LAST_ASCII)
     candidates = candidates[_IS_WIDE_LEAD[data[candidates]]]
     for encoded in _WIDE_SPACES:

@@ -14,7 +14,14 @@ from pipelines.lake.state import load_landed
 from pipelines.lake.table_reader import VersionTables
 from pipelines.materialize.days import days_to_build
 from pipelines.quality import thresholds
-from pipelines.quality.anomalies import DAILY_ANOMALY_CHECKS, DayFigures, Finding, full_scan, quiet_days, rejected_items
+from pipelines.quality.anomalies import (
+    DAILY_ANOMALY_CHECKS,
+    AnomalyResult,
+    DayMetrics,
+    check_full_scan,
+    check_recent_call_volume,
+    check_rejected_items,
+)
 from pipelines.workspace import Workspace
 
 _SUMS = ("calls", "cost_missing_calls", "cost_rated", "seconds_rated")
@@ -30,7 +37,9 @@ EXTRACT_ANOMALY_CHECKS: Mapping[str, str] = {
 """The warnings about the extraction, each with its rule."""
 
 
-def daily_anomalies(workspace: Workspace, versions: Mapping[date, str], today: date) -> dict[date, dict[str, Finding]]:
+def daily_anomalies(
+    workspace: Workspace, versions: Mapping[date, str], today: date
+) -> dict[date, dict[str, AnomalyResult]]:
     """Ask every warning of some days that were built.
 
     Args:
@@ -47,11 +56,11 @@ def daily_anomalies(workspace: Workspace, versions: Mapping[date, str], today: d
     found = {}
     for day, version in versions.items():
         figures = replace(_of_version(VersionTables(workspace.storage, day, version)), is_over=day < today)
-        found[day] = {warning.name: warning.judge(day, figures, history) for warning in DAILY_ANOMALY_CHECKS}
+        found[day] = {warning.name: warning.evaluate(day, figures, history) for warning in DAILY_ANOMALY_CHECKS}
     return found
 
 
-def extract_anomalies(workspace: Workspace, today: date) -> dict[str, Finding]:
+def extract_anomalies(workspace: Workspace, today: date) -> dict[str, AnomalyResult]:
     """Ask every warning of `EXTRACT_WARNINGS`, of what has landed and is published now."""
     from pipelines.serve.status import recorded_scans  # noqa: PLC0415 - with DuckDB, which definitions do not wait for
 
@@ -61,19 +70,19 @@ def extract_anomalies(workspace: Workspace, today: date) -> dict[str, Finding]:
     rejected = {day: sum(file.rows for file in known.rejected.values()) for day, known in landed.days.items()}
     full = next((scan for scan in recorded_scans(workspace.storage) if scan["mode"] == "full"), None)
     return {
-        "last_full_scan_complete": full_scan((full["started_at"], full["complete"]) if full else None),
-        "no_rejected_items": rejected_items(rejected, today),
-        "recent_call_volume_normal": quiet_days(history, today, waiting),
+        "last_full_scan_complete": check_full_scan((full["started_at"], full["complete"]) if full else None),
+        "no_rejected_items": check_rejected_items(rejected, today),
+        "recent_call_volume_normal": check_recent_call_volume(history, today, waiting),
     }
 
 
-def _of_version(tables: VersionTables) -> DayFigures:
+def _of_version(tables: VersionTables) -> DayMetrics:
     sums = tables.frame("call_metrics_daily", _SUMS).select(
         pl.col("calls", "cost_missing_calls").sum(), _sum("cost_rated"), _sum("seconds_rated")
     )
     issues = tables.frame("data_issues", ["kind", "path"])
     words = issues.filter(pl.col("kind") == "unknown_value", pl.col("path").str.contains(_WORDS_OF))
-    return DayFigures(**sums.row(0, named=True), unknown_words=words.height)
+    return DayMetrics(**sums.row(0, named=True), unknown_words=words.height)
 
 
 def _sum(name: str) -> pl.Expr:
@@ -81,7 +90,7 @@ def _sum(name: str) -> pl.Expr:
     return pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
 
 
-def _published(catalog: Path, first: date, last: date) -> dict[date, DayFigures]:
+def _published(catalog: Path, first: date, last: date) -> dict[date, DayMetrics]:
     """The figures of published days that days from the first to the last are held against, where there is a catalog."""
     from pipelines.serve.query import answer  # noqa: PLC0415 - with DuckDB, which definitions do not wait for
 
@@ -92,6 +101,6 @@ def _published(catalog: Path, first: date, last: date) -> dict[date, DayFigures]
     )
     try:
         with answer(catalog, sql) as found:
-            return {day: DayFigures(int(calls), int(missing), *rated) for day, calls, missing, *rated in found.rows}
+            return {day: DayMetrics(int(calls), int(missing), *rated) for day, calls, missing, *rated in found.rows}
     except ChorusCallsError:
         return {}

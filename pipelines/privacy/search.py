@@ -12,9 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.dictionary import TABLES
-from pipelines.dictionary.columns import Personal
-from pipelines.dictionary.raw import RAW
+from pipelines.dictionary import RAW, TABLES, Personal
 from pipelines.json_source import decode
 from pipelines.privacy.search_terms import SearchTerms
 

@@ -1,7 +1,7 @@
-"""What deserves a look and keeps no day from being published: days that differ from those before them.
+"""Anomaly checks: compare a day with the days before it. They warn, and never keep a day from being published.
 
-A check of `checks` finds faults of this program. A warning finds what may be right, but is rarely meant: a new status
-word, calls that stay away, a price that jumped. With too little to go by, nothing is unusual, and the finding says so.
+A data quality check finds faults of this program. An anomaly check finds what may be right but is rarely intended: an
+unknown status word, missing calls, a sudden price change. With too little history it passes and says so.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pipelines.quality import thresholds
 
 
 @dataclass(frozen=True)
-class DayFigures:
-    """What warnings know of one day, over all its root calls that are not deleted.
+class DayMetrics:
+    """The metrics of one day that the checks read, over all its root calls that are not deleted.
 
     Attributes:
-        calls: How many calls.
-        cost_missing_calls: Those whose cost is not known.
-        cost_rated: Cost of the calls that have both a cost and a duration; None where there are none.
-        seconds_rated: Their duration.
-        unknown_words: Status words of calls and transfers that are in no map.
+        calls: Number of calls.
+        cost_missing_calls: Number of calls whose cost is not known.
+        cost_rated: Cost of the calls that have both a cost and a duration; None if there are none.
+        seconds_rated: Duration of these calls.
+        unknown_words: Number of status words of calls and transfers that no outcome map contains.
         is_over: Whether the day has ended, in UTC.
     """
 
@@ -36,119 +36,126 @@ class DayFigures:
 
     @property
     def cost_per_minute(self) -> float | None:
-        """Cost of a minute, None where too few minutes were billed to tell."""
+        """Cost of one minute, None with less than MIN_MINUTES."""
         if self.cost_rated is None or (self.seconds_rated or 0) < 60 * thresholds.MIN_MINUTES:
             return None
         return 60 * self.cost_rated / (self.seconds_rated or 1)
 
     @property
     def cost_missing_share(self) -> float | None:
-        """Share of the calls whose cost is not known, None where there are too few to tell."""
+        """Share of the calls whose cost is not known, None with less than MIN_CALLS."""
         return self.cost_missing_calls / self.calls if self.calls >= thresholds.MIN_CALLS else None
 
 
-History = Mapping[date, DayFigures]
-"""The published days that are at hand; one that is not there had no calls."""
+History = Mapping[date, DayMetrics]
+"""The published days; a day that it lacks had no calls."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What a warning has to say: whether all is as usual, why, and the figures behind that. Never a value of a row."""
+class AnomalyResult:
+    """The result of an anomaly check.
 
-    usual: bool
-    words: str
-    figures: Mapping[str, float] = field(default_factory=dict)
+    Attributes:
+        passed: Whether the metrics are normal, or cannot be compared.
+        description: Why, in one sentence, without a value of a row.
+        metrics: The numbers behind it, by their names for people.
+    """
+
+    passed: bool
+    description: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class AnomalyCheck:
-    """A question that is asked of each day.
+    """A check of each day.
 
     Attributes:
-        name: What is the case where nothing is unusual.
-        table: The table that it speaks of.
+        name: What is true if it passes.
+        table: The table that it is shown on.
         description: The rule in one sentence.
-        judge: Answers it for a day, given its figures and those of other days.
+        evaluate: Returns the result for a day, given its metrics and those of other days.
     """
 
     name: str
     table: str
     description: str
-    judge: Callable[[date, DayFigures, History], Finding]
+    evaluate: Callable[[date, DayMetrics, History], AnomalyResult]
 
 
-def _outcome_words(_: date, figures: DayFigures, __: History) -> Finding:
-    count = figures.unknown_words
-    if not count:
-        return Finding(usual=True, words="Every status is in the outcome maps.", figures={"unknown words": 0})
-    words = (
-        f"{count} status words of calls or transfers are in no outcome map; data_issues lists them as unknown_value."
+def _check_outcome_words(_: date, observed: DayMetrics, __: History) -> AnomalyResult:
+    count = observed.unknown_words
+    description = "Every status is in the outcome maps."
+    if count:
+        description = (
+            f"{count} status words of calls or transfers are in no outcome map; data_issues lists them as "
+            "unknown_value."
+        )
+    return AnomalyResult(passed=not count, description=description, metrics={"unknown words": count})
+
+
+def _check_missing_cost_share(day: date, observed: DayMetrics, history: History) -> AnomalyResult:
+    def compare(share: float, before: Sequence[float]) -> tuple[bool, str]:
+        normal = median(before)
+        is_normal = share <= normal + thresholds.MISSING_COST_SHARE_RISE
+        return is_normal, f"the median of {len(before)} days before is {normal:.1%}"
+
+    before = [known.cost_missing_share for known in _days_before(day, history)]
+    return _compare(
+        observed.cost_missing_share, before, compare, "{:.1%} of the calls have no cost", "share without cost"
     )
-    return Finding(usual=False, words=words, figures={"unknown words": count})
 
 
-def _cost_missing(day: date, figures: DayFigures, history: History) -> Finding:
-    share = figures.cost_missing_share
-    before = [known.cost_missing_share for known in _before(day, history)]
-    return _against(share, before, _cost_missing_unusual, "{:.1%} of the calls have no cost", "share without cost")
+def _check_cost_per_minute(day: date, observed: DayMetrics, history: History) -> AnomalyResult:
+    def compare(price: float, before: Sequence[float]) -> tuple[bool, str]:
+        low, high = min(before), max(before)
+        tolerance = thresholds.COST_PER_MINUTE_TOLERANCE
+        is_normal = low * (1 - tolerance) <= price <= high * (1 + tolerance)
+        return is_normal, f"in {len(before)} days before it was {low:.4f} to {high:.4f}"
+
+    before = [known.cost_per_minute for known in _days_before(day, history)]
+    return _compare(observed.cost_per_minute, before, compare, "A minute cost {:.4f}", "cost per minute")
 
 
-def _cost_missing_unusual(share: float, before: Sequence[float]) -> tuple[bool, str]:
-    usually = median(before)
-    return (
-        share > usually + thresholds.MISSING_COST_SHARE_RISE,
-        f"the median of {len(before)} days before is {usually:.1%}",
-    )
-
-
-def _cost_per_minute(day: date, figures: DayFigures, history: History) -> Finding:
-    before = [known.cost_per_minute for known in _before(day, history)]
-    return _against(figures.cost_per_minute, before, _price_unusual, "A minute cost {:.4f}", "cost per minute")
-
-
-def _price_unusual(price: float, before: Sequence[float]) -> tuple[bool, str]:
-    low, high = min(before), max(before)
-    apart = thresholds.COST_PER_MINUTE_TOLERANCE
-    outside = price < low * (1 - apart) or price > high * (1 + apart)
-    return outside, f"in {len(before)} days before it was {low:.4f} to {high:.4f}"
-
-
-def _against(
+def _compare(
     value: float | None,
     before: Sequence[float | None],
-    is_unusual: Callable[[float, Sequence[float]], tuple[bool, str]],
-    says: str,
+    compare: Callable[[float, Sequence[float]], tuple[bool, str]],
+    sentence: str,
     name: str,
-) -> Finding:
+) -> AnomalyResult:
+    """Compare a value with those of the days before, if both are known well enough."""
     known = [other for other in before if other is not None]
     if value is None:
-        return Finding(usual=True, words="Too few calls to judge.")
-    if len(known) < thresholds.MIN_HISTORY_DAYS:
-        words = f"{says.format(value)}; only {len(known)} of the days before can be compared, too few to judge."
-        return Finding(usual=True, words=words, figures={name: value})
-    unusual, comparison = is_unusual(value, known)
-    return Finding(usual=not unusual, words=f"{says.format(value)}; {comparison}.", figures={name: value})
+        return AnomalyResult(passed=True, description="Too few calls to compare.")
+    is_normal, comparison = True, f"only {len(known)} of the days before can be compared, too few to judge"
+    if len(known) >= thresholds.MIN_HISTORY_DAYS:
+        is_normal, comparison = compare(value, known)
+    return AnomalyResult(
+        passed=is_normal, description=f"{sentence.format(value)}; {comparison}.", metrics={name: value}
+    )
 
 
-def _before(day: date, history: History) -> list[DayFigures]:
+def _days_before(day: date, history: History) -> list[DayMetrics]:
     days = (day - timedelta(days=back) for back in range(1, thresholds.HISTORY_DAYS + 1))
     return [history[before] for before in days if before in history]
 
 
-def _calls(day: date, figures: DayFigures, history: History) -> Finding:
-    if not figures.is_over:
-        return Finding(usual=True, words="The day is not over.", figures={"calls": figures.calls})
+def _check_call_volume(day: date, observed: DayMetrics, history: History) -> AnomalyResult:
+    metrics: dict[str, float] = {"calls": observed.calls}
+    if not observed.is_over:
+        return AnomalyResult(passed=True, description="The day is not over.", metrics=metrics)
     first = min(history, default=day)
     weekdays = [day - timedelta(weeks=back) for back in range(1, thresholds.WEEKS + 1)]
-    # A weekday without calls counts as none, unless it lies before anything that is known.
+    # A weekday without calls counts as 0, unless it is before the first known day.
     before = [history[other].calls if other in history else 0 for other in weekdays if other >= first]
     if len(before) < thresholds.MIN_WEEKS:
-        words = f"{figures.calls} calls; only {len(before)} of the same weekday before, too few to judge."
-        return Finding(usual=True, words=words, figures={"calls": figures.calls})
-    usually = median(before)
-    unusual = usually >= thresholds.MIN_CALLS and figures.calls < thresholds.MIN_CALL_VOLUME_SHARE * usually
-    words = f"{figures.calls} calls; the median of this weekday, {len(before)} weeks back, is {usually:g}."
-    return Finding(usual=not unusual, words=words, figures={"calls": figures.calls, "usually": usually})
+        description = f"{observed.calls} calls; only {len(before)} of the same weekday before, too few to judge."
+        return AnomalyResult(passed=True, description=description, metrics=metrics)
+    normal = median(before)
+    is_low = normal >= thresholds.MIN_CALLS and observed.calls < thresholds.MIN_CALL_VOLUME_SHARE * normal
+    description = f"{observed.calls} calls; the median of this weekday over {len(before)} weeks is {normal:g}."
+    return AnomalyResult(passed=not is_low, description=description, metrics={**metrics, "median": normal})
 
 
 DAILY_ANOMALY_CHECKS = (
@@ -156,71 +163,74 @@ DAILY_ANOMALY_CHECKS = (
         "outcome_values_known",
         "data_issues",
         "Every status word of calls and transfers is in the outcome maps.",
-        _outcome_words,
+        _check_outcome_words,
     ),
     AnomalyCheck(
         "missing_cost_share_normal",
         "call_metrics_daily",
         f"The share of calls without a cost is at most {thresholds.MISSING_COST_SHARE_RISE:.0%} of the calls above its "
-        f"median in the {thresholds.HISTORY_DAYS} days before.",
-        _cost_missing,
+        f"median of the {thresholds.HISTORY_DAYS} days before.",
+        _check_missing_cost_share,
     ),
     AnomalyCheck(
         "cost_per_minute_normal",
         "call_metrics_daily",
-        f"The cost per minute lies within what it was in the {thresholds.HISTORY_DAYS} days before, give or take "
+        f"The cost per minute is within its range of the {thresholds.HISTORY_DAYS} days before, plus or minus "
         f"{thresholds.COST_PER_MINUTE_TOLERANCE:.0%}.",
-        _cost_per_minute,
+        _check_cost_per_minute,
     ),
     AnomalyCheck(
         "call_volume_normal",
         "call_metrics_daily",
         f"The day has at least {thresholds.MIN_CALL_VOLUME_SHARE:.0%} of the median calls of its weekday "
-        f"in the {thresholds.WEEKS} weeks before. Judged once the day is over.",
-        _calls,
+        f"in the {thresholds.WEEKS} weeks before. Checked once the day is over.",
+        _check_call_volume,
     ),
 )
-"""Every warning about a day, in the order in which they are shown."""
+"""Every anomaly check of a day, in display order."""
 
 
-def quiet_days(history: History, today: date, waiting: Collection[date] = ()) -> Finding:
-    """Look for days that ended lately with far fewer calls than their weekday, or none: nothing is built of the latter.
+def check_recent_call_volume(history: History, today: date, waiting: Collection[date] = ()) -> AnomalyResult:
+    """Check the call volume of recent days, also of days without any call, for which nothing is built.
 
     Args:
-        history: What is published.
+        history: The published days.
         today: The present day, which is not over.
-        waiting: Days of which more has landed than is published.
+        waiting: Days with landed calls that are not published yet; they are not checked.
     """
     days = [today - timedelta(days=back) for back in range(thresholds.RECENT_DAYS, 0, -1)]
-    known = [day for day in days if day not in waiting]
-    quiet = [day for day in known if not _calls(day, history.get(day, DayFigures()), history).usual]
-    if not quiet:
-        return Finding(usual=True, words="No recent day has far fewer calls than its weekday.", figures={"days": 0})
-    words = f"Far fewer calls than on the same weekday before: {', '.join(map(str, quiet))}."
-    return Finding(usual=False, words=words, figures={"days": len(quiet)})
+    low = [
+        day
+        for day in days
+        if day not in waiting and not _check_call_volume(day, history.get(day, DayMetrics()), history).passed
+    ]
+    description = "No recent day has far fewer calls than its weekday."
+    if low:
+        description = f"Far fewer calls than on the same weekday before: {', '.join(map(str, low))}."
+    return AnomalyResult(passed=not low, description=description, metrics={"days": len(low)})
 
 
-def rejected_items(by_day: Mapping[date, int], today: date) -> Finding:
-    """Look for items that came lately and could not be placed, by the day on which they came."""
+def check_rejected_items(by_day: Mapping[date, int], today: date) -> AnomalyResult:
+    """Check that no item was rejected recently, given the number of rejected items by the day on which they landed."""
     count = sum(items for day, items in by_day.items() if (today - day).days < thresholds.RECENT_DAYS)
-    if not count:
-        return Finding(usual=True, words="No item was rejected lately.", figures={"rejected items": 0})
-    words = (
-        f"{count} items that came in the last {thresholds.RECENT_DAYS} days are no calls that can be placed; "
-        "data_issues lists them as rejected_item."
-    )
-    return Finding(usual=False, words=words, figures={"rejected items": count})
+    description = "No item was rejected recently."
+    if count:
+        description = (
+            f"{count} items that landed in the last {thresholds.RECENT_DAYS} days could not be assigned to a day; "
+            "data_issues lists them as rejected_item."
+        )
+    return AnomalyResult(passed=not count, description=description, metrics={"rejected items": count})
 
 
-def full_scan(last: tuple[datetime, bool] | None) -> Finding:
-    """Ask whether the last full scan, given by its start, saw every page."""
+def check_full_scan(last: tuple[datetime, bool] | None) -> AnomalyResult:
+    """Check that the last full scan, given as its start and whether it is complete, saw every page."""
     if last is None:
-        return Finding(usual=True, words="There was no full scan yet.")
+        return AnomalyResult(passed=True, description="There was no full scan yet.")
     started, complete = last
-    if complete:
-        return Finding(usual=True, words=f"The full scan of {started:%Y-%m-%d %H:%M} UTC saw every page.")
-    words = (
-        f"The full scan of {started:%Y-%m-%d %H:%M} UTC did not see every page: late changes to old calls, and deleted "
-        "ones, are not known. The next one goes on where it ended."
-    )
-    return Finding(usual=False, words=words)
+    description = f"The full scan of {started:%Y-%m-%d %H:%M} UTC saw every page."
+    if not complete:
+        description = (
+            f"The full scan of {started:%Y-%m-%d %H:%M} UTC did not see every page, so late changes and deletions of "
+            "old calls are not known. The next full scan resumes where it ended."
+        )
+    return AnomalyResult(passed=complete, description=description)

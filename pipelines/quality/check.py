@@ -1,4 +1,4 @@
-"""What a check is, what it reads and what it says; nothing here knows where the tables lie."""
+"""The types of a data quality check: what it reads and reports. Where tables are stored is not its concern."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Protocol
 import polars as pl
 
 Problems = Mapping[str, int]
-"""What is wrong and in how many rows; counts and the names of tables and columns, never a value of a row."""
+"""What is wrong, and in how many rows. Contains names of tables and columns and counts, never a value of a row."""
 
 
 class DayTables(Protocol):
-    """The tables of one day as they were written, not as they were meant."""
+    """The tables of one day as they were written to files."""
 
     day: date
 
@@ -25,25 +25,25 @@ class DayTables(Protocol):
         """Return how many rows a table has."""
 
     def landed_items(self, table: str) -> int | None:
-        """Return how many landed items a table's rows were made of, None where that was not written down."""
+        """Return how many landed items a table's rows were made from, None if the file does not record it."""
 
     def frame(self, table: str, columns: Sequence[str]) -> pl.DataFrame:
         """Return some columns of a whole table."""
 
     def batches(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Return some columns of a table a piece at a time, in the file's order."""
+        """Yield some columns of a table in batches, in the order of the file."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one check found in one day.
+    """The result of one check for one day.
 
     Attributes:
         check: The check's name.
-        table: The table that the check speaks of.
+        table: The table that the check is shown on.
         passed: Whether nothing is wrong.
-        rows: How many rows offend; for totals, how many totals differ.
-        detail: What is wrong in words, without personal data; empty where nothing is.
+        rows: How many rows fail; for totals, how many totals differ.
+        detail: What is wrong in words, without personal data; empty if it passed.
     """
 
     check: str
@@ -55,13 +55,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Check:
-    """A rule that a day must keep to be published.
+    """A rule that a day must meet to be published.
 
     Attributes:
-        name: Short name, unique among the checks.
-        table: The table it speaks of; of several, the one that comes first.
+        name: Short, unique name.
+        table: The table it is shown on; if it reads several, the first of them.
         description: The rule in one sentence.
-        find: Finds what breaks the rule; problems with a count of 0 are none.
+        find: Finds the rows that break the rule; problems with a count of 0 are ignored.
     """
 
     name: str
@@ -70,14 +70,13 @@ class Check:
     find: Callable[[DayTables], Problems]
 
     def verdict(self, tables: DayTables) -> Verdict:
-        """Judge one day.
+        """Check one day.
 
         Args:
             tables: The day as it was written.
 
-        Returns:
-            The verdict. Whatever goes wrong while the tables are read is raised as it is: a day that cannot be judged
-            has not passed.
+        Raises:
+            Exception: Any error of reading the tables: a day that cannot be read has not passed.
         """
         problems = {what: rows for what, rows in self.find(tables).items() if rows}
         detail = "; ".join(f"{what}: {rows}" for what, rows in problems.items())

@@ -7,7 +7,6 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from pipelines.dictionary import Column, Table
-from pipelines.dictionary.comments import column_comment, table_comment
 
 _NO_PATTERN = MappingProxyType({ord(character): f"[{character}]" for character in "*?["})
 
@@ -80,9 +79,9 @@ def comment(kind: str, table: Table, columns: Sequence[Column]) -> Iterator[str]
         table: What is described.
         columns: Its columns in the catalog.
     """
-    yield f"COMMENT ON {kind} {name(table.name)} IS {literal(table_comment(table))}"
+    yield f"COMMENT ON {kind} {name(table.name)} IS {literal(table.comment)}"
     for column in columns:
-        text = literal(column_comment(column))
+        text = literal(column.comment)
         yield f"COMMENT ON COLUMN {name(table.name)}.{name(column.name)} IS {text}"
 
 

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from pipelines.dictionary import TABLES, ratios_of
-from pipelines.dictionary.comments import comments
 from pipelines.dictionary.superset import export
 from pipelines.simulator import SimulatedApi, World
 from tests.support.environments import environment
@@ -139,13 +138,15 @@ def test_comments_of_columns_become_descriptions(account, by_hand):
     }
     assert shown == {(row["table_name"], row["column_name"]): row["comment"] for row in columns}
     for table in TABLES:
-        assert comments(table)[1] == {name: text for (of, name), text in shown.items() if of == table}
+        assert {column.name: column.comment for column in TABLES[table].all_columns} == {
+            name: text for (of, name), text in shown.items() if of == table
+        }
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_an_imported_dataset_has_what_superset_would_have_made_and_the_meanings(superset, imported, by_hand, table):
     dataset = superset.dataset(imported[table])
-    assert (dataset["description"], dataset["main_dttm_col"]) == (comments(table)[0], "call_date")
+    assert (dataset["description"], dataset["main_dttm_col"]) == (TABLES[table].comment, "call_date")
     for column in dataset["columns"]:
         if column["expression"]:
             continue

@@ -123,7 +123,7 @@ def fail_check(monkeypatch) -> Callable[[str], None]:
     def audit(tables: DayTables) -> list[Verdict]:
         bad = str(tables.day) in failing
         return [
-            replace(verdict, passed=False, rows=3, detail="calls rows out of order or repeated: 3")
+            replace(verdict, passed=False, rows=3, detail="calls rows with a duplicate key or out of order: 3")
             if bad and verdict.check == "unique_keys"
             else verdict
             for verdict in judged(tables)

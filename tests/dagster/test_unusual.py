@@ -159,6 +159,6 @@ def test_days_that_wait_to_be_built_are_not_called_quiet(workspace, instance):
     for weeks in range(1, 5):
         land_calls(workspace, yesterday - timedelta(weeks=weeks), 30)
     build(instance, yesterday - timedelta(weeks=4), yesterday)
-    assert not extract_anomalies(workspace, today)["recent_call_volume_normal"].usual
+    assert not extract_anomalies(workspace, today)["recent_call_volume_normal"].passed
     land_calls(workspace, yesterday, 30)
-    assert extract_anomalies(workspace, today)["recent_call_volume_normal"].usual
+    assert extract_anomalies(workspace, today)["recent_call_volume_normal"].passed

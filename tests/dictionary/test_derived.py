@@ -15,8 +15,7 @@ import pytest
 
 from assets.column_schema import dagster_schema
 from pipelines.dictionary import RAW, TABLES, ColumnType
-from pipelines.dictionary.comments import comments
-from pipelines.dictionary.markdown import markdown
+from pipelines.dictionary.markdown import tables_page
 from pipelines.dictionary.schemas import arrow_schema, polars_schema, raw_schema
 
 ROOT = Path(__file__).parents[2]
@@ -70,19 +69,16 @@ def test_the_raw_schema_is_the_raw_layers():
 
 
 @EVERY_TABLE
-def test_comments_cover_every_column_a_reader_sees(table):
-    head, columns = comments(table)
-    assert TABLES[table].grain in head
-    assert tuple(columns) == ("call_date", *TABLES[table].names)
-    assert all(columns.values())
+def test_a_tables_comment_names_its_grain_and_every_column_a_reader_sees_has_one(table):
+    assert TABLES[table].grain in TABLES[table].comment
+    assert all(column.comment for column in TABLES[table].all_columns)
 
 
 def test_a_comment_says_unit_formula_additivity_and_personal_data():
-    columns = comments("call_metrics_daily")[1]
-    assert columns["connect_rate"] == (
+    assert TABLES["call_metrics_daily"].column("connect_rate").comment == (
         "Share of calls that reached a person. Unit: share. Formula: connected_calls / calls. Additivity: non-additive."
     )
-    assert comments("calls")[1]["call_sid"].endswith("Personal data: linkable.")
+    assert TABLES["calls"].column("call_sid").comment.endswith("Personal data: linkable.")
 
 
 @EVERY_TABLE
@@ -122,7 +118,7 @@ def test_a_page_is_what_the_module_prints(name):
 
 
 def test_every_link_of_the_page_leads_to_a_heading_and_every_row_fits_its_grid():
-    lines = markdown().splitlines()
+    lines = tables_page().splitlines()
     anchors = {line.lstrip("# ").lower().replace(" ", "-") for line in lines if line.startswith("#")}
     links = {part.split(")")[0] for line in lines for part in line.split("](#")[1:]}
     assert links <= anchors

@@ -78,7 +78,7 @@ def test_every_table_is_a_dataset_and_marts_alone_where_asked_for():
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_columns_that_cannot_be_put_together_are_left_out(table):
+def test_columns_that_cannot_be_aggregated_are_left_out(table):
     shown = [name for name, column in columns(table).items() if "expression" not in column]
     assert shown == [
         column.name for column in TABLES[table].all_columns if column.additivity is not Additivity.NON_ADDITIVE

@@ -40,5 +40,5 @@ def test_the_size_of_chunks_makes_no_difference(history, shaping, chunk):
     whole = tables_of(history, shaping)
     with pytest.MonkeyPatch.context() as patch, lake_of(history, shaping, files=1) as opened:
         patch.setattr(flatten_day, "CHUNK", chunk)
-        patch.setattr(flatten_day, "_GLANCE", chunk)
+        patch.setattr(flatten_day, "_INDEX_BATCH", chunk)
         assert build(opened, history.days) == whole

@@ -1,4 +1,4 @@
-"""Laws that any day's tables keep: nothing is lost, nothing is doubled, and a bad value costs only its field."""
+"""Laws of any day's tables: nothing is lost, nothing is duplicated, and a bad value costs only its field."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOT_OBJECTS = (7, "text", True, [], Sent("NaN"))
 OUTCOME = {"outcome", "is_terminal", "is_connected", "is_contained"}
 MESSAGES = {"message_count", "user_message_count", "agent_message_count", "user_word_count", "agent_word_count"}
 
-# Per field: what it must not be, and the columns of calls that hang on it.
+# Per field: invalid values, and the columns of calls that depend on it.
 FIELDS: dict[str, tuple[tuple[Any, ...], set[str]]] = {
     "organizationId": (NOT_TEXT, {"organization_id"}),
     "agentId": (NOT_TEXT, {"agent_id"}),
@@ -47,7 +47,7 @@ FIELDS: dict[str, tuple[tuple[Any, ...], set[str]]] = {
     "contextVariables": (NOT_OBJECTS, {"context_variables"}),
     "metadata": (NOT_OBJECTS, {"metadata"}),
 }
-# What legs take over from their call.
+# Columns that legs take from their call.
 INHERITED = {"organization_id", "agent_id", "phone_number_id", "direction", "seconds_to_transfer"}
 SOURCES = {"analysis": "extraction", "contextVariables": "context", "metadata": "metadata"}
 
@@ -128,14 +128,14 @@ def _without(rows: list[dict[str, Any]], columns: set[str]) -> list[dict[str, An
 
 def _assert_noted(before: Rows, after: Rows, path: str, bad: Any) -> None:
     """The bad value is noted once, and nothing else is noted that was not noted before."""
-    known = [_told(row) for row in before["data_issues"]]
-    new = [row for row in after["data_issues"] if _told(row) not in known]
+    known = [_identity(row) for row in before["data_issues"]]
+    new = [row for row in after["data_issues"] if _identity(row) not in known]
     assert [(row["call_id"], row["path"], row["kind"], row["raw_value"]) for row in new] == [
         ("c1", path, "invalid_value", to_json(bad))
     ]
 
 
-def _told(row: dict[str, Any]) -> tuple[Any, ...]:
+def _identity(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["call_id"], row["table_name"], row["path"], row["kind"], row["raw_value"]
 
 

@@ -19,12 +19,12 @@ from pipelines.flatten.outcomes import load_outcomes
         ("error", "customer ended call", "failed"),
         ("No-Answer", None, "no_answer"),
         ("cancelled", None, "canceled"),
-        # A reason decides where the status says nothing, or only that it is over.
+        # A reason decides if the status says nothing, or only that the call is over.
         ("ended", "voicemail", "voicemail"),
         ("completed", "No_Answer", "no_answer"),
         ("odd", "busy", "busy"),
         (None, "agent hangup", "completed"),
-        # And where that is no known word either, the status stands.
+        # If that is not a known word either, the status decides.
         ("ended", "silence-timed-out", "completed"),
         ("odd", "silence-timed-out", "unknown"),
         (None, None, "unknown"),
@@ -55,7 +55,7 @@ def write(folder, text):
     return path
 
 
-def test_a_file_is_laid_over_the_shipped_words(tmp_path):
+def test_a_file_overrides_the_shipped_words(tmp_path):
     shipped = load_outcomes(None)
     path = write(
         tmp_path,

@@ -1,4 +1,4 @@
-"""Measures and times: the quick way over a whole column means what the slow way over single values means."""
+"""Measures and times: converting a whole column gives the same as converting single values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words are counted as `str.split` splits them, wherever in a block or a slice they lie."""
+"""Words are counted as `str.split` splits them, at any position in a block or a slice."""
 
 from __future__ import annotations
 

@@ -32,11 +32,11 @@ def test_rows_are_the_same_as_themselves_but_for_the_rounding_of_sums_and_the_wo
         ("data_issues", changed("data_issues", 0, raw_value="8"), "raw_value is '8', expected '7'"),
     ],
 )
-def test_a_difference_is_told(table, rows, said):
+def test_a_difference_is_reported(table, rows, said):
     with pytest.raises(AssertionError, match=said):
         assert_same_rows(rows, OF_DAY[table], table)
 
 
-def test_a_missing_table_is_told():
+def test_a_missing_table_is_reported():
     with pytest.raises(AssertionError, match="tables are"):
         assert_same_tables({"calls": OF_DAY["calls"]}, OF_DAY)

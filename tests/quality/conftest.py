@@ -1,4 +1,4 @@
-"""A good day with all that its checks have to do with, and the verdicts on whatever is made of it."""
+"""A valid day with every kind of row that the checks read, and their verdicts on any change of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.judged import Day, attribute, turn, with_marts
 
 @pytest.fixture
 def day() -> Day:
-    """Two calls with legs, one of them deleted, and items whose parents lie on the day before, or nowhere."""
+    """Two calls with legs, one of them deleted, and items whose parents are on the day before, or nowhere."""
     day = {
         "calls": frame(
             "calls",

@@ -1,4 +1,4 @@
-"""A broken day is refused by the check that is for it, and a good one by none."""
+"""A broken day fails the check for its fault, and a valid day fails none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.frames import call, frame, leg
 from tests.support.judged import again, failed, put, turn, with_marts
 
 
-def test_a_good_day_passes_every_check_and_each_says_so_once(day, judge):
+def test_a_valid_day_passes_every_check_with_one_verdict_each(day, judge):
     verdicts = judge(day)
     assert list(verdicts) == [check.name for check in CHECKS]
     assert [(verdict.passed, verdict.rows, verdict.detail) for verdict in verdicts.values()] == [(True, 0, "")] * len(
@@ -26,7 +26,7 @@ def test_a_day_without_rows_passes(judge):
     assert failed(judge(with_marts({table: frame(table) for table in TABLES}))) == {}
 
 
-def test_checks_speak_of_tables_that_exist():
+def test_checks_are_shown_on_tables_that_exist():
     assert {check.table for check in CHECKS} <= set(TABLES)
 
 
@@ -137,7 +137,7 @@ def leg_gone() -> dict[str, int]:
         ),
     ],
 )
-def test_a_broken_day_is_found_by_the_check_that_is_for_it(day, judge, table, breaks, found):
+def test_a_broken_day_fails_the_check_for_its_fault(day, judge, table, breaks, found):
     assert failed(judge(day | {table: breaks(day[table])})) == found
 
 
@@ -159,7 +159,7 @@ def test_a_leg_that_repeats_a_call_may_leave_its_messages_to_it(judge):
 
 
 @pytest.mark.parametrize(("calls", "rejected", "off"), [(7, 1, 0), (8, 1, 1), (5, 1, 2), (7, 0, 1), (9, 3, 4)])
-def test_rows_that_were_lost_or_made_are_found_by_what_has_landed(day, judge, calls, rejected, off):
+def test_missing_and_extra_rows_are_found_by_the_number_of_landed_items(day, judge, calls, rejected, off):
     day["data_issues"] = frame(
         "data_issues", {"path": "$", "kind": "rejected_item"}, {"path": "$.cost", "kind": "invalid_value"}
     )
@@ -167,7 +167,7 @@ def test_rows_that_were_lost_or_made_are_found_by_what_has_landed(day, judge, ca
     assert failed(verdicts) == ({"calls_as_landed": off} if off else {})
 
 
-def test_a_mart_that_says_zero_where_nothing_is_known_is_found(judge):
+def test_a_mart_with_zero_instead_of_null_is_found(judge):
     day = with_marts({table: frame(table) for table in TABLES} | {"calls": frame("calls", call(cost=None))})
     assert failed(judge(day)) == {}
     day["call_metrics_daily"] = put(day["call_metrics_daily"], 0, cost=0.0)
@@ -186,13 +186,16 @@ def test_a_verdict_says_which_columns_are_wrong_and_no_value_of_a_row(day, judge
     day["transfer_legs"] = put(day["transfer_legs"], 1, call_id="+15550100")
     day["call_attributes"] = again(day["call_attributes"], 0)
     verdicts = judge(day)
-    assert verdicts["legs_have_calls"].detail == "transfer_legs rows whose call is not as they say: 1"
-    assert verdicts["unique_keys"].detail == "call_attributes rows out of order or repeated: 1"
+    assert (
+        verdicts["legs_have_calls"].detail
+        == "transfer_legs rows whose source or parent_found does not match the calls: 1"
+    )
+    assert verdicts["unique_keys"].detail == "call_attributes rows with a duplicate key or out of order: 1"
     assert verdicts["legs_have_calls"].table == "transfer_legs"
     assert not any("5550100" in verdict.detail for verdict in verdicts.values())
 
 
-def test_a_day_that_cannot_be_read_is_not_judged(day, judge):
+def test_a_day_that_cannot_be_read_raises(day, judge):
     del day["call_volume_hourly"]
     with pytest.raises(FileNotFoundError):
         judge(day)

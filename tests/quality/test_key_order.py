@@ -1,4 +1,4 @@
-"""The search for repeated keys, against comparing every key with the one before it by hand."""
+"""The check for duplicate keys finds what a plain comparison of each key with the one before finds."""
 
 from __future__ import annotations
 

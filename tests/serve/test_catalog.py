@@ -8,7 +8,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.dictionary import CORE_TABLES, MARTS, TABLES
-from pipelines.dictionary.comments import comments
 from pipelines.lake import layout
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog
 from tests.support.small_lake import SmallLake
@@ -70,11 +69,12 @@ def test_everything_carries_the_comment_of_the_dictionary(lake):
     lake.publish(MONDAY, calls("c1"))
     catalog = made(lake)
     for name in TABLES:
-        of_table, of_columns = comments(name)
         kind = "view" if name in CORE_TABLES else "table"
-        assert ask(catalog, f"SELECT comment FROM duckdb_{kind}s() WHERE {kind}_name = '{name}'") == [(of_table,)]
+        assert ask(catalog, f"SELECT comment FROM duckdb_{kind}s() WHERE {kind}_name = '{name}'") == [
+            (TABLES[name].comment,)
+        ]
         found = ask(catalog, f"SELECT column_name, comment FROM duckdb_columns() WHERE table_name = '{name}'")
-        assert dict(found) == of_columns
+        assert dict(found) == {column.name: column.comment for column in TABLES[name].all_columns}
     without = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND comment IS NULL"
     assert ask(catalog, without) == []
     helpers = ask(catalog, "SELECT table_name FROM duckdb_tables() WHERE comment IS NULL")

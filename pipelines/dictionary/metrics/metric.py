@@ -1,4 +1,4 @@
-"""What a metric is made of: a question, the figure that answers it, and all that one must know to trust the figure."""
+"""The parts of a metric: a question, the formula that answers it, and what one must know to trust the answer."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ ROOT_CALLS = "root calls that are not deleted"
 CONNECTED_CALLS = "root calls that are not deleted and reached a person"
 LEGS = "transfer legs that are not deleted"
 
-ZERO_COUNT = "0 where nothing is counted"
-NULL_SUM = "null where no row has a value; what is null is left out"
-RATIO_NULLS = "null where the denominator is 0 or null: not 0, not infinity"
+ZERO_COUNT = "0 if nothing is counted"
+NULL_SUM = "null if no row has a value; null values are left out"
+RATIO_NULLS = "null if the denominator is 0 or null: not 0, not infinity"
 
 ADDS_UP = "yes, over days and every dimension"
-RATIO_SUMS = "no: add numerator and denominator up over any days and dimensions, then divide"
+RATIO_SUMS = "no: add up numerator and denominator over any days and dimensions, then divide"
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One figure that somebody asks for.
+    """One metric.
 
     Attributes:
-        name: Its name; that of a ratio, a column or a macro where it is one.
-        question: What it answers, in plain words.
-        source: The table or macro call that has its columns, as it stands behind FROM.
-        formula: How it is worked out over any group of rows of the source, in Markdown.
-        numerator: Columns of the source above the line, or that are counted.
-        denominator: Columns below the line; empty for what is no ratio.
+        name: Its name; that of the ratio, column or macro if it is one.
+        question: The question it answers, in plain words.
+        source: The table or macro call to select from.
+        formula: How it is calculated over any group of rows of the source, in Markdown.
+        numerator: Columns of the source that are the numerator, or that are counted.
+        denominator: Columns of the denominator; empty if it is not a ratio.
         population: Which rows count.
-        nulls: What it is where nothing is known, or there is nothing to divide by.
+        nulls: Its value if nothing is known, or if the denominator is zero.
         sums: Whether it may be added up, and over what.
         sql: A query that answers the question.
-        standard: Whose definition it follows, in Markdown; empty where there is none.
-        vendors: Where others differ, and what it is not, in Markdown.
-        ratio: The ratio that it is, where it is one.
+        standard: The definition it follows, in Markdown; empty if there is none.
+        vendors: How others differ, and what it is not, in Markdown.
+        ratio: The ratio, if it is one.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Metric:
 def of_ratio(
     ratio: Ratio, question: str, *, population: str, by: str = "agent_id", standard: str = "", vendors: str = ""
 ) -> Metric:
-    """The metric that a ratio is; its query asks for it by month and one dimension, with the ratio's own macro."""
+    """Make the metric of a ratio; its query groups by month and one dimension and calls the ratio's macro."""
     mart = ratio.tables[0]
     source = f"{mart.removesuffix('_daily')}('month')"
     sums = ", ".join(f"sum({part})" for part in ratio.components)
