@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.simulator.chance import identifier, stream
 from pipelines.simulator.faults.fault import Fault, choice
 from pipelines.simulator.listing import ChangingListing, Order, id_of
 from pipelines.simulator.messages import Request, Respond, Response
+from pipelines.simulator.random_streams import identifier, stream
 
 _PAGINATION = b',"pagination":'
 _ORGANISATION = re.compile(rb'("organizationId":\s*)"[^"]*"')

@@ -1,4 +1,4 @@
-"""The life of a call and of its transfer legs: instants and final values, decided from a seed.
+"""Simulated calls with their transfer legs: when each changes, and to which values, drawn from a seed.
 
 All instants are milliseconds since 1970-01-01 UTC.
 """
@@ -9,15 +9,48 @@ import random
 from dataclasses import dataclass, replace
 from datetime import date
 
-from pipelines.simulator.chance import around, identifier, stream, weighted
-from pipelines.simulator.company import Agent, Company, day_number, who_and_when
+from pipelines.simulator.company import (
+    Agent,
+    Company,
+    colleague_number,
+    customer_number,
+    day_number,
+    draw_agent_and_time,
+)
 from pipelines.simulator.conversation import Conversations, Plan
-from pipelines.simulator.customers import colleague_number, customer_number
+from pipelines.simulator.random_streams import around, identifier, stream, weighted
+
+_SECOND, _MINUTE, _HOUR = 1_000, 60_000, 3_600_000
+_PERSON_RATE = 0.045
+_MAX_TRIES = 2
+_SUCCESS = {"warm_briefing": "completed", "warm": "bridged", "cold": "connected", "callback": "completed"}
+_FAILURE = (("failed", 0.25), ("declined", 0.2), ("no_answer", 0.4), ("busy", 0.1), ("canceled", 0.05))
+# How a leg is listed: (nested in its call, as an item of its own).
+_PLACES = (((True, False), 0.5), ((True, True), 0.3), ((False, True), 0.2))
+_CALLBACK_PLACES = (((True, False), 0.2), ((True, True), 0.4), ((False, True), 0.4))
+_SPARSE, _TRIED_AGAIN, _BRIEFED_THOUGH_NOT_ACCEPTED = 0.5, 0.5, 0.5
+_CALL_STREAM = 5
+_LONGEST_SECONDS = 3_600
+_CORRECTED, _REANALYSED, _UNRECORDED, _NUMBERS_AS_TEXT, _BY_WEB = 0.03, 0.02, 0.06, 0.05, 0.005
+_REASONS: dict[str, tuple[tuple[str | None, float], ...]] = {
+    "completed": (
+        ("customer-ended-call", 0.55),
+        ("agent_hangup", 0.33),
+        ("silence-timed-out", 0.06),
+        ("max-duration-reached", 0.02),
+        (None, 0.04),
+    ),
+    "no_answer": (("customer-did-not-answer", 0.8), ("no-answer", 0.2)),
+    "busy": (("customer-busy", 0.7), ("busy", 0.3)),
+    "voicemail": (("voicemail", 1.0),),
+    "failed": (("pipeline-error", 0.5), ("provider-fault", 0.4), (None, 0.1)),
+    "canceled": (("customer-ended-call", 0.6), ("canceled", 0.4)),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """A transfer: a call from the agent to a person, with a life of its own.
+    """A transfer leg: a call from the agent to a person.
 
     Attributes:
         id: Its id; as an item of its own it has the same.
@@ -25,17 +58,17 @@ class Leg:
         kind: warm_briefing, warm, cold or callback.
         number: The person's number.
         created: When it is dialled.
-        settled: When it is decided whether the transfer succeeds.
+        settled: When the transfer has succeeded or failed.
         ended: When its connection ends.
         outcome: The transferStatus from `settled` on.
         accepted: Whether the person was reached and took the call.
-        seconds: Its duration; None where nobody was reached.
+        seconds: Its duration; None if nobody was reached.
         cost: Its cost.
         costed: When the cost is known.
-        plan: What is said; None where nothing is.
-        nested: Whether its call lists it in transferCalls.
+        plan: What is said; None for nothing.
+        nested: Whether it is in its call's transferCalls.
         item: Whether it is an item of its own, with parentCallId.
-        sparse: Whether the nested one leaves to the item what it can (transcript, cost, recording).
+        sparse: Whether transcript, cost and recording are only in the item, not in the nested leg.
     """
 
     id: str
@@ -55,14 +88,14 @@ class Leg:
     item: bool
     sparse: bool
 
-    def moments(self) -> tuple[int, ...]:
-        """The instants at which the leg changes."""
-        return self.created, self.settled, self.ended, self.costed
+    def change_times(self) -> tuple[int, ...]:
+        """Return when the leg changes, in order."""
+        return tuple(sorted({self.created, self.settled, self.ended, self.costed}))
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """A call from its creation to the last correction.
+class Call:
+    """A call from its creation to its last correction.
 
     Attributes:
         id: Its id.
@@ -71,25 +104,25 @@ class Story:
         agent: Who handles it.
         phone_number_id: The organisation's number; None for a call over the web.
         direction: inbound or outbound.
-        number: The customer's number, as shown.
+        number: The customer's number, as listed.
         created: When the item appears, queued or ringing.
         ringing: When it begins to ring.
-        answered: When it is answered; None where it never is.
+        answered: When it is answered; None if never.
         ended: When it ends.
         outcome: completed, no_answer, busy, voicemail, failed or canceled.
-        status: The word for the status from `ended` on.
+        status: The status from `ended` on.
         ended_reason: Why it ended.
-        seconds: Its duration; None or 0 where it was not answered.
+        seconds: Its duration; None or 0 if it was not answered.
         cost: Its cost as first billed.
         costed: When that is known.
         corrected_cost: What the bill is corrected to.
-        corrected: When; None where it never is.
-        recorded: When the recording is there; None where there is none.
-        analysed: When the analysis is there; None where the agent has none.
-        reanalysed: When the analysis is run again; None where it is not.
+        corrected: When; None if never.
+        recorded: When the recording is available; None if never.
+        analysed: When the analysis is available; None if the agent has none.
+        reanalysed: When the analysis is run again; None if never.
         plan: What is said.
         legs: Its transfers.
-        details: Seeds the small things: context, metadata, oddities.
+        details: Seed of the details: context, metadata, unusual messages.
         numbers_as_text: Whether measures are sent as decimal strings.
     """
 
@@ -121,43 +154,32 @@ class Story:
     numbers_as_text: bool
 
     def halfway(self) -> int | None:
-        """When the first half of the transcript is there, while the call goes on."""
+        """Return when the first half of the transcript is available, during the call."""
         return None if self.answered is None else (self.answered + self.ended) // 2
 
-    def moments(self) -> tuple[int, ...]:
-        """The instants at which the call's item changes, in order."""
+    def change_times(self) -> tuple[int, ...]:
+        """Return when the call's item changes, in order."""
         own = (self.created, self.ringing, self.answered, self.halfway(), self.ended, self.costed)
         later = (self.corrected, self.recorded, self.analysed, self.reanalysed)
-        legs = (moment for leg in self.legs if leg.nested for moment in leg.moments())
+        legs = (moment for leg in self.legs if leg.nested for moment in leg.change_times())
         return tuple(sorted({moment for moment in (*own, *later, *legs) if moment is not None}))
 
 
-_SECOND, _MINUTE, _HOUR = 1_000, 60_000, 3_600_000
-_PERSON_RATE = 0.045
-_TRIES = 2
-_SUCCESS = {"warm_briefing": "completed", "warm": "bridged", "cold": "connected", "callback": "completed"}
-_FAILURE = (("failed", 0.25), ("declined", 0.2), ("no_answer", 0.4), ("busy", 0.1), ("canceled", 0.05))
-# Where a leg is to be found: nested in its call, as an item of its own, in both places.
-_PLACES = (((True, False), 0.5), ((True, True), 0.3), ((False, True), 0.2))
-_PLACES_LATER = (((True, False), 0.2), ((True, True), 0.4), ((False, True), 0.4))
-_SPARSE, _AGAIN, _BRIEFED_ANYHOW = 0.5, 0.5, 0.5
-
-
-def legs_of(rng: random.Random, call: Story, conversations: Conversations) -> tuple[Leg, ...]:
-    """The transfers of an answered call, beginning at its end as it stands."""
+def _draw_legs(rng: random.Random, call: Call, conversations: Conversations) -> tuple[Leg, ...]:
+    """Draw the transfers of an answered call, the first of which begins at the call's end."""
     legs: list[Leg] = []
     begins = call.ended
-    while not legs or (_is_tried_again(legs[-1]) and len(legs) < _TRIES and rng.random() < _AGAIN):
+    while not legs or (_may_be_tried_again(legs[-1]) and len(legs) < _MAX_TRIES and rng.random() < _TRIED_AGAIN):
         legs.append(_leg(rng, call, begins, len(legs), conversations))
         begins = legs[-1].settled + 5 * _SECOND
     return tuple(legs)
 
 
-def _is_tried_again(leg: Leg) -> bool:
+def _may_be_tried_again(leg: Leg) -> bool:
     return not leg.accepted and leg.kind != "callback"
 
 
-def _leg(rng: random.Random, call: Story, begins: int, index: int, conversations: Conversations) -> Leg:
+def _leg(rng: random.Random, call: Call, begins: int, index: int, conversations: Conversations) -> Leg:
     agent = call.agent
     kind = weighted(rng, agent.transfers)
     if kind == "callback":  # a colleague rings the customer back, often on the next morning
@@ -165,12 +187,12 @@ def _leg(rng: random.Random, call: Story, begins: int, index: int, conversations
     accepted = rng.random() < agent.accepted
     settled = begins + rng.randrange(8, 50 if kind == "warm_briefing" else 25) * _SECOND
     briefed = kind == "warm_briefing" and (
-        accepted or rng.random() < _BRIEFED_ANYHOW
+        accepted or rng.random() < _BRIEFED_THOUGH_NOT_ACCEPTED
     )  # a briefed person may still decline
     ended = settled + (rng.randrange(20, 600) * _SECOND if accepted else 0)
     seconds = (ended - begins) // _SECOND if accepted or briefed else None
     outcome = _SUCCESS[kind] if accepted else "declined" if briefed else weighted(rng, _FAILURE)
-    nested, item = weighted(rng, _PLACES_LATER if kind == "callback" else _PLACES)
+    nested, item = weighted(rng, _CALLBACK_PLACES if kind == "callback" else _PLACES)
     plan = conversations.plan(rng, agent.language, "briefing", agent.name, 4) if briefed else None
     return Leg(
         id=identifier(rng),
@@ -192,37 +214,9 @@ def _leg(rng: random.Random, call: Story, begins: int, index: int, conversations
     )
 
 
-SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
-_A_CALL = 5
-_LONGEST_SECONDS = 3_600
-_CORRECTED, _REANALYSED, _UNRECORDED, _TEXT, _BY_WEB = 0.03, 0.02, 0.06, 0.05, 0.005
-_WORDS = {
-    "completed": "completed",
-    "no_answer": "no-answer",
-    "busy": "busy",
-    "voicemail": "voicemail",
-    "failed": "failed",
-    "canceled": "canceled",
-}
-_REASONS: dict[str, tuple[tuple[str | None, float], ...]] = {
-    "completed": (
-        ("customer-ended-call", 0.55),
-        ("agent_hangup", 0.33),
-        ("silence-timed-out", 0.06),
-        ("max-duration-reached", 0.02),
-        (None, 0.04),
-    ),
-    "no_answer": (("customer-did-not-answer", 0.8), ("no-answer", 0.2)),
-    "busy": (("customer-busy", 0.7), ("busy", 0.3)),
-    "voicemail": (("voicemail", 1.0),),
-    "failed": (("pipeline-error", 0.5), ("provider-fault", 0.4), (None, 0.1)),
-    "canceled": (("customer-ended-call", 0.6), ("canceled", 0.4)),
-}
-
-
 @dataclass(frozen=True, slots=True)
-class Storyteller:
-    """Tells the calls of a world, each from its own stream, whatever else is told.
+class CallGenerator:
+    """Draws the calls of a world, each from a random stream of its own.
 
     Attributes:
         seed: The world's seed.
@@ -234,45 +228,45 @@ class Storyteller:
     company: Company
     conversations: Conversations
 
-    def call(self, day: date, index: int) -> Story:
-        """The call with that index of a day."""
-        rng = stream(self.seed, _A_CALL, day_number(day), index)
-        agent, created = who_and_when(rng, self.company, day)
-        created -= 0 if agent.milliseconds else created % SECOND
+    def call(self, day: date, index: int) -> Call:
+        """Return the call with that index of a day."""
+        rng = stream(self.seed, _CALL_STREAM, day_number(day), index)
+        agent, created = draw_agent_and_time(rng, self.company, day)
+        created -= 0 if agent.milliseconds else created % _SECOND
         direction = "inbound" if rng.random() < agent.inbound else "outbound"
         outcome = weighted(rng, agent.outcomes(direction))
-        story = self._dialled(rng, agent, created, direction, outcome)
+        call = self._dialled(rng, agent, created, direction, outcome)
         if outcome in ("completed", "voicemail"):
-            story = self._answered(rng, story)
+            call = self._answered(rng, call)
         elif outcome == "no_answer" and rng.random() < 0.5:  # noqa: PLR2004 - half of them are billed as nothing
-            story = replace(story, seconds=0, cost=0.0)
-        return story
+            call = replace(call, seconds=0, cost=0.0)
+        return call
 
-    def _dialled(self, rng: random.Random, agent: Agent, created: int, direction: str, outcome: str) -> Story:
-        """A call that nobody answers, yet."""
-        ringing = created + (rng.randrange(2, 45) * SECOND if direction == "outbound" else 0)
-        ended = ringing + rng.randrange(3, 12 if outcome in ("failed", "busy") else 35) * SECOND
-        word = _WORDS[outcome]
-        if outcome == "voicemail" and not agent.snake:
-            word = "completed"  # many platforms leave it to the reason to say so
-        return Story(
+    def _dialled(self, rng: random.Random, agent: Agent, created: int, direction: str, outcome: str) -> Call:
+        """Draw a call that nobody has answered."""
+        ringing = created + (rng.randrange(2, 45) * _SECOND if direction == "outbound" else 0)
+        ended = ringing + rng.randrange(3, 12 if outcome in ("failed", "busy") else 35) * _SECOND
+        status = outcome if agent.snake else outcome.replace("_", "-")
+        if status == "voicemail" and not agent.snake:
+            status = "completed"  # many platforms name the voicemail only in the reason
+        return Call(
             id=identifier(rng),
             call_sid=_call_sid(rng, agent.provider),
             organization_id=self.company.organization_id,
             agent=agent,
             phone_number_id=rng.choice(self.company.phone_number_ids[agent.id]) if rng.random() >= _BY_WEB else None,
             direction=direction,
-            number=customer_number(rng, agent.language, hides=direction == "inbound"),
+            number=customer_number(rng, agent.language, may_withhold=direction == "inbound"),
             created=created,
             ringing=ringing,
             answered=None,
             ended=ended,
             outcome=outcome,
-            status=word.replace("-", "_") if agent.snake else word,
+            status=status,
             ended_reason=weighted(rng, _REASONS[outcome]),
             seconds=rng.choice((0, None)),
             cost=None,
-            costed=ended + MINUTE,
+            costed=ended + _MINUTE,
             corrected_cost=None,
             corrected=None,
             recorded=None,
@@ -281,52 +275,52 @@ class Storyteller:
             plan=None,
             legs=(),
             details=rng.getrandbits(60),
-            numbers_as_text=rng.random() < _TEXT,
+            numbers_as_text=rng.random() < _NUMBERS_AS_TEXT,
         )
 
-    def _answered(self, rng: random.Random, call: Story) -> Story:
-        """The same call, answered by a person or a machine."""
+    def _answered(self, rng: random.Random, call: Call) -> Call:
+        """Return the call answered, by a person or by voicemail."""
         agent = call.agent
         opening = "voicemail" if call.outcome == "voicemail" else call.direction
         plan = self.conversations.plan(rng, agent.language, opening, agent.name, agent.turns)
         seconds = min(max(round(around(rng, plan.turns * agent.pace, 0.2)), 3), _LONGEST_SECONDS)
         if opening == "voicemail":
             seconds = rng.randrange(8, 35)
-        answered = call.ringing + rng.randrange(1, 25) * SECOND
-        call = replace(call, answered=answered, ended=answered + seconds * SECOND, seconds=seconds, plan=plan)
+        answered = call.ringing + rng.randrange(1, 25) * _SECOND
+        call = replace(call, answered=answered, ended=answered + seconds * _SECOND, seconds=seconds, plan=plan)
         if call.outcome == "completed" and rng.random() < agent.transfer_rate:
-            call = self._handed_over(rng, call)
-        return self._settled(rng, call)
+            call = self._transferred(rng, call)
+        return self._completed(rng, call)
 
-    def _handed_over(self, rng: random.Random, call: Story) -> Story:
-        """The same call with transfers; it lasts until they are decided."""
+    def _transferred(self, rng: random.Random, call: Call) -> Call:
+        """Return the call with transfers; it lasts until they are settled."""
         if call.plan is None or call.answered is None:
             return call
-        legs = legs_of(rng, call, self.conversations)
+        legs = _draw_legs(rng, call, self.conversations)
         ended = max([call.ended, *(leg.settled for leg in legs if leg.kind != "callback")])
-        seconds = (ended - call.answered) // SECOND
+        seconds = (ended - call.answered) // _SECOND
         reason = "assistant-forwarded-call" if legs[-1].accepted else call.ended_reason
-        plan = replace(call.plan, handed_over=True)
+        plan = replace(call.plan, transferred=True)
         return replace(call, legs=legs, plan=plan, ended=ended, seconds=seconds, ended_reason=reason)
 
     @staticmethod
-    def _settled(rng: random.Random, call: Story) -> Story:
-        """The same call with what comes after its end: bill, recording, analysis and their corrections."""
+    def _completed(rng: random.Random, call: Call) -> Call:
+        """Return the call with what follows its end: cost, recording, analysis and their corrections."""
         agent, ended, seconds = call.agent, call.ended, call.seconds or 0
         minutes = -(-seconds // 60) if agent.whole_minutes else seconds / 60
         cost = round(agent.fee + minutes * agent.rate * rng.uniform(0.97, 1.03), 4)
-        corrected = ended + rng.randrange(20, 30) * HOUR if rng.random() < _CORRECTED else None
+        corrected = ended + rng.randrange(20, 30) * _HOUR if rng.random() < _CORRECTED else None
         summarised = call.outcome == "completed" and (agent.summarises or bool(agent.extracts))
-        analysed = ended + rng.randrange(2 * MINUTE, 7 * MINUTE) if summarised else None
+        analysed = ended + rng.randrange(2 * _MINUTE, 7 * _MINUTE) if summarised else None
         return replace(
             call,
             cost=cost,
-            costed=ended + rng.randrange(40, 100) * SECOND,
+            costed=ended + rng.randrange(40, 100) * _SECOND,
             corrected=corrected,
             corrected_cost=round(cost * rng.uniform(0.8, 1.1), 4),
-            recorded=ended + rng.randrange(10, 40) * SECOND if rng.random() >= _UNRECORDED else None,
+            recorded=ended + rng.randrange(10, 40) * _SECOND if rng.random() >= _UNRECORDED else None,
             analysed=analysed,
-            reanalysed=ended + 6 * HOUR if analysed and rng.random() < _REANALYSED else None,
+            reanalysed=ended + 6 * _HOUR if analysed and rng.random() < _REANALYSED else None,
         )
 
 
