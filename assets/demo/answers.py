@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from assets.demo.place import CATALOG
-from pipelines.serve.conversation import Conversation, conversation
-from pipelines.serve.query import answer
+from pipelines.serve.conversation import Conversation, read_conversation
+from pipelines.serve.query import run_query
 
 AGENTS: Final = """
 WITH calls AS (
@@ -63,9 +63,9 @@ def agents() -> list[AgentRow]:
 def handed_over(preferred: list[str]) -> Conversation | None:
     """Return a call of moderate length whose transfer succeeded, of one of these agents if there is one."""
     found = _rows(_CALL, preferred)
-    return conversation(CATALOG, found[0][0]) if found else None
+    return read_conversation(CATALOG, found[0][0]) if found else None
 
 
 def _rows(sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    with answer(CATALOG, sql, values) as found:
+    with run_query(CATALOG, sql, values) as found:
         return list(found.rows)

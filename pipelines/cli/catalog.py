@@ -35,9 +35,9 @@ def command(target: Path | None) -> None:
         with storage.lock("publish"):
             manifest = state.load_manifest(storage).value
             if target is None:
-                catalog.make_anew(manifest)
+                catalog.rebuild(manifest)
             else:
-                catalog.make_marts_only(manifest, target)
+                catalog.export_marts(manifest, target)
     except FileExistsError as error:
         message = f"{target} is not a catalog to hand out, so it stays as it is. Name another file."
         raise ChorusCallsError(message) from error

@@ -23,9 +23,9 @@ def command(sql: str, *, as_csv: bool, as_json: bool) -> None:
     if as_csv and as_json:
         message = "--csv and --json exclude each other."
         raise click.UsageError(message)
-    from pipelines.serve.query import answer
+    from pipelines.serve.query import run_query
 
-    with answer(load_settings().catalog_path, sql) as result:
+    with run_query(load_settings().catalog_path, sql) as result:
         rows = ([plain(value) for value in row] for row in result.rows)
         if as_csv:
             writer = csv.writer(sys.stdout, lineterminator="\n")

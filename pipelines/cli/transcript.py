@@ -85,9 +85,9 @@ def command(call_id: str, *, as_json: bool) -> None:
 
     The id of a leg, or of a call that is a leg of another, prints the call that it is a part of.
     """
-    from pipelines.serve.conversation import conversation
+    from pipelines.serve.conversation import read_conversation
 
-    found = conversation(load_settings().catalog_path, call_id)
+    found = read_conversation(load_settings().catalog_path, call_id)
     if as_json:
         print_json(plain(asdict(found)))
     else:

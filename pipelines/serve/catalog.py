@@ -60,9 +60,9 @@ class DuckDBCatalog:
         with suppress(duckdb.Error, *_UNREADABLE):
             self._write(self.path, manifest, before=self.path)
             return
-        self.make_anew(manifest)
+        self.rebuild(manifest)
 
-    def make_anew(self, manifest: Manifest) -> None:
+    def rebuild(self, manifest: Manifest) -> None:
         """Make the catalog from the published files alone, whatever the present one holds.
 
         Raises:
@@ -77,7 +77,7 @@ class DuckDBCatalog:
             )
             raise ChorusCallsError(message) from error
 
-    def make_marts_only(self, manifest: Manifest, target: Path) -> None:
+    def export_marts(self, manifest: Manifest, target: Path) -> None:
         """Make a catalog to hand out: whole in one file, with the aggregated tables and no text of anybody.
 
         Raises:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipelines.errors import ChorusCallsError
-from pipelines.serve.query import answer
+from pipelines.serve.query import run_query
 
 _LINES: Final = "FROM transcript($1) ORDER BY position"
 _CALLS: Final = """
@@ -66,7 +66,7 @@ class Conversation:
     lines: Sequence[Line]
 
 
-def conversation(catalog: Path, call_id: str) -> Conversation:
+def read_conversation(catalog: Path, call_id: str) -> Conversation:
     """Return a call and what was said on it and on its transfer legs.
 
     Args:
@@ -89,5 +89,5 @@ def conversation(catalog: Path, call_id: str) -> Conversation:
 
 
 def _rows(catalog: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    with answer(catalog, sql, values) as found:
+    with run_query(catalog, sql, values) as found:
         return list(found.rows)

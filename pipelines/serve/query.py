@@ -18,7 +18,7 @@ _SHOWN_LINES: Final = 2
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """The result of a query: the names of its columns, each once, and its rows as they come."""
 
     columns: tuple[str, ...]
@@ -26,7 +26,7 @@ class Answer:
 
 
 @contextmanager
-def answer(catalog: Path, sql: str, values: Sequence[Any] = ()) -> Iterator[Answer]:
+def run_query(catalog: Path, sql: str, values: Sequence[Any] = ()) -> Iterator[QueryResult]:
     """Run SQL on the catalog, which it cannot change; the rows can be read within the block.
 
     Args:
@@ -43,7 +43,7 @@ def answer(catalog: Path, sql: str, values: Sequence[Any] = ()) -> Iterator[Answ
             message = "There is no statement to run."
             raise ChorusCallsError(message)
         columns = [column[0] for column in connection.description]
-        yield Answer(tuple(_unique(columns)), _rows(connection))
+        yield QueryResult(tuple(_unique(columns)), _rows(connection))
 
 
 @contextmanager

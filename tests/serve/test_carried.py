@@ -51,7 +51,7 @@ def all_of(path: Path) -> dict[str, Any]:
 
 def assert_same_as_anew(catalog: DuckDBCatalog, lake: SmallLake, beside: Path) -> None:
     anew = catalog_of(lake, beside / "anew.duckdb")
-    anew.make_anew(lake.manifest)
+    anew.rebuild(lake.manifest)
     assert all_of(catalog.path) == all_of(anew.path)
 
 
@@ -130,14 +130,14 @@ class History:
 
     def take_another_lakes_catalog(self) -> None:
         self.publish(self.foreign)
-        catalog_of(self.foreign, self.catalog.path).make_anew(self.foreign.manifest)
+        catalog_of(self.foreign, self.catalog.path).rebuild(self.foreign.manifest)
 
     def take_one_of_another_currency(self) -> None:
         catalog_of(self.lake, self.catalog.path, currency="EUR").make(self.lake.manifest)
 
     def take_one_to_hand_out(self) -> None:
         self.catalog.path.unlink()
-        self.catalog.make_marts_only(self.lake.manifest, self.catalog.path)
+        self.catalog.export_marts(self.lake.manifest, self.catalog.path)
 
 
 STEPS = [name for name, step in vars(History).items() if callable(step) and not name.startswith("_")]
@@ -168,7 +168,7 @@ def test_only_days_that_changed_are_read(lake):
     assert catalog.generation() == 4
     assert {row[0] for row in shown} >= {DAYS[0], DAYS[2]}
     with pytest.raises(ChorusCallsError, match="call_metrics_daily"):
-        catalog.make_anew(lake.manifest)
+        catalog.rebuild(lake.manifest)
     assert all_of_marts(catalog.path) == shown
 
 

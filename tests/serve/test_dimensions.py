@@ -146,7 +146,7 @@ def test_a_catalog_to_hand_out_has_the_names(lake, tmp_path):
     name(lake, {"a": "Nora"}, {"p1": "Main"})
     publish(lake, MONDAY, call_metrics_daily=[mart("a")])
     target = tmp_path / "metrics.duckdb"
-    catalog_of(lake.storage).make_marts_only(lake.manifest, target)
+    catalog_of(lake.storage).export_marts(lake.manifest, target)
     assert ask(lake, "FROM agents", target) == [("a", "Nora", MONDAY, MONDAY)]
     assert ask(lake, "SELECT name FROM phone_numbers", target) == [("Main",)]
 

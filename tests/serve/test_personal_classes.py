@@ -54,7 +54,7 @@ def made(tmp_path):
     lake = SmallLake(tmp_path / "lake")
     catalog = DuckDBCatalog(tmp_path / "all.duckdb", lake.storage)
     catalog.make(lake.manifest)
-    catalog.make_marts_only(lake.manifest, tmp_path / "out.duckdb")
+    catalog.export_marts(lake.manifest, tmp_path / "out.duckdb")
     return catalog.path, tmp_path / "out.duckdb"
 
 
