@@ -21,7 +21,7 @@ from pipelines.report.page_model import Page
 from pipelines.report.sections import SECTIONS
 from pipelines.report.sections.data import warnings
 from pipelines.serve.files import replace_file
-from pipelines.serve.query import reading
+from pipelines.serve.query import reading_catalog
 
 MARK: Final = '<meta name="generator" content="chorus-calls report">'
 """Tells a report from other files, which are not to be written over."""
@@ -109,7 +109,7 @@ def make_report(
     Raises:
         ChorusCallsError: There is nothing to report on, or the file cannot be written.
     """
-    with reading(catalog) as connection:
+    with reading_catalog(catalog) as connection:
         figures = read_figures(connection, first, last, agent, timezone)
     page = render(figures, datetime.now(UTC)).encode()
     try:

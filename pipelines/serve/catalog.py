@@ -123,19 +123,33 @@ class DuckDBCatalog:
             connection.execute("DETACH made")  # writes all of it into the one file
 
 
-@contextmanager
-def open_catalog(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a catalog for reading.
+def connect_catalog(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a catalog for reading, until the connection is closed.
 
-    It is attached to a database in memory: DuckDB hands a process that opens the same file twice the database it
+    It is attached to a database in memory: DuckDB gives a process that opens the same file twice the database it
     already has, which after a replacement is the old one.
 
     Raises:
         duckdb.Error: There is no catalog, or it cannot be read.
     """
-    with duckdb.connect() as connection:
+    connection = duckdb.connect()
+    try:
         connection.execute(f"ATTACH {literal(str(path.absolute()))} AS {name(path.stem)} (READ_ONLY)")
         connection.execute(f"USE {name(path.stem)}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def open_catalog(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a catalog for reading, for a block.
+
+    Raises:
+        duckdb.Error: There is no catalog, or it cannot be read.
+    """
+    with connect_catalog(path) as connection:
         yield connection
 
 
