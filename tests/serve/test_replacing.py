@@ -147,7 +147,7 @@ def test_a_failed_making_leaves_the_catalog_as_it_was_and_nothing_beside_it(lake
     catalog = made(lake)
     lake.publish(TUESDAY, calls("c2"))
     lake.storage.delete(layout.table_file(TUESDAY, lake.manifest.days[TUESDAY].version, "call_metrics_daily"))
-    with pytest.raises(ChorusCallsError, match="could not be made"):
+    with pytest.raises(ChorusCallsError, match="could not be written"):
         catalog.make(lake.manifest)
     assert catalog.generation() == 1
     assert ask(catalog, "SELECT call_id FROM calls") == [("c1",)]
