@@ -135,10 +135,10 @@ def test_one_day_without_a_connected_call(report):
         assert page.tiles[name][0] == unknown, name
     assert ("span", "aria-label", "not known") in page.attributes
     assert page.tiles["Called again"] == [unknown], "whether somebody calls again cannot be known on the same day"
-    assert page.tiles["Too recent to say"] == ["1"]
+    assert page.tiles["Too recent to know"] == ["1"]
     assert "1 call. Nobody was reached." in page.text.replace("\xa0", " ")
     assert "No call of this period has both a cost and a duration." in page.text
-    assert "No transfer was tried in this period." in page.text
+    assert "There were no transfer attempts in this period." in page.text
     assert "No call of this period reached a person" in page.text
 
 
@@ -152,7 +152,7 @@ def test_a_period_without_calls_between_others(report):
 def test_without_a_currency_money_is_plain_and_that_is_said(report):
     page = report([call("c1", "2026-03-03 08:00")])
     assert page.tiles["Cost"][0] == "0.25"
-    assert "Money is as the API states it, which names no currency." in page.text
+    assert "Amounts are as the API states them, without a currency." in page.text
 
 
 def test_many_agents_are_told_together(report):
@@ -185,4 +185,4 @@ def test_a_year_is_told_by_month_and_a_quarter_by_week(report):
     assert len(page.tables["Calls by month"]) == 1 + 18
     assert page.rows("Calls by month")["March 2026"][0] == "1"
     assert_sound(report(calls, "2026-03-03"))
-    assert "Compared with nothing" in page.text
+    assert "No comparison" in page.text
