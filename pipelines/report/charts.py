@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import altair as alt
@@ -28,27 +27,23 @@ PAPER: Final = "#010104"
 COLOURS: Final = ("#020101", "#020102", "#020103")
 HEAT: Final = ("#030101", "#030102", "#030103", "#030104", "#030105", "#030106")
 
-_NAMES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        INK: "ink",
-        MUTED: "muted",
-        GRID: "grid",
-        PAPER: "paper",
-        **{colour: f"c{number}" for number, colour in enumerate(COLOURS, start=1)},
-        **{colour: f"h{number}" for number, colour in enumerate(HEAT)},
-    }
-)
-_ON_WHITE: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "ink": "#1c2126",
-        "muted": "#59626b",
-        "grid": "#dfe1e1",
-        "paper": "#fff",
-        "c1": "#1f5f99",
-        "c2": "#b8530b",
-        "c3": "#8593a0",
-    }
-)
+_NAMES: Final[Mapping[str, str]] = {
+    INK: "ink",
+    MUTED: "muted",
+    GRID: "grid",
+    PAPER: "paper",
+    **{colour: f"c{number}" for number, colour in enumerate(COLOURS, start=1)},
+    **{colour: f"h{number}" for number, colour in enumerate(HEAT)},
+}
+_ON_WHITE: Final[Mapping[str, str]] = {
+    "ink": "#1c2126",
+    "muted": "#59626b",
+    "grid": "#dfe1e1",
+    "paper": "#fff",
+    "c1": "#1f5f99",
+    "c2": "#b8530b",
+    "c3": "#8593a0",
+}
 _OPENING: Final = re.compile(r'<svg [^>]*?viewBox="([^"]+)"[^>]*>')
 TEXT_SIZE: Final = 12.5
 

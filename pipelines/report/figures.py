@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from types import MappingProxyType
 from typing import Any, Final
 
 import duckdb
@@ -17,7 +16,7 @@ from pipelines.report.queries import Row, Source
 from pipelines.report.text import clean, word
 
 _SHOWN_AGENTS: Final = 12
-_NOTHING: Final[Row] = MappingProxyType({})
+_NOTHING: Final[Row] = {}
 _HAS_CALLS: Final = "SELECT 1 FROM _tables WHERE table_name = 'calls'"
 _DAY_IN_MICROSECONDS: Final = 86_400_000_000
 _SHORTEST_ID: Final = 8

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 from pipelines.dictionary import Column, Table
 from pipelines.dictionary.comments import column_comment, table_comment
 
-_NO_PATTERN = MappingProxyType({ord(character): f"[{character}]" for character in "*?["})
+_NO_PATTERN = {ord(character): f"[{character}]" for character in "*?["}
 
 
 def literal(text: str) -> str:

@@ -93,7 +93,7 @@ class Leg:
         return tuple(sorted({self.created, self.settled, self.ended, self.costed}))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A call from its creation to its last correction.
 
@@ -135,21 +135,21 @@ class Call:
     number: str | None
     created: int
     ringing: int
-    answered: int | None
+    answered: int | None = None
     ended: int
     outcome: str
     status: str
     ended_reason: str | None
     seconds: int | None
-    cost: float | None
+    cost: float | None = None
     costed: int
-    corrected_cost: float | None
-    corrected: int | None
-    recorded: int | None
-    analysed: int | None
-    reanalysed: int | None
-    plan: Plan | None
-    legs: tuple[Leg, ...]
+    corrected_cost: float | None = None
+    corrected: int | None = None
+    recorded: int | None = None
+    analysed: int | None = None
+    reanalysed: int | None = None
+    plan: Plan | None = None
+    legs: tuple[Leg, ...] = ()
     details: int
     numbers_as_text: bool
 
@@ -259,21 +259,12 @@ class CallGenerator:
             number=customer_number(rng, agent.language, may_withhold=direction == "inbound"),
             created=created,
             ringing=ringing,
-            answered=None,
             ended=ended,
             outcome=outcome,
             status=status,
             ended_reason=weighted(rng, _REASONS[outcome]),
             seconds=rng.choice((0, None)),
-            cost=None,
             costed=ended + _MINUTE,
-            corrected_cost=None,
-            corrected=None,
-            recorded=None,
-            analysed=None,
-            reanalysed=None,
-            plan=None,
-            legs=(),
             details=rng.getrandbits(60),
             numbers_as_text=rng.random() < _NUMBERS_AS_TEXT,
         )

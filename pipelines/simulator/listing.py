@@ -146,25 +146,26 @@ class FixedListing:
     def delete(self, call_id: str) -> None:
         """See ChangingListing."""
         with self._lock:
-            kept = [item for item in self._items if id_of(item) != call_id]
-            if len(kept) == len(self._items):
-                raise KeyError(call_id)
-            self._items = kept
+            _, self._items = self._split(call_id)
 
     def replace(self, call_id: str, call: Mapping[str, Any] | bytes) -> None:
         """See ChangingListing."""
         with self._lock:
-            if all(id_of(item) != call_id for item in self._items):
-                raise KeyError(call_id)
-            self._items = [encoded(call) if id_of(item) == call_id else item for item in self._items]
+            found, _ = self._split(call_id)
+            self._items = [encoded(call) if item in found else item for item in self._items]
 
     def lift(self, call_id: str) -> None:
         """See ChangingListing."""
         with self._lock:
-            lifted = [item for item in self._items if id_of(item) == call_id]
-            if not lifted:
-                raise KeyError(call_id)
-            self._items = [*lifted, *(item for item in self._items if id_of(item) != call_id)]
+            found, others = self._split(call_id)
+            self._items = [*found, *others]
+
+    def _split(self, call_id: str) -> tuple[list[bytes], list[bytes]]:
+        """Return the items with that id and the others; raises KeyError if there is none with it."""
+        found = [item for item in self._items if id_of(item) == call_id]
+        if not found:
+            raise KeyError(call_id)
+        return found, [item for item in self._items if item not in found]
 
 
 def _source(item: bytes) -> str:

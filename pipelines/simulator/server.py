@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
@@ -43,10 +44,8 @@ class _Server(ThreadingHTTPServer):
     def close_connections(self) -> None:
         """Shut every connection down; their threads then end by themselves."""
         for connection in list(self.connections):
-            try:
+            with suppress(OSError):  # the client has left
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                _log.debug("A client had already left.")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -68,16 +67,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def finish(self) -> None:
         self.server.connections.discard(self.connection)
-        try:
+        with suppress(OSError):  # the client has left
             super().finish()
-        except OSError:
-            _log.debug("A client left before its answer.")
 
     def handle(self) -> None:
-        try:
+        with suppress(OSError):  # the client has left
             super().handle()
-        except OSError:
-            _log.debug("A client left before its answer.")
 
     def do_GET(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}

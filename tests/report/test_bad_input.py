@@ -80,7 +80,7 @@ def test_days_beyond_the_lakes_are_left_out(run):
     assert "2026-03-03 to 2026-03-04 (2 days, UTC)" in out
 
 
-def test_an_empty_lake_is_told_what_to_do(run, tmp_path, monkeypatch):
+def test_an_empty_lake_says_what_to_do(run, tmp_path, monkeypatch):
     monkeypatch.setenv("CHORUS_LAKE", str(tmp_path / "none"))
     code, out, err = run()
     assert (code, out) == (1, "")

@@ -1,4 +1,4 @@
-"""The figures on the page, against figures that were worked out by hand."""
+"""The figures on the page, compared with figures computed by hand."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_repeat_callers(page):
     assert "1 call without a usable number left out" in page.text.replace("\xa0", " ")
 
 
-def test_what_was_wrong_is_told_without_what_was_sent(page):
+def test_problems_are_shown_without_the_values_sent(page):
     assert page.rows("Problems found in the data") == {"Word without a mapping: calls $.status": ["1"]}
     assert "odd" not in page.text.split()
 

@@ -1,4 +1,4 @@
-"""What stands on the page whatever the lake holds: nothing of a customer, nothing that loads, no broken figure."""
+"""What holds for every page: nothing of a customer, nothing that loads, no broken figure."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_hostile_words_stay_words(report):
 @pytest.mark.parametrize(
     "reason", [f"hung up by {NUMBER}", "call 0 0 4 4 20 7946 0123", "mail jo@example.org", "٠٤٤٢٠٧٩٤٦٠"]
 )
-def test_words_that_may_tell_of_a_person_are_withheld(report, reason):
+def test_words_that_may_identify_a_person_are_withheld(report, reason):
     page = report([call("c1", "2026-03-03 08:00", endedReason=reason, transferType=reason)])
     assert page.rows("Most frequent reasons") == {"(withheld: holds a number or address)": ["100.0%", "1"]}
     assert reason not in page.text
@@ -155,7 +155,7 @@ def test_without_a_currency_money_is_plain_and_that_is_said(report):
     assert "Amounts are as the API states them, without a currency." in page.text
 
 
-def test_many_agents_are_told_together(report):
+def test_many_agents_are_one_row_together(report):
     calls = [
         call(f"c{n}-{m}", f"2026-03-03 {m % 24:02d}:{m // 24:02d}", agentId=f"{n:04d}-agent-of-many", cost=n / 10)
         for n in range(30)
@@ -178,7 +178,7 @@ def test_figures_too_large_to_read_are_cut_short(report):
     assert page.tiles["Cost"][0].replace("\xa0", " ") == "1.00 \N{MULTIPLICATION SIGN} 10^290"
 
 
-def test_a_year_is_told_by_month_and_a_quarter_by_week(report):
+def test_a_year_is_shown_by_month_and_a_quarter_by_week(report):
     calls = [call("c1", "2025-01-15 08:00"), call("c2", "2026-03-03 08:00"), call("c3", "2026-06-30 08:00")]
     page = report(calls, "2025-01-15")
     assert_sound(page)

@@ -100,7 +100,7 @@ def test_whole_steps():
     assert not Period(date(2025, 1, 1), date(2026, 4, 1)).is_whole
 
 
-def test_short_ids_tell_agents_apart():
+def test_short_ids_are_unique():
     agents = Agents(["aaaaaaaa-1111", "aaaaaaaa-2222", "b", " "], {"aaaaaaaa-1111": "Nora", "b": " "})
     assert [agents.label(agent) for agent in (*agents.ids, None)] == [
         "Nora (aaaaaaaa-1)",
@@ -111,6 +111,6 @@ def test_short_ids_tell_agents_apart():
     ]
 
 
-def test_ids_are_cut_even_where_that_does_not_tell_them_apart():
+def test_ids_are_shortened_even_if_not_unique():
     agents = Agents(["x" * 100, "x" * 101], {})
     assert agents.label("x" * 100) == "x" * 40

@@ -1,4 +1,4 @@
-"""Names beside ids: a row for each id, whoever knows it, so that a left join neither loses nor doubles a call."""
+"""Names beside ids: one row for each id, so that a left join neither loses nor doubles a call."""
 
 from __future__ import annotations
 

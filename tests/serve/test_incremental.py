@@ -1,4 +1,4 @@
-"""A catalog made from the one before it is the one that would be made anew, whatever happened to either."""
+"""A catalog made from the one before it equals one rebuilt from the files, whatever happened to either."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def all_of(path: Path) -> dict[str, Any]:
         return found
 
 
-def assert_same_as_anew(catalog: DuckDBCatalog, lake: SmallLake, beside: Path) -> None:
-    anew = catalog_of(lake, beside / "anew.duckdb")
-    anew.rebuild(lake.manifest)
-    assert all_of(catalog.path) == all_of(anew.path)
+def assert_same_as_rebuilt(catalog: DuckDBCatalog, lake: SmallLake, beside: Path) -> None:
+    rebuilt = catalog_of(lake, beside / "rebuilt.duckdb")
+    rebuilt.rebuild(lake.manifest)
+    assert all_of(catalog.path) == all_of(rebuilt.path)
 
 
 def rows(chance: random.Random) -> dict[str, list[dict[str, Any]]]:
@@ -116,15 +116,15 @@ class History:
             shutil.copyfile(self.old, self.catalog.path)
 
     def take_rows_away(self) -> None:
-        self._by_hand("DELETE FROM call_metrics_daily WHERE agent_id = 'agent'")
+        self._edit("DELETE FROM call_metrics_daily WHERE agent_id = 'agent'")
 
     def put_rows_of_an_unknown_day(self) -> None:
-        self._by_hand("INSERT INTO call_volume_hourly (call_date, calls) VALUES (DATE '2020-01-01', 1)")
+        self._edit("INSERT INTO call_volume_hourly (call_date, calls) VALUES (DATE '2020-01-01', 1)")
 
     def drop_a_mart(self) -> None:
-        self._by_hand("DROP TABLE transfer_metrics_daily")
+        self._edit("DROP TABLE transfer_metrics_daily")
 
-    def _by_hand(self, sql: str) -> None:
+    def _edit(self, sql: str) -> None:
         with duckdb.connect(str(self.catalog.path)) as connection:
             connection.execute(sql)
 
@@ -152,7 +152,7 @@ def test_a_history_of_catalogs(lake, tmp_path):
     for step in ["publish", "publish", "publish_files_without_a_column", *steps]:
         getattr(history, step)()
         catalog.make(lake.manifest)
-        assert_same_as_anew(catalog, lake, tmp_path)
+        assert_same_as_rebuilt(catalog, lake, tmp_path)
 
 
 def test_only_days_that_changed_are_read(lake):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from pipelines.report import text
@@ -12,15 +11,13 @@ from pipelines.report.figures import Figures
 from pipelines.report.page_model import Cell, Figure, Section, Table, Text
 
 _SHOWN: Final = 15
-_KINDS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "invalid_value": "Value that cannot be used",
-        "missing_value": "Value that is missing",
-        "inconsistent": "Values that contradict each other",
-        "unknown_value": "Word without a mapping",
-        "rejected_item": "Item that could not be assigned to a day",
-    }
-)
+_KINDS: Final[Mapping[str, str]] = {
+    "invalid_value": "Value that cannot be used",
+    "missing_value": "Value that is missing",
+    "inconsistent": "Values that contradict each other",
+    "unknown_value": "Word without a mapping",
+    "rejected_item": "Item that could not be assigned to a day",
+}
 
 
 def data_quality(figures: Figures) -> Section:

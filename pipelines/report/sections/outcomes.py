@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Final
 
 from pipelines.report import text
@@ -15,18 +14,16 @@ from pipelines.report.page_model import Cell, Figure, Section, Table, Tile
 from pipelines.report.sections.parts import NO_CALLS, bars, ratio
 
 _SHOWN: Final = 10
-_OUTCOMES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "completed": "Completed",
-        "voicemail": "Voicemail",
-        "no_answer": "No answer",
-        "busy": "Busy",
-        "canceled": "Cancelled",
-        "failed": "Failed",
-        "in_progress": "Not over yet",
-        "unknown": "Not known",
-    }
-)
+_OUTCOMES: Final[Mapping[str, str]] = {
+    "completed": "Completed",
+    "voicemail": "Voicemail",
+    "no_answer": "No answer",
+    "busy": "Busy",
+    "canceled": "Cancelled",
+    "failed": "Failed",
+    "in_progress": "Not over yet",
+    "unknown": "Not known",
+}
 
 
 def outcomes(figures: Figures) -> Section:
@@ -83,19 +80,17 @@ def _figure(figures: Figures, title: str, heading: str, counts: list[tuple[str, 
     return Figure(title, "Share of the calls.", table=Table(title, columns, rows))
 
 
-_RANGES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "le_10": ("to 10 s", "Up to 10 seconds"),
-        "le_30": ("to 30 s", "Over 10, up to 30 seconds"),
-        "le_60": ("to 1 min", "Over 30, up to 60 seconds"),
-        "le_120": ("to 2 min", "Over 1, up to 2 minutes"),
-        "le_300": ("to 5 min", "Over 2, up to 5 minutes"),
-        "le_600": ("to 10 min", "Over 5, up to 10 minutes"),
-        "le_1800": ("to 30 min", "Over 10, up to 30 minutes"),
-        "gt_1800": ("longer", "Over 30 minutes"),
-    }
-)
-_NAMES: Final[Mapping[int, str]] = MappingProxyType({50: "Half", 90: "90%", 95: "95%", 99: "99%"})
+_RANGES: Final[Mapping[str, tuple[str, str]]] = {
+    "le_10": ("to 10 s", "Up to 10 seconds"),
+    "le_30": ("to 30 s", "Over 10, up to 30 seconds"),
+    "le_60": ("to 1 min", "Over 30, up to 60 seconds"),
+    "le_120": ("to 2 min", "Over 1, up to 2 minutes"),
+    "le_300": ("to 5 min", "Over 2, up to 5 minutes"),
+    "le_600": ("to 10 min", "Over 5, up to 10 minutes"),
+    "le_1800": ("to 30 min", "Over 10, up to 30 minutes"),
+    "gt_1800": ("longer", "Over 30 minutes"),
+}
+_NAMES: Final[Mapping[int, str]] = {50: "Half", 90: "90%", 95: "95%", 99: "99%"}
 
 
 def durations(figures: Figures) -> Section:
