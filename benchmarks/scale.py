@@ -62,7 +62,7 @@ class Scale:
     def catalog_anew(self) -> None:
         """Make the catalog from all files, as nobody waits for it to be."""
         manifest = state.load_manifest(self._workspace.storage).value
-        self._cost("(the catalog from scratch)", lambda: self._workspace.catalog.make_anew(manifest))
+        self._cost("(the catalog from scratch)", lambda: self._workspace.catalog.rebuild(manifest))
 
     def _build_nothing(self) -> None:
         self._settle()

@@ -134,8 +134,8 @@ def _show_results(story: Story, company: Company) -> None:
     from pipelines.dictionary import TABLES
     from pipelines.lake.local import LocalStorage
     from pipelines.report.html_page import make_report
-    from pipelines.serve.conversation import conversation
-    from pipelines.serve.query import answer
+    from pipelines.serve.conversation import read_conversation
+    from pipelines.serve.query import run_query
     from pipelines.serve.status import lake_status
 
     status = lake_status(LocalStorage(LAKE))
@@ -151,7 +151,7 @@ def _show_results(story: Story, company: Company) -> None:
         "From the catalog, whose table agents has their names. A transfer leg that the API also lists as a call of its "
         "own counts as a transfer, not as a call.",
     )
-    with answer(CATALOG, _AGENTS) as agents:
+    with run_query(CATALOG, _AGENTS) as agents:
         story.table(agents.columns, agents.rows)
     report = make_report(CATALOG, FOLDER / "chorus-report.html")
     period = report.figures.period
@@ -161,10 +161,10 @@ def _show_results(story: Story, company: Company) -> None:
         "browser, without a network.",
     )
     speakers = [agent.id for agent in company.company.agents if agent.language == _LANGUAGE]
-    with answer(CATALOG, _TRANSFERRED_CALL, [speakers]) as found:
+    with run_query(CATALOG, _TRANSFERRED_CALL, [speakers]) as found:
         calls = list(found.rows)
     if calls:
-        call = conversation(CATALOG, calls[0][0])
+        call = read_conversation(CATALOG, calls[0][0])
         story.part("A call that was transferred", "\n".join(heading(call.call)))
         story.show(chat(call.lines), above=1)
 

@@ -117,9 +117,9 @@ def query_command(sql: str, *, as_csv: bool, as_json: bool) -> None:
     if as_csv and as_json:
         message = "Use either --csv or --json, not both."
         raise click.UsageError(message)
-    from pipelines.serve.query import answer
+    from pipelines.serve.query import run_query
 
-    with answer(load_settings().catalog_path, sql) as result:
+    with run_query(load_settings().catalog_path, sql) as result:
         rows = ([plain(value) for value in row] for row in result.rows)
         if as_csv:
             writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -139,9 +139,9 @@ def transcript_command(call_id: str, *, as_json: bool) -> None:
 
     The id of a leg, or of a call that is a leg of another call, prints the call that it belongs to.
     """
-    from pipelines.serve.conversation import conversation
+    from pipelines.serve.conversation import read_conversation
 
-    found = conversation(load_settings().catalog_path, call_id)
+    found = read_conversation(load_settings().catalog_path, call_id)
     if as_json:
         print_json(plain(asdict(found)))
     else:
@@ -260,9 +260,9 @@ def catalog_command(target: Path | None) -> None:
         with storage.lock("publish"):
             manifest = state.load_manifest(storage).value
             if target is None:
-                catalog.make_anew(manifest)
+                catalog.rebuild(manifest)
             else:
-                catalog.make_marts_only(manifest, target)
+                catalog.export_marts(manifest, target)
     except FileExistsError as error:
         message = f"{target} is another file, not a catalog made by this command, so it is kept. Name a new file."
         raise ChorusCallsError(message) from error

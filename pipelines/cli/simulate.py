@@ -11,7 +11,7 @@ import click
 
 from pipelines.errors import ChorusCallsError
 from pipelines.simulator import DEFAULT_KEY, Order, SimulatedApi, World
-from pipelines.simulator.conversation import DialogueError, Recorded, read_dialogues
+from pipelines.simulator.conversation import DialogueError, RecordedConversations, read_dialogues
 from pipelines.simulator.faults import FAULTS, Fault, FaultError, line, options, parse_faults
 
 _EPILOG = """\b
@@ -39,7 +39,9 @@ def _read_faults(context: click.Context, parameter: click.Parameter, value: str)
         raise click.BadParameter(str(error), context, parameter) from error
 
 
-def _read_dialogues(context: click.Context, parameter: click.Parameter, value: Path | None) -> Recorded | None:
+def _read_dialogues(
+    context: click.Context, parameter: click.Parameter, value: Path | None
+) -> RecordedConversations | None:
     try:
         return None if value is None else read_dialogues(value)
     except (DialogueError, OSError) as error:
@@ -85,7 +87,7 @@ def simulate_command(
     key: str,
     order: str,
     faults: list[Fault],
-    dialogues: Recorded | None,
+    dialogues: RecordedConversations | None,
 ) -> None:
     """Serve a simulated Chorus API on 127.0.0.1, with calls that come, ring, end and change as time passes."""
     _log_requests()

@@ -92,7 +92,7 @@ def _sum(name: str) -> pl.Expr:
 
 def _published(catalog: Path, first: date, last: date) -> dict[date, DayMetrics]:
     """The figures of published days that days from the first to the last are held against, where there is a catalog."""
-    from pipelines.serve.query import answer  # noqa: PLC0415 - with DuckDB, which definitions do not wait for
+    from pipelines.serve.query import run_query  # noqa: PLC0415 - with DuckDB, which definitions do not wait for
 
     back = timedelta(days=max(thresholds.HISTORY_DAYS, 7 * thresholds.WEEKS + thresholds.RECENT_DAYS))
     sql = (
@@ -100,7 +100,7 @@ def _published(catalog: Path, first: date, last: date) -> dict[date, DayMetrics]
         f"FROM call_metrics_daily WHERE call_date BETWEEN DATE '{first - back}' AND DATE '{last}' GROUP BY call_date"
     )
     try:
-        with answer(catalog, sql) as found:
+        with run_query(catalog, sql) as found:
             return {day: DayMetrics(int(calls), int(missing), *rated) for day, calls, missing, *rated in found.rows}
     except ChorusCallsError:
         return {}

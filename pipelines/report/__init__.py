@@ -1,1 +1,1 @@
-"""The report: one HTML file that says what happened in a period, for people who open no database and no BI tool."""
+"""The report: one HTML file about the calls of a period, for people without access to a database or BI tool."""

@@ -1,7 +1,7 @@
 """The charts as SVG, drawn for a screen and for a phone, in the colours of the page.
 
-Charts are drawn in colours that mean nothing, and each is then replaced by the page's variable of that name. A chart
-that stands alone gets colours of its own instead.
+Charts are drawn in placeholder colours, each of which is then replaced by the page's CSS variable of that name. A chart
+outside the page gets fixed colours instead.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import altair as alt
@@ -28,27 +27,23 @@ PAPER: Final = "#010104"
 COLOURS: Final = ("#020101", "#020102", "#020103")
 HEAT: Final = ("#030101", "#030102", "#030103", "#030104", "#030105", "#030106")
 
-_NAMES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        INK: "ink",
-        MUTED: "muted",
-        GRID: "grid",
-        PAPER: "paper",
-        **{colour: f"c{number}" for number, colour in enumerate(COLOURS, start=1)},
-        **{colour: f"h{number}" for number, colour in enumerate(HEAT)},
-    }
-)
-_ON_WHITE: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "ink": "#1c2126",
-        "muted": "#59626b",
-        "grid": "#dfe1e1",
-        "paper": "#fff",
-        "c1": "#1f5f99",
-        "c2": "#b8530b",
-        "c3": "#8593a0",
-    }
-)
+_NAMES: Final[Mapping[str, str]] = {
+    INK: "ink",
+    MUTED: "muted",
+    GRID: "grid",
+    PAPER: "paper",
+    **{colour: f"c{number}" for number, colour in enumerate(COLOURS, start=1)},
+    **{colour: f"h{number}" for number, colour in enumerate(HEAT)},
+}
+_ON_WHITE: Final[Mapping[str, str]] = {
+    "ink": "#1c2126",
+    "muted": "#59626b",
+    "grid": "#dfe1e1",
+    "paper": "#fff",
+    "c1": "#1f5f99",
+    "c2": "#b8530b",
+    "c3": "#8593a0",
+}
 _OPENING: Final = re.compile(r'<svg [^>]*?viewBox="([^"]+)"[^>]*>')
 TEXT_SIZE: Final = 12.5
 
@@ -63,7 +58,7 @@ def draw(chart: alt.Chart | alt.LayerChart, width: int, height: int) -> Markup:
 
 
 def draw_alone(chart: alt.Chart | alt.LayerChart, width: int, height: int) -> str:
-    """Return a chart as SVG that stands alone, on a light ground of its own."""
+    """Return a chart as self-contained SVG, on a light background."""
     drawn = _svg(chart, width, height, background=PAPER)
     for colour, name in _NAMES.items():
         drawn = drawn.replace(f'"{colour}"', f'"{_ON_WHITE.get(name, "#1f5f99")}"')
@@ -108,7 +103,7 @@ def picture(
     """Draw a chart in both widths.
 
     Args:
-        chart: Makes it; is told whether it is for a phone.
+        chart: Returns it; the argument is whether it is for a phone.
         alternative: What it shows, in words.
         wide: Width and height on a screen.
         narrow: Width and height on a phone.
@@ -119,7 +114,7 @@ def picture(
 def columns_in_time(
     period: Period, parts: Sequence[Mapping[date, float | None]], marks: Mapping[date, float | None], *, narrow: bool
 ) -> Chart:
-    """Stacked columns, one a step of time, the first part at the bottom; and a mark to compare each with."""
+    """Return stacked columns, one a step of time, the first part at the bottom, with marks to compare them with."""
     rows = [
         {"step": str(step), "part": number, "value": part.get(step) or 0}
         for step in period.steps()
@@ -147,7 +142,7 @@ def columns_in_time(
 def lines_in_time(
     period: Period, lines: Sequence[Mapping[date, float | None]], *, shares: bool = False, narrow: bool
 ) -> Chart:
-    """Lines over time that break where a figure is not known."""
+    """Return lines over time with gaps at unknown figures."""
     rows = [
         {"step": str(step), "line": number, "value": line.get(step)}
         for step in period.steps()
@@ -162,7 +157,7 @@ def lines_in_time(
 
 
 def heat(counts: Mapping[tuple[int, int], int], bounds: Sequence[int], *, narrow: bool) -> Chart:
-    """Hours by weekdays; on a phone the hours go down."""
+    """Return a heat map of hours by weekdays; on a phone the hours are the rows."""
     rows = [
         {"day": WEEKDAYS[day - 1], "hour": f"{hour:02d}", "value": counts.get((day, hour), 0)}
         for day in range(1, 8)
@@ -181,7 +176,7 @@ def heat(counts: Mapping[tuple[int, int], int], bounds: Sequence[int], *, narrow
 
 
 def buckets(counts: Mapping[str, int], total: int, *, narrow: bool) -> Chart:
-    """Columns for ranges of durations, each with its share on top."""
+    """Return columns for ranges of durations, each with its share on top."""
     rows = [{"range": name, "value": n, "share": rounded_share(n / total)} for name, n in counts.items()]
     lines = "split(replace(datum.value, 'to ', ''), ' ')" if narrow else "datum.value"
     x = alt.X("range:O", sort=None, title=None, axis=alt.Axis(labelExpr=lines), scale=alt.Scale(paddingInner=0.08))
@@ -195,7 +190,7 @@ def _chart(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
 
 
 def _values(field: str, *, shares: bool = False) -> alt.Y:
-    """The axis of a measure, from 0; millions and more are cut short, so that the words take little room."""
+    """Return the axis of a measure, from 0; labels from a million on are abbreviated."""
     if shares:
         return alt.Y(field, title=None, axis=alt.Axis(format=".0%"), scale=alt.Scale(domain=[0, 1]))
     short = "datum.value < 1e6 ? datum.label : replace(format(datum.value, '~s'), 'G', 'B')"
@@ -203,7 +198,7 @@ def _values(field: str, *, shares: bool = False) -> alt.Y:
 
 
 def _time(period: Period, *, narrow: bool) -> alt.X:
-    """The axis of time: a place for each step, words at some of them."""
+    """Return the time axis: a band for each step, labels at some of them."""
     steps = period.steps()
     most = _LABELS // 2 if narrow else _LABELS
     every = next(n for n in (1, 2, 3, 7, 14, 28, *range(56, 10**6, 28)) if len(steps) <= n * most)

@@ -1,30 +1,77 @@
-"""Every figure of a report, read from the catalog at one moment. The sections only put them into words and pictures."""
+"""Every figure of a report, read from one state of the catalog. The sections only turn them into words and charts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from types import MappingProxyType
 from typing import Any, Final
 
 import duckdb
 
 from pipelines.errors import ChorusCallsError
 from pipelines.report import queries
-from pipelines.report.agents import Agents, read_agents
-from pipelines.report.period import Period, choose
+from pipelines.report.period import Period, choose_period
 from pipelines.report.queries import Row, Source
+from pipelines.report.text import clean, word
 
 _SHOWN_AGENTS: Final = 12
-_NOTHING: Final[Row] = MappingProxyType({})
+_NOTHING: Final[Row] = {}
 _HAS_CALLS: Final = "SELECT 1 FROM _tables WHERE table_name = 'calls'"
 _DAY_IN_MICROSECONDS: Final = 86_400_000_000
+_SHORTEST_ID: Final = 8
+_LONGEST_ID: Final = 40
+_LISTED_AGENTS: Final = 5
+_AGENT_NAMES: Final = "SELECT id, name FROM agents WHERE name IS NOT NULL"
+_HAS_AGENT_NAMES: Final = "SELECT 1 FROM _tables WHERE table_name = 'agents'"
+
+
+@dataclass(frozen=True)
+class Agents:
+    """The agents of a lake.
+
+    Attributes:
+        ids: Those with calls, the one with the most first.
+        names: Names by id, of those with a name.
+    """
+
+    ids: Sequence[str]
+    names: Mapping[str, str]
+
+    def require(self, agent: str) -> None:
+        """Raise ChorusCallsError if an agent has no calls."""
+        if agent in self.ids:
+            return
+        some = ", ".join(self.ids[:_LISTED_AGENTS])
+        more = f" and {len(self.ids) - _LISTED_AGENTS:,} more" if len(self.ids) > _LISTED_AGENTS else ""
+        known = f"The agents with the most calls are {some}{more}." if some else "No call names an agent."
+        message = f"No agent with calls has the id {word(agent)!r}. {known}"
+        raise ChorusCallsError(message)
+
+    def label(self, agent: str | None) -> str:
+        """Return an agent's label: name and short id, or the short id alone."""
+        if agent is None:
+            return "(no agent)"
+        name = word(self.names.get(agent), absent="")
+        short = clean(agent[: self._length()]) or "(blank id)"
+        return f"{name} ({short})" if name else short
+
+    def _length(self) -> int:
+        """Return how many characters make the short ids unique."""
+        lengths = range(_SHORTEST_ID, _LONGEST_ID)
+        return next((n for n in lengths if len({agent[:n] for agent in self.ids}) == len(self.ids)), _LONGEST_ID)
+
+
+def read_agents(source: Source) -> Agents:
+    """Read which agents have calls, and their names if the catalog has the table of them."""
+    ids = [row["agent_id"] for row in source.rows(queries.AGENTS)]
+    named = source.rows(_AGENT_NAMES) if source.rows(_HAS_AGENT_NAMES) else []
+    return Agents(ids, {row["id"]: row["name"] for row in named})
 
 
 @dataclass(frozen=True)
 class NowAndBefore:
-    """One row of sums of the period, and one of the period before; empty where there is no row."""
+    """The sums of the period and of the period before; empty if there are none."""
 
     now: Row
     before: Row
@@ -32,35 +79,34 @@ class NowAndBefore:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a report knows.
+    """The figures of a report.
 
     Attributes:
-        period: The days it is about.
-        before: The days it compares them with; None where the lake does not reach back that far.
+        period: The days it covers.
+        before: The days it compares them with; None if the lake does not reach back that far.
         known: The days from the lake's first call to its newest.
-        agent: The only agent it is about; None for all.
-        agents: Their names.
-        currency: The label of money; None where none is set.
+        agent: The only agent it covers; None for all.
+        agents: The agents with calls, and their names.
+        currency: The label of money; None if not set.
         timezone: The zone of the local hours.
         calls: Counts, sums and ratios of calls.
         legs: The same of transfers.
         by_step: Those of calls, by day, week or month.
-        calls_before: Calls of the period before, by the day of this period that stands in the same place.
-        by_agent: Those of the agents with the most calls; the last row is of all others together, where `agents` says
-            so.
+        calls_before: Calls of the period before, by the day of this period in the same position.
+        by_agent: Those of the agents with the most calls; a last row with `agents` above 1 is all others together.
         outcomes: Calls by outcome, now and before.
         durations: Connected calls by ranges of their duration.
         hours: Calls by local weekday (1 is Monday) and hour.
         by_transfer_type: Transfers by type.
-        percentiles: Of the duration in seconds, by percent, now and before.
+        percentiles: Percentiles of the duration in seconds, now and before.
         transfer_times: Seconds from a call's start to a transfer.
         repeat_callers: Whether inbound callers called again.
         reasons: Calls by ended_reason, now and before.
-        issues: What was wrong with the data, by kind and place.
+        issues: Problems found in the data, by kind and place.
         deleted_calls: Calls of the period that the API no longer lists.
         published_days: How many days of the period are published.
-        freshness: How far the lake reaches.
-        generation: Which state of the lake this is.
+        freshness: The row of `data_freshness`.
+        generation: Generation of the lake.
     """
 
     period: Period
@@ -99,11 +145,11 @@ def read_figures(
         connection: The catalog.
         first: The first day asked for, None for the default.
         last: The last day asked for, None for the day of the newest call.
-        agent: The id of the only agent it is about; None for all.
+        agent: Id of the only agent; None for all.
         timezone: The zone of the local hours.
 
     Raises:
-        ChorusCallsError: There are no calls, or none of this period or agent, or the days are no period.
+        ChorusCallsError: There are no calls, or none of this period or agent, or the first day is after the last.
     """
     plain = Source(connection, {})
     if not plain.rows(_HAS_CALLS):
@@ -113,22 +159,21 @@ def read_figures(
         raise ChorusCallsError(message)
     span = plain.row(queries.KNOWN_DAYS)
     if first and last and first > last:
-        choose(first, last, Period(first, last))  # wrong usage, whatever the lake holds
+        choose_period(first, last, Period(first, last))  # wrong usage, whatever the lake contains
     if span["first"] is None:
         message = "There are no calls to report on yet. Run `chorus-calls sync` to fetch them."
         raise ChorusCallsError(message)
     known = Period(span["first"], span["last"])
-    period = choose(first, last, known)
+    period = choose_period(first, last, known)
     agents = read_agents(plain)
     if agent is not None:
         agents.require(agent)
-    before = (
-        period.before() if period.before().first >= known.first else None
-    )  # a part of one is nothing to compare with
+    before = period.before()
+    compared = before if before.first >= known.first else None  # never with part of a period
     return _read(
-        Source(connection, _parameters(period, before, agent)),
+        Source(connection, _parameters(period, compared, agent)),
         period=period,
-        before=before,
+        before=compared,
         known=known,
         agent=agent,
         agents=agents,
@@ -137,7 +182,7 @@ def read_figures(
 
 
 def _read(source: Source, **known: Any) -> Figures:
-    """Ask everything, and add what is known already."""
+    """Run all queries."""
     lake = source.row(queries.LAKE)
     return Figures(
         **known,

@@ -1,4 +1,4 @@
-"""Render figures as one HTML file that needs no script, no font and no request."""
+"""The report as one HTML file without scripts, fonts or requests."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from pipelines.report import overview, text
 from pipelines.report.figures import Figures, read_figures
 from pipelines.report.page_model import Page
 from pipelines.report.sections import SECTIONS
-from pipelines.report.sections.data import warnings
+from pipelines.report.sections.data_quality import warnings
 from pipelines.serve.files import replace_file
-from pipelines.serve.query import reading
+from pipelines.serve.query import reading_catalog
 
+_HEAD: Final = 2_000
 MARK: Final = '<meta name="generator" content="chorus-calls report">'
-"""Tells a report from other files, which are not to be written over."""
+"""Marks a file as a report, since no other file may be overwritten."""
 
 
 def render(figures: Figures, made_at: datetime) -> str:
     """Return the page as HTML.
 
     Args:
-        figures: What it says.
+        figures: Its figures.
         made_at: When it is made.
     """
     style = _resource("style.css")
@@ -39,7 +40,7 @@ def render(figures: Figures, made_at: datetime) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(_resource("page.html"))
-    # Only this style sheet is let in: whatever a text of the API might smuggle in has no effect.
+    # The policy allows only this style sheet, so nothing injected by a text of the API has an effect.
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     return template.render(page=_page(figures, made_at), style=Markup(style), policy=policy, mark=Markup(MARK))  # noqa: S704
@@ -69,16 +70,13 @@ def _resource(name: str) -> str:
     return resources.files("pipelines.report").joinpath(name).read_text(encoding="utf-8")
 
 
-_HEAD: Final = 2_000
-
-
 @dataclass(frozen=True)
 class Report:
     """A report that was made.
 
     Attributes:
         path: Its file.
-        figures: What it says.
+        figures: Its figures.
         bytes: The file's size.
     """
 
@@ -96,20 +94,20 @@ def make_report(
     agent: str | None = None,
     timezone: str = "UTC",
 ) -> Report:
-    """Write the report of a period as one HTML file, in the place of an earlier one.
+    """Write the report of a period as one HTML file, replacing an earlier one.
 
     Args:
         catalog: The catalog's file.
         target: The file to write.
         first: First day; None for 28 days.
         last: Last day; None for the day of the newest call.
-        agent: Id of the only agent it is about; None for all.
+        agent: Id of the only agent; None for all.
         timezone: Zone of the local hours, as the tables were built with.
 
     Raises:
         ChorusCallsError: There is nothing to report on, or the file cannot be written.
     """
-    with reading(catalog) as connection:
+    with reading_catalog(catalog) as connection:
         figures = read_figures(connection, first, last, agent, timezone)
     page = render(figures, datetime.now(UTC)).encode()
     try:
@@ -122,11 +120,7 @@ def make_report(
 
 
 def _refuse_others(target: Path) -> None:
-    """Refuse to write over a file that is no report.
-
-    Raises:
-        ChorusCallsError: It is one.
-    """
+    """Raise ChorusCallsError if the target is a file that is not a report."""
     if not target.exists():
         return
     with target.open("rb") as present:

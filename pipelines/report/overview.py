@@ -1,4 +1,4 @@
-"""The head of the page: key figures against the period before, and the news in two sentences."""
+"""The top of the page: key figures, compared with the period before, and a summary in two sentences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NOTEWORTHY: Final = 0.01
 
 
 def tiles(figures: Figures) -> list[Tile]:
-    """Return the key figures. Only of some can it be said that more, or less, is better."""
+    """Return the key figures. For some of them, more or less is better."""
     now, money = figures.calls.now, figures.currency
     calls = text.count(now.get("calls", 0))
     price = text.price(now.get("cost_per_minute"), money)
@@ -30,34 +30,34 @@ def tiles(figures: Figures) -> list[Tile]:
 
 
 def lead(figures: Figures) -> str:
-    """Return the news."""
+    """Return the summary."""
     now, before = figures.calls.now, figures.calls.before
     if not now:
         return "There are no calls in this period."
-    said = f"{text.plural(now['calls'], 'call')}{_than_before(now, before)}"
+    words = f"{text.plural(now['calls'], 'call')}{_than_before(now, before)}"
     if now["connected_calls"]:
         minutes = text.plural(round(now["minutes"] or 0), "minute")
-        said += f". {text.share(now['connect_rate'])} reached a person, for {minutes} in all"
+        words += f". {text.share(now['connect_rate'])} reached a person, for {minutes} in all"
     else:
-        said += ". Nobody was reached"
+        words += ". Nobody was reached"
     if now["cost_per_minute"] is not None:
-        said += f". A minute cost {text.price(now['cost_per_minute'], figures.currency)}"
-    return f"{said}."
+        words += f". A minute cost {text.price(now['cost_per_minute'], figures.currency)}"
+    return f"{words}."
 
 
 def compared(figures: Figures) -> str:
-    """Return what the period is compared with, or why it is compared with nothing."""
+    """Return what the period is compared with, or why with nothing."""
     period, before, newest = figures.period, figures.before, figures.freshness["newest_call_at"]
     if before is None:
         begin = text.day(figures.known.first)
-        return f"Compared with nothing: calls are known from {begin} on, which leaves no period of equal length before."
+        return f"No comparison: calls are known from {begin} on, so there is no earlier period of equal length."
     days = text.day(before.first)
     if before.days > 1:
         days = f"{text.plural(before.days, 'day')} before, {days} to {text.day(before.last)}"
-    said = f"Compared with {'the ' if before.days > 1 else ''}{days}."
+    words = f"Compared with {'the ' if before.days > 1 else ''}{days}."
     if newest is not None and newest.date() == period.last:
-        said += f" The last day reaches to its newest call, at {newest:%H:%M} UTC."
-    return said
+        words += f" The last day reaches to its newest call, at {newest:%H:%M} UTC."
+    return words
 
 
 def _than_before(now: Row, before: Row) -> str:
@@ -82,7 +82,7 @@ def _share(sums: NowAndBefore, column: str, name: str, note: str, *, better: int
 
 
 def _verdict(difference: float | None, better: int) -> str:
-    """Whether a change is for the better, where `better` says that more (1) or less (-1) is; small ones say nothing."""
+    """Return whether a change is for the better, if more (1) or less (-1) is `better`; nothing for small changes."""
     if not better or difference is None or abs(difference) < _NOTEWORTHY:
         return ""
     return "better" if (difference > 0) == (better > 0) else "worse"

@@ -1,4 +1,4 @@
-"""What a page is made of. The sections fill it with words and figures, the template turns it into HTML."""
+"""The parts of a page. The sections fill them with words and figures, the template renders them as HTML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Text = str | Markup
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a bar.
+    """A segment of a bar.
 
     Attributes:
         width: In percent of the widest bar.
@@ -25,11 +25,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure of a table, with a bar beside it where it is drawn.
+    """A cell of a table, with an optional bar.
 
     Attributes:
-        text: What stands there.
-        bar: The bar's parts from left to right; none draws nothing.
+        text: Its text.
+        bar: The bar's segments from left to right.
     """
 
     text: Text
@@ -38,12 +38,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Figures in rows.
+    """A table of figures.
 
     Attributes:
-        caption: What they are, for who hears the page.
+        caption: What they are, for screen readers.
         columns: Headings; the first is that of the rows' names.
-        rows: The name of each row, then its cells.
+        rows: The name of each row and its cells.
         legend: What the colours of its bars mean: colour and words.
     """
 
@@ -55,7 +55,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart in two widths, with its figures beside it.
+    """A chart in two widths.
 
     Attributes:
         wide: SVG for screens and paper.
@@ -75,9 +75,9 @@ class Tile:
     Attributes:
         name: What it is.
         value: The figure.
-        change: Its change against the period before; empty where that cannot be said.
-        verdict: `better` or `worse` where one can say so, else empty.
-        note: What it is exactly.
+        change: Its change from the period before; empty if unknown.
+        verdict: `better` or `worse`, or empty if neither.
+        note: Its exact definition.
     """
 
     name: str
@@ -89,17 +89,17 @@ class Tile:
 
 @dataclass(frozen=True)
 class Figure:
-    """A titled picture or table, or a few key figures.
+    """A titled chart or table, or a few key figures.
 
     Attributes:
-        title: What it is about.
+        title: Its heading.
         subtitle: What is measured, and in what.
         tiles: Key figures above it.
-        picture: The chart; None where there is none.
+        picture: The chart, or None.
         legend: What the chart's colours mean: colour and words.
         table: The figures.
-        note: What to bear in mind.
-        empty: Why there is nothing to show; empty where there is.
+        note: A caveat.
+        empty: Why there is nothing to show, if so.
     """
 
     title: str
@@ -119,8 +119,8 @@ class Section:
     Attributes:
         anchor: Its name in links.
         title: Its heading.
-        lead: What it says, in a sentence or two.
-        figures: What it shows.
+        lead: Its summary in a sentence or two.
+        figures: Its figures.
     """
 
     anchor: str
@@ -134,14 +134,14 @@ class Page:
     """A report.
 
     Attributes:
-        title: Of the document.
-        heading: Above it all.
+        title: Title of the document.
+        heading: Heading of the page.
         period: The days, in words.
         compared: What they are compared with, or why with nothing.
-        lead: The news, in a few sentences.
-        warnings: What makes the figures preliminary or incomplete.
+        lead: The summary in a few sentences.
+        warnings: Why figures are preliminary or incomplete.
         tiles: The key figures.
-        sections: The rest.
+        sections: The sections.
         made: When and from what it was made.
     """
 

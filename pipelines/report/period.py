@@ -1,4 +1,4 @@
-"""Which days a report is about, and which days it compares them with."""
+"""Which days a report covers, and which days it compares them with."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _LONGEST_BY_WEEK: Final = 400
 
 @dataclass(frozen=True)
 class Period:
-    """Some days in a row, each a UTC day.
+    """Consecutive UTC days.
 
     Attributes:
-        first: The first of them.
-        last: The last of them.
+        first: The first day.
+        last: The last day.
     """
 
     first: date
@@ -29,7 +29,7 @@ class Period:
 
     @property
     def days(self) -> int:
-        """How many days there are."""
+        """Number of days."""
         return (self.last - self.first).days + 1
 
     def before(self) -> Period:
@@ -38,13 +38,13 @@ class Period:
 
     @property
     def unit(self) -> str:
-        """What a point in time stands for in pictures of this period: a `day`, `week` or `month`."""
+        """The unit of time in charts of this period: `day`, `week` or `month`."""
         if self.days <= _LONGEST_BY_DAY:
             return "day"
         return "week" if self.days <= _LONGEST_BY_WEEK else "month"
 
     def steps(self) -> list[date]:
-        """First day of each day, week (from Monday) or month that the period touches."""
+        """Return the first day of each day, week (from Monday) or month that the period overlaps."""
         found = [_start(self.unit, self.first)]
         while (following := _next(self.unit, found[-1])) <= self.last:
             found.append(following)
@@ -52,27 +52,27 @@ class Period:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the first and the last of these steps lie in the period with all their days."""
+        """Whether the first and the last of these steps are entirely in the period."""
         steps = self.steps()
         return steps[0] == self.first and _next(self.unit, steps[-1]) == self.last + timedelta(days=1)
 
 
-def choose(first: date | None, last: date | None, known: Period) -> Period:
-    """Return the days a report is about: those that were asked for, as far as there can be calls.
+def choose_period(first: date | None, last: date | None, known: Period) -> Period:
+    """Return the days a report covers: those asked for, limited to the days with known calls.
 
     Args:
-        first: The first day asked for; None begins so that the period has 28 days.
+        first: The first day asked for; None makes the period 28 days long.
         last: The last day asked for; None takes the day of the newest call.
         known: The days from the first call to the newest one.
 
     Raises:
-        ChorusCallsError: They are no period (exit code 2), or all of them lie outside the known days.
+        ChorusCallsError: The first day is after the last (exit code 2), or all days are outside the known ones.
     """
     if first and last and first > last:
-        message = f"--from {first} lies behind --to {last}."
+        message = f"--from {first} is after --to {last}."
         raise ChorusCallsError(message, exit_code=2)
     if (first and first > known.last) or (last and last < known.first):
-        message = f"There are no calls in this period: the lake's calls are of {known.first} to {known.last}."
+        message = f"There are no calls in this period: the lake has calls from {known.first} to {known.last}."
         raise ChorusCallsError(message)
     end = min(last or known.last, known.last)
     reach = min(DEFAULT_DAYS - 1, (end - known.first).days)

@@ -1,4 +1,4 @@
-"""The SQL of the report, over marts and over single calls, run on one opening of the catalog."""
+"""The SQL of the report, over marts and over single calls."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _PARAMETER: Final = re.compile(r"\$([a-z_]+)")
 
 
 class Source:
-    """A catalog that is open, and the values that questions may name.
+    """An open catalog, and the parameters of queries.
 
     Args:
         connection: The catalog.
-        parameters: Values by the names under which questions use them, as in `$agent`.
+        parameters: Values by name; a query gets those that it names, as in `$agent`.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, Any]) -> None:
@@ -26,14 +26,14 @@ class Source:
         self.parameters = parameters
 
     def rows(self, sql: str) -> list[Row]:
-        """Return the rows of an answer, each by the names of its columns."""
+        """Return the rows of a query as mappings from column to value."""
         used = {name: self.parameters[name] for name in _PARAMETER.findall(sql)}
-        answer = self._connection.execute(sql, used)
-        columns = [column[0] for column in answer.description or ()]
-        return [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
+        result = self._connection.execute(sql, used)
+        columns = [column[0] for column in result.description or ()]
+        return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
 
     def row(self, sql: str) -> Row:
-        """Return the one row of an answer."""
+        """Return the only row of a query."""
         return self.rows(sql)[0]
 
 
@@ -59,7 +59,7 @@ _LEGS: Final = """
     CAST(sum(pending_legs) + sum(unknown_legs) AS BIGINT) AS open_legs,
     transfer_success_rate(sum(successful_legs), sum(failed_legs)) AS transfer_success_rate
 """
-_OURS: Final = "call_date BETWEEN $first AND $last AND ($agent IS NULL OR agent_id = $agent)"
+_IN_PERIOD: Final = "call_date BETWEEN $first AND $last AND ($agent IS NULL OR agent_id = $agent)"
 _WITH_BEFORE: Final = "call_date BETWEEN $before_first AND $last AND ($agent IS NULL OR agent_id = $agent)"
 _IS_NOW: Final = "call_date >= $first AS is_now"
 
@@ -68,7 +68,7 @@ CALLS: Final = f"SELECT {_IS_NOW}, {_CALLS} FROM call_metrics_daily WHERE {_WITH
 LEGS: Final = f"SELECT {_IS_NOW}, {_LEGS} FROM transfer_metrics_daily WHERE {_WITH_BEFORE} GROUP BY is_now"  # noqa: S608
 BY_STEP: Final = f"""
 SELECT CAST(date_trunc($unit, call_date) AS DATE) AS step, {_CALLS}
-FROM call_metrics_daily WHERE {_OURS} GROUP BY step ORDER BY step
+FROM call_metrics_daily WHERE {_IN_PERIOD} GROUP BY step ORDER BY step
 """  # noqa: S608
 CALLS_BEFORE: Final = f"""
 SELECT call_date + CAST($days AS INTEGER) AS step, CAST(sum(calls) AS BIGINT) AS calls
@@ -77,7 +77,7 @@ FROM call_metrics_daily WHERE {_WITH_BEFORE} AND call_date < $first GROUP BY ste
 BY_AGENT: Final = f"""
 WITH ranked AS (
     SELECT agent_id, row_number() OVER (ORDER BY sum(calls) DESC, agent_id NULLS LAST) AS place
-    FROM call_metrics_daily WHERE {_OURS} GROUP BY agent_id
+    FROM call_metrics_daily WHERE {_IN_PERIOD} GROUP BY agent_id
 )
 SELECT least(place, $shown_agents + 1) AS place, any_value(agent_id) AS agent_id, count(DISTINCT place) AS agents,
     {_CALLS}
@@ -111,16 +111,16 @@ SELECT CAST(sum(duration_le_10) AS BIGINT) AS le_10, CAST(sum(duration_le_30) AS
     CAST(sum(duration_le_60) AS BIGINT) AS le_60, CAST(sum(duration_le_120) AS BIGINT) AS le_120,
     CAST(sum(duration_le_300) AS BIGINT) AS le_300, CAST(sum(duration_le_600) AS BIGINT) AS le_600,
     CAST(sum(duration_le_1800) AS BIGINT) AS le_1800, CAST(sum(duration_gt_1800) AS BIGINT) AS gt_1800
-FROM call_metrics_daily WHERE {_OURS}
+FROM call_metrics_daily WHERE {_IN_PERIOD}
 """  # noqa: S608
 HOURS: Final = f"""
 SELECT local_weekday, local_hour, CAST(sum(calls) AS BIGINT) AS calls
-FROM call_volume_hourly WHERE {_OURS} GROUP BY ALL
+FROM call_volume_hourly WHERE {_IN_PERIOD} GROUP BY ALL
 """  # noqa: S608
 BY_TRANSFER_TYPE: Final = f"""
 SELECT transfer_type, {_LEGS},
     sum(seconds_to_transfer) / nullif(sum(seconds_to_transfer_legs), 0) AS seconds_to_transfer
-FROM transfer_metrics_daily WHERE {_OURS} GROUP BY transfer_type ORDER BY legs DESC, transfer_type NULLS LAST
+FROM transfer_metrics_daily WHERE {_IN_PERIOD} GROUP BY transfer_type ORDER BY legs DESC, transfer_type NULLS LAST
 """  # noqa: S608
 KNOWN_DAYS: Final = "SELECT min(call_date) AS first, max(call_date) AS last FROM call_metrics_daily WHERE calls > 0"
 AGENTS: Final = (
@@ -134,7 +134,6 @@ PUBLISHED_DAYS: Final = "SELECT count(*) AS days FROM _days WHERE call_date BETW
 REPEAT_DAYS: Final = 7
 
 _ROOT: Final = "is_root AND deleted_at IS NULL AND ($agent IS NULL OR agent_id = $agent)"
-_CALL_IS_NOW: Final = "call_date >= $first AS is_now"
 
 PERCENTILES: Final = f"""
 SELECT {_IS_NOW}, count(duration_seconds) AS duration_calls,
@@ -151,7 +150,7 @@ FROM transfer_legs
 WHERE call_date BETWEEN $first AND $last AND deleted_at IS NULL AND ($agent IS NULL OR agent_id = $agent)
 """
 
-# A caller's next call may be on any later day and reach another agent, so the next one is looked for among all calls.
+# A caller's next call may be on any later day and with another agent, so it is searched for among all calls.
 REPEAT_CALLERS: Final = f"""
 SELECT {_IS_NOW},
     count(*) AS inbound_calls,
@@ -191,7 +190,7 @@ WHERE call_date BETWEEN $first AND $last AND is_root AND deleted_at IS NOT NULL
     AND ($agent IS NULL OR agent_id = $agent)
 """
 
-# raw_value is never read: it holds what was sent.
+# raw_value is not read: it may contain personal data.
 ISSUES: Final = """
 SELECT kind, table_name, regexp_replace(path, '\\[\\d+\\]', '[*]', 'g') AS path, count(*) AS problems,
     count(DISTINCT call_id) AS calls

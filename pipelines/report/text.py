@@ -1,4 +1,4 @@
-"""How figures are written. What is not known is None everywhere up to here, and a dash on the page."""
+"""How figures are formatted. An unknown value is None everywhere before this module, and a dash on the page."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from typing import Final
 from markupsafe import Markup
 
 UNKNOWN: Final = Markup('<span role="img" aria-label="not known">\N{EN DASH}</span>')
-"""A dash for the eye, words for the ear."""
+"""A dash with words for screen readers."""
 
-_LONGEST_WORD: Final = 60
-_FEWEST_DIGITS_OF_A_NUMBER: Final = 7
-_TOO_LONG_TO_READ: Final = 1e15
+_MAX_WORD_LENGTH: Final = 60
+_MIN_PHONE_DIGITS: Final = 7
+_SCIENTIFIC_FROM: Final = 1e15
 _MINUTE, _HOUR = 60, 3600
-_COSTLY: Final = 100
+_HIGH_PRICE: Final = 100
 
 
 def count(value: float | None) -> str | Markup:
-    """Write a number of things."""
+    """Format a number of things."""
     known = _known(value)
     return UNKNOWN if known is None else _grouped(known, 0)
 
 
 def amount(value: float | None, currency: str | None = None) -> str | Markup:
-    """Write money, with the currency's label where there is one."""
+    """Format money, with the currency's label if there is one."""
     return _money(value, currency, digits=2)
 
 
 def price(value: float | None, currency: str | None = None) -> str | Markup:
-    """Write what a minute costs, with the currency's label where there is one."""
-    return _money(value, currency, digits=4 if abs(value or 0) < _COSTLY else 2)
+    """Format a price per minute, with the currency's label if there is one."""
+    return _money(value, currency, digits=4 if abs(value or 0) < _HIGH_PRICE else 2)
 
 
 def share(value: float | None) -> str | Markup:
-    """Write a share of one in percent."""
+    """Format a share of one in percent."""
     known = _known(value)
     return UNKNOWN if known is None else _percent(known, 1)
 
 
 def rounded_share(value: float) -> str:
-    """Write a share of one in whole percent."""
+    """Format a share of one in whole percent."""
     return _percent(value, 0)
 
 
 def duration(seconds: float | None) -> str | Markup:
-    """Write a length of time."""
+    """Format a length of time."""
     known = _known(seconds)
     if known is None:
         return UNKNOWN
@@ -60,17 +60,17 @@ def duration(seconds: float | None) -> str | Markup:
 
 
 def day(value: date) -> str:
-    """Write a day."""
+    """Format a day."""
     return f"{value.day}\N{NO-BREAK SPACE}{value:%b}\N{NO-BREAK SPACE}{value.year}"
 
 
 def moment(value: datetime | None) -> str | Markup:
-    """Write an instant, to the minute."""
+    """Format an instant, to the minute."""
     return f"{day(value)}, {value:%H:%M} UTC" if value else UNKNOWN
 
 
 def change(now: float | None, before: float | None) -> str | None:
-    """Write by how much a sum grew or shrank; None where it cannot be said."""
+    """Format the relative change of a sum; None if it is unknown."""
     newer, older = _known(now), _known(before)
     if newer is None or not older:
         return None
@@ -78,7 +78,7 @@ def change(now: float | None, before: float | None) -> str | None:
 
 
 def points(now: float | None, before: float | None) -> str | None:
-    """Write by how much a share changed, in percentage points; None where it cannot be said."""
+    """Format the change of a share in percentage points; None if it is unknown."""
     newer, older = _known(now), _known(before)
     if newer is None or older is None:
         return None
@@ -86,25 +86,25 @@ def points(now: float | None, before: float | None) -> str | None:
 
 
 def word(text: str | None, *, absent: str = "(none given)") -> str:
-    """Write a word that the API sends freely: cut where it is long, withheld where it may tell of a person.
+    """Format a free text of the API: shortened if long, withheld if it may be personal.
 
-    A text with an @ or with as many digits as a telephone number could be about somebody.
+    A text with an @ or with as many digits as a phone number may identify a person.
     """
     cleaned = clean(text or "")
     if not cleaned:
         return absent
-    if "@" in cleaned or sum(c.isnumeric() for c in cleaned) >= _FEWEST_DIGITS_OF_A_NUMBER:
+    if "@" in cleaned or sum(c.isnumeric() for c in cleaned) >= _MIN_PHONE_DIGITS:
         return "(withheld: holds a number or address)"
-    return cleaned if len(cleaned) <= _LONGEST_WORD else cleaned[: _LONGEST_WORD - 1].rstrip() + "…"
+    return cleaned if len(cleaned) <= _MAX_WORD_LENGTH else cleaned[: _MAX_WORD_LENGTH - 1].rstrip() + "…"
 
 
 def clean(text: str) -> str:
-    """Return a text of the API on one line, without characters that nobody sees or that turn others round."""
+    """Return a text of the API on one line, without invisible characters or those that change the text direction."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def plural(number: float | None, one: str, many: str | None = None) -> str:
-    """Write a number with its noun."""
+    """Format a number with its noun."""
     return f"{count(number)}\N{NO-BREAK SPACE}{one if number == 1 else many or one + 's'}"
 
 
@@ -121,7 +121,7 @@ def _money(value: float | None, currency: str | None, *, digits: int) -> str | M
 
 
 def _percent(value: float, digits: int) -> str:
-    """Round, but call little not nothing, and nearly all not all."""
+    """Round, but never to 0% what is more, nor to 100% what is less."""
     least = 10**-digits
     if 0 < 100 * value < least / 2:
         return f"<{least:g}%"
@@ -131,7 +131,7 @@ def _percent(value: float, digits: int) -> str:
 
 
 def _grouped(value: float, digits: int) -> str:
-    if abs(value) >= _TOO_LONG_TO_READ or (digits and 0 < abs(value) < 10**-digits):
+    if abs(value) >= _SCIENTIFIC_FROM or (digits and 0 < abs(value) < 10**-digits):
         number, _, exponent = f"{value:.2e}".partition("e")
         return _minus(f"{number}\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}10^{int(exponent)}")
     return _minus(f"{value:,.{digits}f}")
@@ -140,7 +140,7 @@ def _grouped(value: float, digits: int) -> str:
 def _signed(value: float, unit: str) -> str | None:
     if not math.isfinite(value):
         return None
-    if abs(value) >= 1000:  # noqa: PLR2004 - beyond that a factor says more
+    if abs(value) >= 1000:  # noqa: PLR2004 - a larger percentage is hard to read
         return f"more than +1,000{unit}"
     text = f"{value:+.1f}"
     return _minus("±0" if text in {"+0.0", "-0.0"} else text) + unit

@@ -6,29 +6,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipelines.serve.notebook import OpenLake
+    from pipelines.serve.lake_connection import LakeConnection
 
 __all__ = ["open_lake"]
 
 
-def open_lake(path: str | Path | None = None) -> OpenLake:
-    """Open the catalog for reading, for as long as one likes: it is opened anew where it was replaced.
+def open_lake(path: str | Path | None = None) -> LakeConnection:
+    """Open the catalog for reading. It is opened again whenever it was replaced, so it can stay open for any time.
 
     Args:
-        path: The catalog's file, or the lake's folder; None takes what CHORUS_CATALOG and CHORUS_LAKE, or `.env` in the
-            working folder, say.
+        path: The catalog's file, or the lake's folder; None takes CHORUS_CATALOG and CHORUS_LAKE from the environment,
+            or from `.env` in the working folder.
 
     Returns:
-        What answers `lake.sql("FROM calls")` as a DuckDB connection does, with `.pl()`, `.df()`, `.arrow()` and so on.
+        A connection whose `lake.sql("FROM calls")` gives DuckDB's relations, with `.pl()`, `.df()`, `.arrow()` and so
+        on.
 
     Raises:
         ChorusCallsError: There is no catalog, or it cannot be read.
     """
-    # Imported here, since whoever imports a neighbour of this module would wait for DuckDB otherwise.
-    from pipelines.serve.notebook import OpenLake  # noqa: PLC0415
+    # Imported here, since every import from this package would load DuckDB otherwise.
+    from pipelines.serve.lake_connection import LakeConnection  # noqa: PLC0415
     from pipelines.settings import load_settings  # noqa: PLC0415
 
     if path is None:
-        return OpenLake(load_settings().catalog_path)
+        return LakeConnection(load_settings().catalog_path)
     given = Path(path)
-    return OpenLake(given / "chorus.duckdb" if given.is_dir() else given)
+    return LakeConnection(given / "chorus.duckdb" if given.is_dir() else given)

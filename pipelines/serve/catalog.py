@@ -1,8 +1,8 @@
-"""The DuckDB catalog: one file that analysts and BI tools open, made anew for every state of the lake.
+"""The DuckDB catalog: one file that analysts and BI tools open, written again for every state of the lake.
 
-It is never written in place. DuckDB lets nobody open a file that is being written, and a reader must not see half of a
-change, so the next catalog is made beside the present one and takes its place in one step. Whoever has the old one open
-keeps it.
+It is never changed in place. DuckDB lets nobody open a file that is being written, and a reader must not see half of a
+change, so the next catalog is written beside the present one and replaces it in one step. Readers that have the old
+one open keep it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from pipelines.lake.storage import Storage
 from pipelines.serve.contents import Contents
 from pipelines.serve.ddl import literal, name
 from pipelines.serve.files import leftovers, remove_leftovers, replaced_file
-from pipelines.serve.incremental import carry_over, signature
+from pipelines.serve.incremental import reusable, signature
 
 # What DuckDB clients from 1.2 on can read; a file in the newest format opens in hardly any BI tool.
 _STORAGE_VERSION: Final = "v1.2.0"
 _UNREADABLE: Final = (FileNotFoundError, pa.ArrowInvalid)
-"""What reading the footer of a published file raises that is gone, or no longer as it was written."""
+"""What reading the footer of a published file raises if the file is missing or damaged."""
 
 
 class DuckDBCatalog:
@@ -49,21 +49,21 @@ class DuckDBCatalog:
         self._currency = currency
 
     def make(self, manifest: Manifest) -> None:
-        """Make the next catalog from a manifest, in one step for its readers; only days that changed are read.
+        """Replace the catalog by that of a manifest, in one step for readers; only files of changed days are read.
 
         The caller holds the publish lock.
 
         Raises:
             ChorusCallsError: DuckDB cannot write it, or read a file that it needs.
         """
-        # No catalog, or none to be read, or held by who may write it, or a file that only the other way would name.
+        # No catalog, an unreadable one, one that a writer has open, or a damaged file, which `rebuild` names.
         with suppress(duckdb.Error, *_UNREADABLE):
             self._write(self.path, manifest, before=self.path)
             return
-        self.make_anew(manifest)
+        self.rebuild(manifest)
 
-    def make_anew(self, manifest: Manifest) -> None:
-        """Make the catalog from the published files alone, whatever the present one holds.
+    def rebuild(self, manifest: Manifest) -> None:
+        """Write the catalog from the published files alone, without the present one.
 
         Raises:
             ChorusCallsError: DuckDB cannot write it, or read a file that it needs.
@@ -72,100 +72,112 @@ class DuckDBCatalog:
             self._write(self.path, manifest)
         except (duckdb.IOException, duckdb.InvalidInputException, *_UNREADABLE) as error:
             message = (
-                f"The catalog {self.path} could not be made: {error}. What is published stays so; "
-                "run `chorus-calls catalog` once that is mended."
+                f"The catalog {self.path} could not be written: {error}. What is published stays published; "
+                "run `chorus-calls catalog` once that is fixed."
             )
             raise ChorusCallsError(message) from error
 
-    def make_marts_only(self, manifest: Manifest, target: Path) -> None:
-        """Make a catalog to hand out: whole in one file, with the aggregated tables and no text of anybody.
+    def export_marts(self, manifest: Manifest, target: Path) -> None:
+        """Write a self-contained catalog to hand out: aggregated tables only, no text of calls.
 
         Raises:
-            FileExistsError: Something else than such a catalog is at the target.
+            FileExistsError: The target exists and is not such a catalog.
         """
         target = target.absolute()
-        if target.exists() and not _stands_alone(target):
+        if target.exists() and not _is_export(target):
             raise FileExistsError(target)
         self._write(target, manifest, marts_only=True)
 
     def generation(self) -> int | None:
-        """Return the generation of the manifest it was made from, None where there is no catalog to read."""
+        """Return the generation of the manifest it was made from, None if there is no catalog to read."""
         return read_generation(self.path)
 
     def shown(self) -> tuple[int | None, str | None]:
-        """Return what `generation` does, and the digest of the names that it shows, None where it knows of none."""
+        """Return what `generation` does, and the digest of the names that it shows, None if it has none."""
         made_from = _made_from(self.path)
         return made_from.get("generation"), made_from.get("names")
 
     def is_unfinished(self) -> bool:
-        """Say whether one is being made, or whoever made one was killed."""
+        """Say whether a catalog is being written, or was when its writer was killed."""
         return bool(leftovers(self.path))
 
     def remove_unfinished(self) -> None:
-        """Remove what those left who were killed while they made one; the caller holds the publish lock."""
+        """Remove what killed writers left; the caller holds the publish lock."""
         remove_leftovers(self.path)
 
     def _write(self, target: Path, manifest: Manifest, *, marts_only: bool = False, before: Path | None = None) -> None:
-        # More threads end hardly sooner, since the commit has but one, and spend a quarter more on waiting.
+        # More threads are hardly faster, since the commit uses one, and take a quarter more CPU time.
         with replaced_file(target) as temporary, duckdb.connect(config={"threads": 1}) as connection:
             expected = signature(self._storage.address(), self._currency)
-            carried = carry_over(connection, str(before), manifest, expected) if before else None
-            contents = Contents(
-                self._storage, manifest, currency=self._currency, marts_only=marts_only, carried=carried
-            )
+            reused = reusable(connection, str(before), manifest, expected) if before else None
+            contents = Contents(self._storage, manifest, currency=self._currency, marts_only=marts_only, reused=reused)
             version = f"STORAGE_VERSION {literal(_STORAGE_VERSION)}"
             connection.execute(f"ATTACH {literal(str(temporary))} AS made ({version})")
             connection.execute("USE made")
-            connection.begin()  # one commit in place of one for each comment
+            connection.begin()  # one commit instead of one for each comment
             contents.write(connection)
             connection.commit()
             connection.execute("USE memory")
             connection.execute("DETACH made")  # writes all of it into the one file
 
 
-@contextmanager
-def open_catalog(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a catalog for reading.
+def connect_catalog(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a catalog for reading, until the connection is closed.
 
-    It is attached to a database in memory: DuckDB hands a process that opens the same file twice the database it
+    It is attached to a database in memory: DuckDB gives a process that opens the same file twice the database it
     already has, which after a replacement is the old one.
 
     Raises:
         duckdb.Error: There is no catalog, or it cannot be read.
     """
-    with duckdb.connect() as connection:
+    connection = duckdb.connect()
+    try:
         connection.execute(f"ATTACH {literal(str(path.absolute()))} AS {name(path.stem)} (READ_ONLY)")
         connection.execute(f"USE {name(path.stem)}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def open_catalog(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a catalog for reading, for a block.
+
+    Raises:
+        duckdb.Error: There is no catalog, or it cannot be read.
+    """
+    with connect_catalog(path) as connection:
         yield connection
 
 
 def read_generation(path: Path) -> int | None:
-    """Return the generation of the manifest that a catalog was made from, None where there is none to read."""
+    """Return the generation of the manifest that a catalog was made from, None if there is none to read."""
     generation: int | None = _made_from(path).get("generation")
     return generation
 
 
 def _made_from(path: Path) -> dict[str, Any]:
-    """Return what a catalog's `_lake` says of what it shows; nothing where there is no catalog to read."""
+    """Return generation and names digest from a catalog's `_lake`; empty if there is no catalog to read."""
     with suppress(duckdb.Error), open_catalog(path) as connection:
-        # One that an older program made knows of no names.
+        # A catalog of an older program has no digest of names.
         found = connection.execute("SELECT COLUMNS('^(generation|names)$') FROM _lake")
         columns = [column[0] for column in found.description or ()]
         return dict(zip(columns, found.fetchone() or (), strict=False))
     return {}
 
 
-def _stands_alone(path: Path) -> bool:
-    """Whether a file is a catalog that was made to hand out."""
+def _is_export(path: Path) -> bool:
+    """Whether a file is a catalog that `export_marts` wrote."""
     with suppress(duckdb.Error), open_catalog(path) as connection:
         return connection.execute("SELECT 1 FROM _tables WHERE kind = 'core'").fetchone() is None
     return False
 
 
 def _refuse_column_names(root: str) -> None:
-    """Refuse a lake below a folder such as `provider=x`, since readers of Parquet would take x for the column."""
+    """Refuse a lake below a folder such as `provider=x`, which readers of Parquet would take for a partition column."""
     columns = {column.name for table in TABLES.values() for column in table.all_columns}
     for part in Path(root).parts:
         if part.partition("=")[0] in columns and "=" in part:
-            message = f"CHORUS_LAKE: its folder {part!r} looks like a column to those who read it; choose another path"
+            message = f"CHORUS_LAKE: its folder {part!r} looks like a partition column; choose another path"
             raise SettingsError(message)

@@ -1,4 +1,4 @@
-"""What stands in a catalog: the lake's tables as views and tables, the macros, and the helpers beside them."""
+"""What a catalog contains: the lake's tables as views and tables, the macros, and the helper tables."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from pipelines.serve.helper_tables import (
     dimension_query,
     names_relation,
 )
-from pipelines.serve.incremental import CarriedOver, signature
+from pipelines.serve.incremental import Reused, signature
 from pipelines.serve.macros import MACROS
 
 _CALENDAR: Final = """
@@ -50,7 +50,7 @@ FROM (
 
 @dataclass(frozen=True)
 class _Relation:
-    """One table or view of a catalog: what it is, its columns there, and the query that its rows come from."""
+    """One table or view of a catalog: its kind, its columns there, and the query that gives its rows."""
 
     kind: str
     table: Table
@@ -60,14 +60,14 @@ class _Relation:
 
 
 class Contents:
-    """Everything that the catalog of one state of the lake holds.
+    """Everything that the catalog of one state of the lake contains.
 
     Args:
         storage: The lake's files.
         manifest: What is published.
         currency: The label shown beside money; empty for none.
-        marts_only: Leave out what reads files of the lake, and so all text of calls: the catalog stands alone.
-        carried: What is taken over from the present catalog, attached to the same connection; else all is read anew.
+        marts_only: Leave out what reads files of the lake, and so all text of calls: the catalog is self-contained.
+        reused: What is copied from the present catalog, attached to the same connection; else all is read from files.
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class Contents:
         *,
         currency: str = "",
         marts_only: bool = False,
-        carried: CarriedOver | None = None,
+        reused: Reused | None = None,
     ) -> None:
         self._storage = storage
         self._manifest = manifest
         self._currency = currency
         self._marts_only = marts_only
-        self._carried = carried or CarriedOver({}, frozenset())
+        self._reused = reused or Reused({}, frozenset())
         self._names = shown_names(storage)
         self._folders = {
             day: storage.address(layout.version_folder(day, published.version))
@@ -91,55 +91,54 @@ class Contents:
         }
 
     def write(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Put all of it into the empty database that a connection uses."""
+        """Write all of it into the empty database that a connection uses."""
         ensure_scans_readable(self._storage)
-        _insert(connection, LAKE, [self._lake()])
         days = self._days()
+        _insert(connection, LAKE, [self._lake()])
         _insert(connection, DAYS, days)
-        lacking = {table for day in days for table in (day["lacking"] or "").split(", ")}
-        relations = [*self._lake_relations(lacking), *self._helper_relations()]
+        incomplete = {table for day in days for table in (day["lacking"] or "").split(", ")}
+        views = list(self._core_views(incomplete))
+        # Views get no files at first, since DuckDB would look through all of them for each macro that names the view.
+        for view in views:
+            _create(connection, replace(view, query=ddl.no_rows(view.columns)))
+        tables = [*self._marts(), *self._helpers()]
         connection.register(NAMES, names_relation(self._names))
-        views = [relation for relation in relations if relation.kind == "core"]
-        for relation in relations:
-            # Without files at first, since DuckDB would look through all of them for each macro that names the view.
-            bare = replace(relation, query=ddl.no_rows(relation.columns)) if relation in views else relation
-            _create(connection, bare)
+        for table in tables:
+            _create(connection, table)
         connection.unregister(NAMES)
+        self._create_macros(connection)
+        for view in views:
+            connection.execute(f"CREATE OR REPLACE VIEW {ddl.name(view.table.name)} AS {view.query}")
+        _describe(connection, [*views, *tables])
+
+    def _create_macros(self, connection: duckdb.DuckDBPyConnection) -> None:
         for macro in MACROS:
             if not (self._marts_only and macro.reads_calls):
                 for statement in macro.statements():
                     connection.execute(statement)
-        for relation in views:
-            connection.execute(f"CREATE OR REPLACE VIEW {ddl.name(relation.table.name)} AS {relation.query}")
-        relations += [
-            _Relation("helper", table, table.columns, "") for table in (TABLES_TABLE, COLUMNS_TABLE, LAKE, DAYS)
-        ]
-        _insert(connection, TABLES_TABLE, [_table_row(relation) for relation in relations])
-        _insert(connection, COLUMNS_TABLE, [row for relation in relations for row in _column_rows(relation)])
-        for relation in relations:
-            for statement in ddl.comment("VIEW" if relation.is_view else "TABLE", relation.table, relation.columns):
-                connection.execute(statement)
 
-    def _lake_relations(self, lacking: Collection[str]) -> Iterator[_Relation]:
-        """The lake's own tables; of those that lack columns, each file has to be looked into."""
+    def _core_views(self, incomplete: Collection[str]) -> Iterator[_Relation]:
+        """Yield the views over the core tables; of those that lack columns, DuckDB has to read each file's schema."""
         for name in () if self._marts_only else CORE_TABLES:
             table = ddl.labelled(TABLES[name], self._currency)
-            query = ddl.rows_of(table, self._addresses(name, self._manifest.days), alike=name not in lacking)
+            query = ddl.rows_of(table, self._addresses(name, self._manifest.days), alike=name not in incomplete)
             yield _Relation("core", table, table.all_columns, query, is_view=True)
+
+    def _marts(self) -> Iterator[_Relation]:
         for name in MARTS:
             table = ddl.labelled(TABLES[name], self._currency)
-            yield _Relation("mart", table, table.all_columns, self._mart(table))
+            yield _Relation("mart", table, table.all_columns, self._mart_query(table))
 
-    def _mart(self, table: Table) -> str:
-        """Return the query for a mart's rows: by day, and within it in the order of its file."""
-        if not self._carried.days:
+    def _mart_query(self, table: Table) -> str:
+        """Return the query for a mart's rows: by day, and within a day in the order of its file."""
+        if not self._reused.days:
             return ddl.rows_of(table, self._addresses(table.name, self._manifest.days), alike=False)
-        changed = self._manifest.days.keys() - self._carried.days.keys()
+        changed = self._manifest.days.keys() - self._reused.days.keys()
         read = ddl.rows_of(table, self._addresses(table.name, changed), alike=False)
         order = ", ".join(f"{ddl.name(column)} NULLS FIRST" for column in ("call_date", *table.sort_by))
-        return f"FROM ({self._carried.rows_of(table)} UNION ALL {read}) ORDER BY {order}"
+        return f"FROM ({self._reused.rows_of(table)} UNION ALL {read}) ORDER BY {order}"
 
-    def _helper_relations(self) -> Iterator[_Relation]:
+    def _helpers(self) -> Iterator[_Relation]:
         yield _Relation("helper", DIM_DATE, DIM_DATE.columns, _CALENDAR)
         for column, table in DIMENSIONS.items():
             yield _Relation("helper", table, table.columns, dimension_query(table, column))
@@ -150,11 +149,11 @@ class Contents:
         return [layout.table_in(self._folders[day], table) for day in sorted(days)]
 
     def _lacking(self, day: date) -> str | None:
-        """Name the tables of a day whose files do not have today's columns: after an upgrade some have not."""
+        """Name the tables of a day whose files lack columns of today's dictionary, as after an upgrade."""
         if self._marts_only:
             return None
-        if day in self._carried.days:
-            return self._carried.days[day]
+        if day in self._reused.days:
+            return self._reused.days[day]
         version = self._manifest.days[day].version
         lacking = [
             table
@@ -191,7 +190,7 @@ class Contents:
 
 
 def _create(connection: duckdb.DuckDBPyConnection, relation: _Relation) -> None:
-    """Make a view over a query, or a table with its rows."""
+    """Create a view over a query, or a table with its rows."""
     name = ddl.name(relation.table.name)
     if relation.is_view:
         connection.execute(f"CREATE VIEW {name} AS {relation.query}")
@@ -201,11 +200,22 @@ def _create(connection: duckdb.DuckDBPyConnection, relation: _Relation) -> None:
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Make a table of rows of this program."""
+    """Create a table and insert rows of this program."""
     connection.execute(ddl.create_table(table.name, table.columns))
     connection.register("incoming", pa.Table.from_pylist(list(rows), schema=arrow_schema(table)))
     connection.execute(f"INSERT INTO {ddl.name(table.name)} SELECT * FROM incoming")  # noqa: S608 - its own name
     connection.unregister("incoming")
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, relations: Sequence[_Relation]) -> None:
+    """Write the tables that describe the catalog, and the comment of every table, view and column."""
+    described = [TABLES_TABLE, COLUMNS_TABLE, LAKE, DAYS]
+    relations = [*relations, *(_Relation("helper", table, table.columns) for table in described)]
+    _insert(connection, TABLES_TABLE, [_table_row(relation) for relation in relations])
+    _insert(connection, COLUMNS_TABLE, [row for relation in relations for row in _column_rows(relation)])
+    for relation in relations:
+        for statement in ddl.comment("VIEW" if relation.is_view else "TABLE", relation.table, relation.columns):
+            connection.execute(statement)
 
 
 def _table_row(relation: _Relation) -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""One call and what was said on it, read from the catalog as anybody could who has it."""
+"""One call and its transcript, read from the catalog."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipelines.errors import ChorusCallsError
-from pipelines.serve.query import answer
+from pipelines.serve.query import run_query
 
 _LINES: Final = "FROM transcript($1) ORDER BY position"
 _CALLS: Final = """
@@ -25,7 +25,7 @@ _CALL_NEAR: Final = _CALL.replace("ORDER", "AND calls.call_date BETWEEN $2 - 1 A
 
 @dataclass(frozen=True)
 class Call:
-    """A call, as the table calls has it."""
+    """A row of the table calls."""
 
     call_id: str
     call_date: date | None = None
@@ -44,7 +44,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the catalog's `transcript`: a message, or the beginning of a transfer leg."""
+    """A row of the macro `transcript`: a message, or the beginning of a transfer leg."""
 
     position: int
     call_id: str
@@ -60,34 +60,34 @@ class Line:
 
 @dataclass(frozen=True)
 class Conversation:
-    """A call and its lines; a call that is known by its legs alone has nothing but its id."""
+    """A call and its lines; a call that is known only from its legs has nothing but its id."""
 
     call: Call
     lines: Sequence[Line]
 
 
-def conversation(catalog: Path, call_id: str) -> Conversation:
-    """Return a call and what was said on it and on its transfer legs.
+def read_conversation(catalog: Path, call_id: str) -> Conversation:
+    """Return a call with the transcript of it and of its transfer legs.
 
     Args:
         catalog: The catalog's file.
-        call_id: A call's id; or that of a leg, or of a call that is a leg, for the call that it is a part of.
+        call_id: The id of a call; that of a leg, or of a call that is a leg, gives the call that it belongs to.
 
     Raises:
         ChorusCallsError: There is no catalog or no such call, or the lake lacks a file that the catalog names.
     """
     lines = [Line(*row) for row in _rows(catalog, _LINES, call_id)]
-    whose = lines[0].call_id if lines else call_id
-    calls = _rows(catalog, _CALL_NEAR, whose, lines[0].call_date) if lines else _rows(catalog, _CALL, whose)
+    root_id = lines[0].call_id if lines else call_id
+    calls = _rows(catalog, _CALL_NEAR, root_id, lines[0].call_date) if lines else _rows(catalog, _CALL, root_id)
     if not calls and not lines:
         message = (
             f"There is no call {call_id!r} in {catalog}. Its id may be incomplete, or the call not synced yet: "
-            "`chorus-calls status` says what is there."
+            "`chorus-calls status` shows what is there."
         )
         raise ChorusCallsError(message)
-    return Conversation(Call(*calls[0]) if calls else Call(whose), lines)
+    return Conversation(Call(*calls[0]) if calls else Call(root_id), lines)
 
 
 def _rows(catalog: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    with answer(catalog, sql, values) as found:
+    with run_query(catalog, sql, values) as found:
         return list(found.rows)

@@ -1,14 +1,13 @@
-"""The SQL that gives the catalog its tables, views and comments, made from the data dictionary."""
+"""The SQL of the catalog's tables, views and comments, generated from the data dictionary."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 from pipelines.dictionary import Column, Table
 
-_NO_PATTERN = MappingProxyType({ord(character): f"[{character}]" for character in "*?["})
+_NO_PATTERN = {ord(character): f"[{character}]" for character in "*?["}
 
 
 def literal(text: str) -> str:
@@ -17,12 +16,12 @@ def literal(text: str) -> str:
 
 
 def exact_path(path: str) -> str:
-    """Write a path as a SQL literal that DuckDB takes for this file alone, although it looks for `*`, `?` and `[`."""
+    """Write a path as a SQL literal with `*`, `?` and `[` escaped, which DuckDB would take for a pattern."""
     return literal(path.translate(_NO_PATTERN))
 
 
 def name(text: str) -> str:
-    """Write a name as a SQL identifier; some columns are words of the language."""
+    """Write a name as a quoted SQL identifier, since some columns are keywords."""
     return '"' + text.replace('"', '""') + '"'
 
 
@@ -32,7 +31,7 @@ def names(columns: Sequence[Column]) -> str:
 
 
 def create_table(table: str, columns: Sequence[Column]) -> str:
-    """Return the statement that makes an empty table."""
+    """Return the statement that creates an empty table."""
     return f"CREATE TABLE {name(table)} ({', '.join(f'{name(c.name)} {c.type.sql}' for c in columns)})"
 
 
@@ -46,13 +45,13 @@ def rows_of(table: Table, files: Sequence[str], *, alike: bool = True) -> str:
 
     Args:
         table: A table of the lake.
-        files: Absolute paths, one a day; none gives a query without rows.
-        alike: Whether all files have the table's columns. Where an older program wrote some, each has to be looked
-            into before the first row comes, and what it lacks is null.
+        files: Absolute paths, one a day; without any the query gives no rows.
+        alike: Whether all files have the table's columns. If an older program wrote some, DuckDB has to read the schema
+            of each before the first row, and columns that it lacks are null.
     """
     if not files:
         return no_rows(table.all_columns)
-    # With the table's name before each: else a macro over the view could have no parameter of a column's name.
+    # Qualified, since a macro over the view could otherwise have no parameter with the name of a column.
     query = f"SELECT {', '.join(f'files.{name(column.name)}' for column in table.all_columns)} FROM"
     if alike:
         return f"{query} {parquet(*files)} AS files"
@@ -64,7 +63,7 @@ def parquet(*files: str, options: str = "") -> str:
     """Return the part of a query that reads exactly these Parquet files, and call_date from their paths."""
     text = "\n".join(files)
     if text.count("\n") == len(files) - 1:
-        # One text, since a view is copied, with each part of its query, whenever a comment is put on it.
+        # One literal, since each comment on a view copies every part of its query.
         listed = f"string_split({exact_path(text)}, chr(10))"
     else:  # a folder has a line feed in its name
         listed = f"[{', '.join(map(exact_path, files))}]"
@@ -72,11 +71,11 @@ def parquet(*files: str, options: str = "") -> str:
 
 
 def comment(kind: str, table: Table, columns: Sequence[Column]) -> Iterator[str]:
-    """Yield the statements that say of a table or view, and of each of its columns, what it is.
+    """Yield the statements that comment a table or view and each of its columns.
 
     Args:
         kind: `TABLE` or `VIEW`.
-        table: What is described.
+        table: The table or view.
         columns: Its columns in the catalog.
     """
     yield f"COMMENT ON {kind} {name(table.name)} IS {literal(table.comment)}"
@@ -86,7 +85,7 @@ def comment(kind: str, table: Table, columns: Sequence[Column]) -> Iterator[str]
 
 
 def labelled(table: Table, currency: str) -> Table:
-    """Return a table with the currency's label in the unit of its money; as it is where there is no label."""
+    """Return a table with the currency's label in the units of money; unchanged without a label."""
     if not currency:
         return table
     columns = [

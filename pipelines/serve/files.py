@@ -13,10 +13,10 @@ from pipelines.lake.local import finish, make_private_folder
 
 @contextmanager
 def replaced_file(target: Path) -> Iterator[Path]:
-    """Give a path beside the target to write to; the file there takes the target's place when the block ends well.
+    """Yield a path beside the target to write to; the file there replaces the target when the block succeeds.
 
-    It lies in a folder that only its owner can look into, since the other library decides who can read what it writes.
-    What a killed process left beside the target is removed, so only one process at a time may replace a target.
+    It is in a folder that only its owner can open, since the other library decides on the file's permissions. What a
+    killed process left beside the target is removed, so only one process at a time may replace a target.
     """
     make_private_folder(target.parent)
     remove_leftovers(target)
@@ -30,18 +30,18 @@ def replaced_file(target: Path) -> Iterator[Path]:
 
 
 def replace_file(target: Path, content: bytes) -> None:
-    """Write a file whole, in the place of the one that is there."""
+    """Write a whole file in the place of an existing one."""
     with replaced_file(target) as temporary, disk.create(temporary) as stream:
         stream.write(content)
 
 
 def leftovers(target: Path) -> list[Path]:
-    """Return the folders in which the target was, or is, being made anew."""
+    """Return the folders in which a replacement of the target is being written, or was when its writer was killed."""
     return sorted(target.parent.glob(f".{target.name}.*.tmp"))
 
 
 def remove_leftovers(target: Path) -> None:
-    """Remove unfinished files of this target, and the logs that DuckDB keeps beside them while it writes."""
+    """Remove unfinished files of this target, and the logs that DuckDB writes beside them."""
     for folder in leftovers(target):
         for file in folder.glob("*"):
             disk.remove(file)

@@ -1,6 +1,6 @@
 """The view data_freshness: what is published, from the catalog, and what has landed since, from the lake.
 
-Days turn stale and scans end without the catalog being made again, so these are looked up when the view is read.
+Days turn stale and scans end without a new catalog, so the view reads these from the lake's state at query time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipelines.serve.ddl import exact_path
 
 
 def landed_states(storage: Storage, manifest: Manifest) -> dict[date, str | None]:
-    """Say of each published day which state of the landed calls it was built from; None where newer ones landed.
+    """Return which state of the landed calls each published day was built from; None if newer ones have landed.
 
     Returns:
         Digests of the day and of the day before, with a space between; empty for a day of which nothing landed.
@@ -40,7 +40,7 @@ def _state(landed: Landed, day: date) -> str:
 
 
 def newest_call(storage: Storage, manifest: Manifest) -> datetime | None:
-    """Return when the newest published call was created, or started where that is not known; None without calls."""
+    """Return when the newest published call was created, or started if that is unknown; None without calls."""
     days = [day for day, published in manifest.days.items() if published.rows.get("calls")]
     if not days:
         return None
@@ -51,8 +51,8 @@ def newest_call(storage: Storage, manifest: Manifest) -> datetime | None:
     return moment
 
 
-# DuckDB refuses a view over a file that is not there, and before the first sync there is no record of scans. This file
-# without rows lies beside that record, and the view reads both.
+# DuckDB refuses a view over a missing file, and before the first sync there is no record of scans. This file without
+# rows is stored beside that record, and the view reads both.
 _NO_SCANS: Final = "state/no_scans.parquet"
 _SCAN_COLUMNS: Final = pa.schema(
     [
@@ -114,7 +114,7 @@ def freshness_query(storage: Storage) -> str:
 
 
 def ensure_scans_readable(storage: Storage) -> None:
-    """Put the file without rows in place that the view reads beside the record of scans, with all columns it reads."""
+    """Write the file without rows that the view reads beside the record of scans, unless it has the view's columns."""
     if storage.size(_NO_SCANS) is None or pq.read_schema(storage.open_input(_NO_SCANS)) != _SCAN_COLUMNS:
         with storage.create(_NO_SCANS) as stream:
             pq.write_table(_SCAN_COLUMNS.empty_table(), stream)

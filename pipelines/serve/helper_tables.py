@@ -1,9 +1,7 @@
-"""The tables of the catalog beside those of the lake: names, calendar, days, dictionary.
+"""The helper tables of the catalog: calendar, names, freshness, state of the lake, and the data dictionary.
 
-Tools that show no comments find the dictionary in `_tables` and `_columns`; `_lake` and `_days` say which state of the
+Tools that show no comments find the dictionary in `_tables` and `_columns`; `_lake` and `_days` show which state of the
 lake the catalog was made from.
-
-They have a row for each id that the marts know, named or not, and for each name, called or not; never two for one id.
 """
 
 from __future__ import annotations
@@ -50,20 +48,20 @@ LAKE: Final = Table(
     grain="one row",
     key=(),
     columns=(
-        Column("generation", _COUNT, "How many times days had been published, that time included."),
-        Column("committed_at", _INSTANT, "When days were published last; null where none ever was."),
-        Column("made_at", _INSTANT, "When this file was made."),
-        Column("currency", _TEXT, "Label of the currency, as set; null where none is."),
+        Column("generation", _COUNT, "How many times days have been published, this time included."),
+        Column("committed_at", _INSTANT, "When days were last published; null if never."),
+        Column("made_at", _INSTANT, "When this file was written."),
+        Column("currency", _TEXT, "Label of the currency, as set; null without one."),
         Column("newest_call_at", _INSTANT, "When the newest published call was created; else, when it started."),
-        Column("names", _TEXT, "Hash of the names of agents and phone numbers that it shows; empty where it has none."),
-        Column("signature", _TEXT, "Hash of program, dictionary, place and currency; null in a file handed out."),
+        Column("names", _TEXT, "Hash of the names of agents and phone numbers that it shows; empty without names."),
+        Column("signature", _TEXT, "Hash of program, dictionary, place and currency; null in a catalog to hand out."),
     ),
 )
 
 DAYS: Final = Table(
     name="_days",
     title="Published days",
-    description="The days this catalog shows, and which version of each.",
+    description="The days this catalog shows, with the version of each.",
     grain="one row per published day",
     key=("call_date",),
     columns=(
@@ -71,8 +69,8 @@ DAYS: Final = Table(
         Column("version", _TEXT, "Version of the day: the fingerprint of what it was built from."),
         Column("published_at", _INSTANT, "When that version was published."),
         Column("calls", _COUNT, "Rows of the day in the table calls.", unit="calls"),
-        Column("landed", _TEXT, "State of the landed calls it was built from; null where newer ones had landed."),
-        Column("lacking", _TEXT, "Tables of the day whose files lack columns that were added since; null where none."),
+        Column("landed", _TEXT, "State of the landed calls it was built from; null if newer ones had landed."),
+        Column("lacking", _TEXT, "Tables of the day whose files lack columns that were added since; null if none."),
     ),
 )
 
@@ -80,14 +78,14 @@ FRESHNESS: Final = Table(
     name="data_freshness",
     title="Freshness of the data",
     description=(
-        "How far the tables reach, and whether anything waits. What is said of scans and of landed data is read from "
-        "the lake at the time of the query; in a file that was handed out, it is as of the making of the file."
+        "How far the tables reach, and whether anything is pending. Scans and landed data are read from the lake at "
+        "the time of the query; in a catalog to hand out, they are as of the time when it was written."
     ),
     grain="one row",
     key=(),
     columns=(
         Column("newest_call_at", _INSTANT, "When the newest published call was created; else, when it started."),
-        Column("newest_landed_at", _INSTANT, "When a new or changed call landed last, published or not."),
+        Column("newest_landed_at", _INSTANT, "When a new or changed call last landed, published or not."),
         Column("last_scan_at", _INSTANT, "When the last scan of the API began, full or incremental."),
         Column("last_scan_complete", _FLAG, "Whether that scan was complete for its mode."),
         Column("last_full_scan_at", _INSTANT, "When the last full scan of the API began."),
@@ -96,24 +94,24 @@ FRESHNESS: Final = Table(
         Column(
             "last_full_scan_calls_deleted",
             _COUNT,
-            "Known calls that the last full scan marked deleted, since the API no longer listed them.",
+            "Known calls that the last full scan marked as deleted, since the API no longer listed them.",
             unit="calls",
         ),
         Column(
             "last_full_scan_calls_moved",
             _COUNT,
-            "Known calls that the last full scan took off their day, since the API listed them on another.",
+            "Known calls that the last full scan removed from their day, since the API listed them on another.",
             unit="calls",
         ),
-        Column("landed_days", _COUNT, "Days of which calls or rejected items have landed.", unit="days"),
+        Column("landed_days", _COUNT, "Days with landed calls or rejected items.", unit="days"),
         Column("published_days", _COUNT, "Days that the tables show.", unit="days"),
         Column("first_published_day", _DATE, "First of these days."),
         Column("last_published_day", _DATE, "Last of these days."),
         Column("stale_days", _COUNT, "Landed days whose newest state is not published yet.", unit="days"),
-        Column("oldest_stale_day", _DATE, "First of these days; null where none is stale."),
-        Column("rejected_items", _COUNT, "Items of the API that could not be placed.", unit="items"),
-        Column("committed_at", _INSTANT, "When days were published last."),
-        Column("generation", _COUNT, "How many times days had been published, that time included."),
+        Column("oldest_stale_day", _DATE, "First of these days; null if none is stale."),
+        Column("rejected_items", _COUNT, "Items of the API that could not be assigned to a day.", unit="items"),
+        Column("committed_at", _INSTANT, "When days were last published."),
+        Column("generation", _COUNT, "How many times days have been published, this time included."),
     ),
 )
 
@@ -126,10 +124,10 @@ TABLES_TABLE: Final = Table(
     columns=(
         Column("table_name", _TEXT, "Name of the table or view.", nullable=False),
         Column("kind", _TEXT, "core (calls and what they consist of), mart (aggregated) or helper."),
-        Column("title", _TEXT, "Name for people."),
+        Column("title", _TEXT, "Title for people."),
         Column("description", _TEXT, "What it is for."),
-        Column("grain", _TEXT, "What one row stands for."),
-        Column("key", _TEXT, "Columns that are unique together within one call_date; null where there is no key."),
+        Column("grain", _TEXT, "What one row is."),
+        Column("key", _TEXT, "Columns that are unique together within one call_date; null without a key."),
     ),
 )
 
@@ -144,17 +142,17 @@ COLUMNS_TABLE: Final = Table(
         Column("position", _COUNT, "Position of the column, from 1.", nullable=False),
         Column("column_name", _TEXT, "Name of the column.", nullable=False),
         Column("type", _TEXT, "Type of its values."),
-        Column("unit", _TEXT, "Unit of its values; null where there is none."),
+        Column("unit", _TEXT, "Unit of its values; null without one."),
         Column("description", _TEXT, "Meaning."),
-        Column("formula", _TEXT, "How it is worked out; null where it is as sent."),
-        Column("additivity", _TEXT, "How it may be summed; null where it is no measure."),
-        Column("personal", _TEXT, "What it can tell about a person; none where nothing."),
+        Column("formula", _TEXT, "How it is computed; null if it is as sent."),
+        Column("additivity", _TEXT, "How it may be summed; null if it is no measure."),
+        Column("personal", _TEXT, "What it can reveal about a person, or none."),
     ),
 )
 
 
 NAMES: Final = "known_names"
-"""The relation with the columns kind, id and name that has to be there where a dimension is made."""
+"""The relation with the columns kind, id and name that a dimension's query reads."""
 _MARTS: Final = ("call_metrics_daily", "transfer_metrics_daily")
 
 
@@ -163,16 +161,16 @@ def _dimension(kind: str, title: str, one: str, column: str, named: str) -> Tabl
         name=kind,
         title=title,
         description=(
-            f"A name for each {one}, to left join with {column}. {named}, else those in data/lookups/{kind}.csv; an id "
-            "without either has none."
+            f"A name for each {one}, to left join with {column}. {named}, else those in data/lookups/{kind}.csv. One "
+            "row for each id in the marts, named or not, and for each name, with calls or not."
         ),
         grain=f"one row per {one}",
         key=("id",),
         columns=(
-            Column("id", ColumnType.TEXT, f"Id of the {one}: what other tables call {column}.", nullable=False),
-            Column("name", ColumnType.TEXT, f"Name of the {one}; null where none is known."),
-            Column("first_seen", ColumnType.DATE, "First day with calls or transfers; null where there are none."),
-            Column("last_seen", ColumnType.DATE, "Last day with calls or transfers; null where there are none."),
+            Column("id", ColumnType.TEXT, f"Id of the {one}, which other tables call {column}.", nullable=False),
+            Column("name", ColumnType.TEXT, f"Name of the {one}; null if unknown."),
+            Column("first_seen", ColumnType.DATE, "First day with calls or transfers; null without any."),
+            Column("last_seen", ColumnType.DATE, "Last day with calls or transfers; null without any."),
         ),
     )
 
@@ -187,11 +185,11 @@ DIMENSIONS: Final[Mapping[str, Table]] = {
         "Names are the API's, as last read (the number itself where it has no name)",
     ),
 }
-"""The tables by the column of other tables that they explain."""
+"""The dimensions by the column of other tables that they name."""
 
 
 def dimension_query(table: Table, column: str) -> str:
-    """Return the query for a dimension's rows: the ids of the marts, and the names that are known."""
+    """Return the query for a dimension's rows: one for each id in the marts or among the known names."""
     seen = " UNION ALL ".join(
         f"SELECT {column} AS id, NULL AS name, call_date FROM {mart} WHERE {column} IS NOT NULL"  # noqa: S608 - own names
         for mart in _MARTS

@@ -1,8 +1,8 @@
-"""What the next catalog takes over from the present one: what it knows of days that are published as they were.
+"""What the next catalog copies from the present one: the rows of days that are still published in the same version.
 
-Reading the marts and the columns of some thousand days takes seconds, while others wait to publish, and nearly all of
-them say what they said before. The present catalog is believed only where it was made by this program from this lake,
-and shows of a day just the version that was published then, with as many rows; in any doubt everything is read anew.
+Reading the marts and the columns of some thousand days takes seconds, during which nobody else can publish, and nearly
+all of it is as before. The present catalog is used only if this program made it from this lake, and only for days that
+it shows in the published version with as many rows; in any doubt everything is read from the files.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from pipelines.lake.state import Manifest, PublishedDay
 from pipelines.serve import ddl
 
 PREVIOUS: Final = "before"
-"""The name under which the present catalog is attached while the next one is made."""
-_FORM: Final = 1
-"""Raised when the same files give other rows of marts in a catalog."""
+"""The name under which the present catalog is attached while the next one is written."""
+_FORMAT: Final = 1
+"""Raised by one when the same files give other rows of marts in a catalog."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class CarriedOver:
-    """What is taken over.
+class Reused:
+    """What is copied from the present catalog.
 
     Attributes:
-        days: Each day whose rows are taken over, with the tables of it whose files lack columns, as `_days` has it.
+        days: Each day whose rows are copied, with its tables whose files lack columns, as `_days` has it.
         dropped: The other days of the present catalog.
     """
 
@@ -40,7 +40,7 @@ class CarriedOver:
     dropped: frozenset[date]
 
     def rows_of(self, mart: Table) -> str:
-        """Return a query over the rows of a mart that are taken over."""
+        """Return a query over the rows of a mart that are copied."""
         rows = f"SELECT {ddl.names(mart.all_columns)} FROM {PREVIOUS}.{ddl.name(mart.name)}"  # noqa: S608 - own names
         if not self.dropped:
             return rows
@@ -49,30 +49,28 @@ class CarriedOver:
 
 
 def signature(address: str, currency: str) -> str:
-    """Return a hash of all that a catalog depends on beside the published files and the lake's state.
+    """Return a hash of all that a catalog depends on except the published files and the lake's state.
 
     Args:
         address: The lake's root.
         currency: The label shown beside money.
     """
     columns = [(name, [(column.name, str(column.type)) for column in table.columns]) for name, table in TABLES.items()]
-    text = repr((_FORM, __version__, address, currency, columns))
+    text = repr((_FORMAT, __version__, address, currency, columns))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def carry_over(
-    connection: duckdb.DuckDBPyConnection, path: str, manifest: Manifest, expected: str
-) -> CarriedOver | None:
-    """Attach the present catalog, and say what the next one can take over from it; None where it cannot be believed.
+def reusable(connection: duckdb.DuckDBPyConnection, path: str, manifest: Manifest, expected: str) -> Reused | None:
+    """Attach the present catalog and return what the next one can copy from it; None if it cannot be used.
 
     Args:
-        connection: What the next catalog is made with.
+        connection: The connection that writes the next catalog.
         path: The present catalog.
-        manifest: What the next one is made from.
+        manifest: What the next one shows.
         expected: The signature that the present one must have.
 
     Raises:
-        duckdb.Error: It is not there or cannot be read.
+        duckdb.Error: It does not exist or cannot be read.
     """
     connection.execute(f"ATTACH {ddl.literal(path)} AS {PREVIOUS} (READ_ONLY)")
     if connection.execute(f"SELECT signature FROM {PREVIOUS}._lake").fetchall() != [(expected,)]:  # noqa: S608 - own names
@@ -85,7 +83,7 @@ def carry_over(
         for day, version, moment, lacking in shown
         if (published := manifest.days.get(day)) and (version, moment) == (published.version, _moment(published))
     }
-    found = CarriedOver(days, frozenset(row[0] for row in shown) - days.keys())
+    found = Reused(days, frozenset(row[0] for row in shown) - days.keys())
     return found if all(_is_whole(connection, found, manifest, mart) for mart in MARTS) else None
 
 
@@ -93,8 +91,8 @@ def _moment(published: PublishedDay) -> int:
     return (published.published_at - _EPOCH) // timedelta(microseconds=1)
 
 
-def _is_whole(connection: duckdb.DuckDBPyConnection, found: CarriedOver, manifest: Manifest, mart: str) -> bool:
-    """Whether a mart has as many rows of each day as were published; a person may have changed the file."""
+def _is_whole(connection: duckdb.DuckDBPyConnection, found: Reused, manifest: Manifest, mart: str) -> bool:
+    """Whether a mart has as many rows of each day as were published; somebody may have changed the file."""
     counted = connection.execute(
         f"SELECT call_date, count(*) FROM {PREVIOUS}.{ddl.name(mart)} GROUP BY call_date"  # noqa: S608 - own names
     ).fetchall()

@@ -1,4 +1,4 @@
-"""How the lake stands: what has landed, what is published, what waits; answered from small files."""
+"""The status of the lake: what has landed, what is published, what is pending; read from small files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipelines.suppression.suppression_list import load_suppression_list
 
 @dataclass(frozen=True)
 class Span:
-    """Some days: how many, the first and the last."""
+    """A number of days, with the first and the last."""
 
     days: int
     first: date | None
@@ -32,26 +32,26 @@ class Span:
 
 @dataclass(frozen=True)
 class LakeStatus:
-    """How the lake stands.
+    """The status of a lake.
 
     Attributes:
-        landed: Days of which calls or rejected items have landed.
-        retention_floor: First day that is kept; None where no day was ever pruned.
-        landed_versions: Versions of calls that landed; a call that changed has several.
-        rejected_items: Items that could not be placed.
-        newest_landed_at: When something landed last.
+        landed: Days with landed calls or rejected items.
+        retention_floor: First day that is kept; None if no day was ever pruned.
+        landed_versions: Landed versions of calls; a call that changed has several.
+        rejected_items: Items that could not be assigned to a day.
+        newest_landed_at: When something last landed.
         published: Days that readers see.
         rows: Rows that readers see, by table.
         generation: How many times days were published.
-        committed_at: When days were published last.
+        committed_at: When days were last published.
         stale: Landed days whose newest state is not published.
-        under_old_settings: Published days that were built with other settings than the lake's, which are stale.
-        refused: Those of them that were built and did not pass, with the names of the checks.
+        under_old_settings: Published days that were built with other settings than the lake's, and so are stale.
+        refused: Stale days that were built and did not pass, with the names of the failed checks.
         newest_call_at: When the newest published call was created; else, when it started.
-        names: How many names are known of agents and phone numbers.
+        names: Number of known names of agents and of phone numbers.
         last_scan: The last scan as recorded; None before the first.
         last_full_scan: The last full scan as recorded; None before the first.
-        erasure_pending: Whether an erasure is listed and not done.
+        erasure_pending: Whether an erasure is not finished.
         raw_bytes: Size of the raw files that count.
         table_bytes: Size of the published files.
     """
@@ -78,7 +78,7 @@ class LakeStatus:
 
 
 def lake_status(storage: Storage) -> LakeStatus:
-    """Say how a lake stands; one that is not there yet has nothing in it."""
+    """Return the status of a lake; one that does not exist yet is empty."""
     landed = state.load_landed(storage).value
     manifest = state.load_manifest(storage).value
     shaping = lake_shaping(storage)
@@ -128,7 +128,7 @@ def _under_old_settings(manifest: Manifest, shaping: Shaping) -> int:
 
 
 def _refused(storage: Storage, landed: Landed, shaping: Shaping, stale: Iterable[date]) -> dict[date, list[str]]:
-    """Which stale days were built from what has landed now, and what their checks said."""
+    """Return the stale days that were already built from what has landed, with their failed checks."""
     audits = ((day, read_audit(storage, day, fingerprint(landed, day, shaping))) for day in stale)
     return {day: sorted({verdict.check for verdict in audit.failed}) for day, audit in audits if audit and audit.failed}
 

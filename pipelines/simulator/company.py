@@ -1,4 +1,7 @@
-"""The simulated organisation: its agents with habits and prices, its numbers, and when its calls come."""
+"""The simulated organisation: its agents with habits and prices, its phone numbers, its customers, and when calls come.
+
+Every customer's number is from a range reserved for fiction, or has a prefix that no operator holds.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import random
 from dataclasses import dataclass, replace
 from datetime import date
 
-from pipelines.simulator.chance import identifier, stream, weighted
+from pipelines.simulator.random_streams import identifier, stream, weighted
 
 _ORGANISATION, _AGENTS, _NUMBERS = 1, 2, 3
 
@@ -14,7 +17,7 @@ Weights = tuple[tuple[str, float], ...]
 
 
 def _hours(opens: int, closes: int, *, rest: float = 0.02) -> tuple[float, ...]:
-    """How busy each UTC hour is for a desk with these hours: a peak in the morning, a smaller one after lunch."""
+    """Return how busy each UTC hour is with these opening hours: a peak in the morning, a smaller one after lunch."""
     shape = (0.6, 1.0, 1.3, 1.2, 0.9, 0.7, 1.0, 1.1, 1.0, 0.8, 0.5)
     span = (closes - opens) % 24
     busy = [rest] * 24
@@ -54,16 +57,16 @@ class Agent:
         whole_minutes: Whether begun minutes are billed whole.
         turns: Median number of messages of a conversation.
         pace: Seconds a message takes.
-        transfer_rate: Share of its conversations that are handed over.
-        transfers: The ways it hands over, with weights.
-        accepted: Share of hand-overs that succeed.
+        transfer_rate: Share of its conversations that are transferred.
+        transfers: The types of its transfers, with weights.
+        accepted: Share of transfers that succeed.
         provider: The telephony provider.
         roles: Its words for the customer and for itself in transcripts.
         snake: Whether its statuses are spelt with `_` (else `-`).
         summarises: Whether its calls get a summary.
         extracts: The keys it extracts from a conversation.
         milliseconds: Whether its times carry a fraction.
-        id: Set by `founded`.
+        id: Set by `build_company`.
     """
 
     name: str
@@ -89,11 +92,11 @@ class Agent:
     id: str = ""
 
     def outcomes(self, direction: str) -> Weights:
-        """How likely each outcome of a call in that direction is."""
+        """Return how likely each outcome of a call in that direction is."""
         return _ANSWERED if direction == "inbound" else _DIALLED
 
 
-_CAST = (
+_AGENT_TEMPLATES = (
     Agent("Nora", "en", 0.27, _SHOP_WEEK, _hours(13, 23), 0.09, turns=12, transfer_rate=0.09,
           transfers=(("warm_briefing", 0.7), ("cold", 0.3)), extracts=("intent", "order_id", "resolved", "sentiment")),
     Agent("Ethan", "en", 0.18, _OFFICE_WEEK, _hours(8, 18), 0.14, fee=0.01, turns=18, pace=8.5, transfer_rate=0.27,
@@ -119,7 +122,7 @@ _CAST = (
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """An organisation as its calls know it.
+    """An organisation that calls belong to.
 
     Attributes:
         organization_id: Its id.
@@ -132,37 +135,37 @@ class Company:
     phone_number_ids: dict[str, tuple[str, ...]]
 
 
-def founded(seed: int) -> Company:
-    """The organisation of a seed: always the same people, with ids of its own."""
+def build_company(seed: int) -> Company:
+    """Return the organisation of a seed: always the same agents, with ids of its own."""
     agents = []
     numbers = {}
-    for index, member in enumerate(_CAST):
+    for index, template in enumerate(_AGENT_TEMPLATES):
         agent_id = identifier(stream(seed, _AGENTS, index))
-        agents.append(replace(member, id=agent_id))
+        agents.append(replace(template, id=agent_id))
         rng = stream(seed, _NUMBERS, index)
-        numbers[agent_id] = tuple(identifier(rng) for _ in range(2 if member.share > 0.1 else 1))  # noqa: PLR2004
+        numbers[agent_id] = tuple(identifier(rng) for _ in range(2 if template.share > 0.1 else 1))  # noqa: PLR2004
     return Company(identifier(stream(seed, _ORGANISATION)), tuple(agents), numbers)
 
 
 DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
-_DAYS_OWN = 4
+_DAY_VOLUME = 4
 _EPOCH = date(1970, 1, 1)
 
 
 def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
+    """Return the days since 1970-01-01."""
     return (day - _EPOCH).days
 
 
 def _busyness(company: Company, weekday: int) -> float:
-    """How busy that weekday is; 1 on the average day of a week."""
+    """Return how busy that weekday is; 1 is the average over a week."""
     average = sum(agent.share * sum(agent.week) / 7 for agent in company.agents)
     return sum(agent.share * agent.week[weekday] for agent in company.agents) / average
 
 
 def calls_on(company: Company, seed: int, day: date, per_day: float) -> int:
-    """How many calls are made or come in on a day: its weekday, and some days are busier than others.
+    """Return how many calls a day has, which depends on its weekday and on chance.
 
     Args:
         company: Whose calls.
@@ -170,13 +173,84 @@ def calls_on(company: Company, seed: int, day: date, per_day: float) -> int:
         day: The UTC date.
         per_day: The average over the days of a week.
     """
-    rng = stream(seed, _DAYS_OWN, day_number(day))
+    rng = stream(seed, _DAY_VOLUME, day_number(day))
     expected = per_day * _busyness(company, day.weekday()) * rng.uniform(0.85, 1.15)
     return int(expected + rng.random())
 
 
-def who_and_when(rng: random.Random, company: Company, day: date) -> tuple[Agent, int]:
-    """The agent of a call on that day, and the instant the call is created, in milliseconds since 1970."""
+def draw_agent_and_time(rng: random.Random, company: Company, day: date) -> tuple[Agent, int]:
+    """Draw the agent of a call on that day, and when the call is created, in milliseconds since 1970."""
     agent = weighted(rng, [(agent, agent.share * agent.week[day.weekday()]) for agent in company.agents])
     hour = weighted(rng, list(enumerate(agent.hours)))
     return agent, day_number(day) * DAY_MS + hour * _HOUR_MS + rng.randrange(_HOUR_MS)
+
+
+_US_AREAS = ("212", "312", "415", "206", "617", "305", "404", "503", "702", "713", "303", "619", "918", "804", "207")
+_UK_AREAS = ("2079460", "1214960", "1614960", "1134960", "1414960", "7700900")
+_FR_AREAS = ("19900", "26191", "35301", "46571", "53649", "63998")
+_CUSTOMERS = 1_500
+_SKEW = 1.6  # the higher, the more calls come from the same few customers
+_WITHHELD = 0.015
+_OTHER_FORMAT = 0.015
+
+
+def _american(who: int) -> str:
+    return f"+1{_US_AREAS[who % len(_US_AREAS)]}55501{who // len(_US_AREAS) % 100:02d}"
+
+
+def _british(who: int) -> str:
+    return f"+44{_UK_AREAS[who % len(_UK_AREAS)]}{who // len(_UK_AREAS) % 1000:03d}"
+
+
+def _spanish(who: int) -> str:
+    return f"+34555{who:06d}"  # Spanish numbers begin with 6 to 9
+
+
+def _french(who: int) -> str:
+    return f"+33{_FR_AREAS[who % len(_FR_AREAS)]}{who // len(_FR_AREAS):04d}"
+
+
+def _emirati(who: int) -> str:
+    return f"+97157{who:07d}"  # no operator holds 057
+
+
+# The countries of the customers of each language.
+_COUNTRIES = {
+    "en": (_american, _american, _american, _british),
+    "es": (_spanish, _spanish, _american),
+    "fr": (_french,),
+    "ar": (_emirati, _emirati, _british),
+}
+
+
+def customer_number(rng: random.Random, language: str, *, may_withhold: bool) -> str | None:
+    """Draw the number a call is from or to.
+
+    Args:
+        rng: The call's stream.
+        language: The customer's language: en, es, fr or ar.
+        may_withhold: Whether the number may be withheld, as an inbound caller's may.
+
+    Returns:
+        Usually a number in E.164; sometimes one in local format, with 00, or a SIP address; a withheld one is
+        `anonymous` or None.
+    """
+    if may_withhold and rng.random() < _WITHHELD:
+        return rng.choice(("anonymous", "anonymous", None))
+    who = int(_CUSTOMERS * rng.random() ** _SKEW)
+    countries = _COUNTRIES[language]
+    number = countries[who % len(countries)](who)
+    if rng.random() >= _OTHER_FORMAT:
+        return number
+    return rng.choice(
+        (
+            f"({number[2:5]}) {number[5:8]}-{number[8:]}" if number.startswith("+1") else f"00{number[1:]}",
+            f"sip:{number}@sip.example.com",
+            number[2:],
+        )
+    )
+
+
+def colleague_number(rng: random.Random) -> str:
+    """Draw the number of one of the few people that calls are transferred to."""
+    return f"+1646555019{rng.randrange(8)}"

@@ -1,4 +1,4 @@
-"""What is said on a call: improvised from phrases in several languages, or read from a file."""
+"""What is said on a call: generated from phrases in several languages, or read from a file."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipelines.simulator.chance import around, stream
+from pipelines.simulator.random_streams import around, stream
 
 CUSTOMER, AGENT = "customer", "agent"
 _SMALL_TALK = 0.15
 _GOODBYE = 3  # messages it takes to end a conversation
-_HUNG_UP = 4  # a conversation this short ends in the middle
+_HUNG_UP = 4  # a conversation this short ends without a goodbye
 Turn = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A conversation that is yet to be written out: small, and always the same words.
+    """A conversation before it is written out: small to keep, and always written with the same words.
 
     Attributes:
         seed: Decides the words.
@@ -32,7 +32,7 @@ class Plan:
         turns: About how many messages it has.
         opening: Who calls whom: inbound, outbound, voicemail or briefing.
         agent: The agent's name.
-        handed_over: Whether it ends with a transfer.
+        transferred: Whether it ends with a transfer.
     """
 
     seed: int
@@ -40,19 +40,19 @@ class Plan:
     turns: int
     opening: str
     agent: str
-    handed_over: bool = False
+    transferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation written out.
+    """A conversation with its words.
 
     Attributes:
         turns: Who says what: (customer or agent, text), in order.
         topics: What it is about.
         summary: One sentence.
-        facts: Who and what it is about: name, order, amount, day, time and item, as far as known.
-        slots: What a recorded conversation's annotations say it settled; extracted as it is.
+        facts: Name, order, amount, day, time and item that it is about, as far as known.
+        slots: Values annotated in a recorded conversation, taken as extractions.
     """
 
     turns: tuple[Turn, ...]
@@ -66,10 +66,10 @@ class Conversations(Protocol):
     """Where conversations come from."""
 
     def plan(self, rng: random.Random, language: str, opening: str, agent: str, turns: float) -> Plan:
-        """Decide on a conversation of about so many messages."""
+        """Draw a conversation of about so many messages."""
 
     def written(self, plan: Plan) -> Conversation:
-        """Write it out; the same plan gives the same words."""
+        """Write a conversation out; the same plan gives the same words."""
 
 
 @lru_cache(maxsize=8)
@@ -78,7 +78,7 @@ def _phrases(language: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-class Improvised:
+class GeneratedConversations:
     """Conversations put together from the shipped phrases."""
 
     def plan(self, rng: random.Random, language: str, opening: str, agent: str, turns: float) -> Plan:
@@ -117,12 +117,12 @@ class Improvised:
             lines = [(AGENT, rng.choice(phrases["outbound_greetings"]))]
             lines.append((CUSTOMER, rng.choice(phrases["outbound_answers"])))
         for topic in cycle(topics):
-            lines.extend(_talk(rng, phrases, topic, plan.turns - len(lines)))
+            lines.extend(_topic_turns(rng, phrases, topic, plan.turns - len(lines)))
             if len(lines) >= plan.turns - _GOODBYE:
                 break
             lines.append((AGENT, rng.choice(phrases["more"])))
             lines.append((CUSTOMER, rng.choice(phrases["another"])))
-        if plan.handed_over:
+        if plan.transferred:
             return [*lines, (AGENT, rng.choice(phrases["handovers"]))]
         if plan.turns <= _HUNG_UP:
             return lines[: plan.turns]
@@ -131,8 +131,8 @@ class Improvised:
         return [*lines, (AGENT, rng.choice(phrases["farewells"]))]
 
 
-def _talk(rng: random.Random, phrases: dict[str, Any], topic: dict[str, Any], room: int) -> list[Turn]:
-    """One topic: what the customer wants, questions and replies as far as there is room, and what is done about it."""
+def _topic_turns(rng: random.Random, phrases: dict[str, Any], topic: dict[str, Any], room: int) -> list[Turn]:
+    """Write one topic: the request, as many questions and replies as there is room for, and the resolution."""
     lines = [(CUSTOMER, rng.choice(topic["requests"]))]
     for question, reply in topic["steps"]:
         if len(lines) + _GOODBYE >= room:
@@ -146,28 +146,28 @@ def _talk(rng: random.Random, phrases: dict[str, Any], topic: dict[str, Any], ro
 
 
 def _sentence(text: str, facts: dict[str, Any]) -> str:
-    said = text.format_map(facts)
-    return said[:1].upper() + said[1:]
+    sentence = text.format_map(facts)
+    return sentence[:1].upper() + sentence[1:]
 
 
 _LANGUAGE = "en"
 
 
 class DialogueError(ValueError):
-    """A file that holds no dialogues, with the line that is wrong."""
+    """A file that is not a list of dialogues; the message names the wrong line."""
 
 
-class Recorded:
-    """English conversations from a file; other languages, voicemails and briefings are improvised."""
+class RecordedConversations:
+    """English conversations from a file; other languages, voicemails and briefings are generated."""
 
     def __init__(self, dialogues: list[Conversation]) -> None:
         self._dialogues = dialogues
-        self._improvised = Improvised()
+        self._generated = GeneratedConversations()
 
     def plan(self, rng: random.Random, language: str, opening: str, agent: str, turns: float) -> Plan:
         """See Conversations; the dialogue decides on its length."""
         if not self._has(language, opening):
-            return self._improvised.plan(rng, language, opening, agent, turns)
+            return self._generated.plan(rng, language, opening, agent, turns)
         number = rng.randrange(len(self._dialogues))
         return Plan(number, language, len(self._dialogues[number].turns), opening, agent)
 
@@ -175,14 +175,14 @@ class Recorded:
         """See Conversations."""
         if self._has(plan.language, plan.opening):
             return self._dialogues[plan.seed]
-        return self._improvised.written(plan)
+        return self._generated.written(plan)
 
     @staticmethod
     def _has(language: str, opening: str) -> bool:
         return language == _LANGUAGE and opening in ("inbound", "outbound")
 
 
-def read_dialogues(path: Path) -> Recorded:
+def read_dialogues(path: Path) -> RecordedConversations:
     """Read dialogues from a JSON-lines file.
 
     Args:
@@ -190,7 +190,7 @@ def read_dialogues(path: Path) -> Recorded:
             `intents` and `final_slot_values` (service, slot, value).
 
     Raises:
-        DialogueError: A line is no such object, or there is none.
+        DialogueError: A line is no such object, or the file has none.
         OSError: The file cannot be read.
     """
     dialogues = []
@@ -206,7 +206,7 @@ def read_dialogues(path: Path) -> Recorded:
     if not dialogues:
         msg = f"{path} holds no dialogues"
         raise DialogueError(msg)
-    return Recorded(dialogues)
+    return RecordedConversations(dialogues)
 
 
 def _conversation(dialogue: dict[str, Any]) -> Conversation:

@@ -1,6 +1,6 @@
-"""The lists that the API shows: calls in some order, and the agents and phone numbers beside them.
+"""The lists of the API: calls in some order, agents and phone numbers.
 
-Agents carry what a reader of names has no business with: prompts and secrets. So do these, for tests to look for.
+The API's agents hold prompts and secrets beside their names. So do these, so that tests can check that none is stored.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from pipelines.simulator.chance import stream
 from pipelines.simulator.company import Company
+from pipelines.simulator.random_streams import stream
 
 T = TypeVar("T")
 
@@ -22,8 +22,8 @@ T = TypeVar("T")
 class Order(StrEnum):
     """The orders the simulated API can list calls in; the real one documents none.
 
-    Shuffled is another order for each request, shuffled_once one that stays; ties is newest first, but calls created
-    within the same minute swap places from request to request.
+    Shuffled is another order in each request, shuffled_once the same one in all. Ties is newest first, but calls
+    created within the same minute change places from request to request.
     """
 
     NEWEST = "newest"
@@ -37,13 +37,13 @@ class Listing(Protocol):
     """A source of calls that can be paged through."""
 
     def page(self, order: Order, offset: int, limit: int, *, draw: int) -> tuple[Sequence[bytes], int]:
-        """One page.
+        """Return one page.
 
         Args:
             order: The order to list in.
             offset: Items to skip.
             limit: Items at most.
-            draw: Which shuffle this is; only a shuffled listing looks at it, and each draw is another one.
+            draw: Number of the shuffle; each number gives another order, and only shuffled orders use it.
 
         Returns:
             The items as JSON, and how many there are in all.
@@ -55,16 +55,16 @@ class ChangingListing(Listing, Protocol):
     """A source of calls that can be changed while it is paged through."""
 
     def insert(self, call: Mapping[str, Any] | bytes, *, created: datetime | None = None) -> None:
-        """Add an item as it is given, where it belongs by its time; as the newest one where there is no order."""
+        """Add an item as it is given, at its time; as the newest one if the listing has no order."""
 
     def delete(self, call_id: str) -> None:
-        """Take every item with that id out of the list; raises KeyError where there is none."""
+        """Remove every item with that id; raises KeyError if there is none."""
 
     def replace(self, call_id: str, call: Mapping[str, Any] | bytes) -> None:
-        """List another body in the place of an item; raises KeyError where there is none."""
+        """List another body in the place of an item; raises KeyError if there is none."""
 
     def lift(self, call_id: str) -> None:
-        """Move an item to where the newest one is; raises KeyError where there is none."""
+        """Move an item to where the newest one is; raises KeyError if there is none."""
 
 
 def ordered(
@@ -77,15 +77,15 @@ def ordered(
     name: Callable[[T], str],
     minute: Callable[[T], int],
 ) -> list[T]:
-    """The part of a list, kept oldest first, that a page in that order shows.
+    """Return the items of one page of a list that is stored oldest first.
 
     Args:
         items: The list.
-        order: The order to show it in.
+        order: The order of the pages.
         offset: Items to skip.
         limit: Items at most.
-        draw: Which shuffle this is.
-        name: What an item keeps though others come and go.
+        draw: Number of the shuffle.
+        name: What identifies an item.
         minute: The minute in which an item was created.
     """
     page = slice(offset, offset + limit)
@@ -105,7 +105,7 @@ def ordered(
 
 
 def encoded(item: Mapping[str, Any] | bytes) -> bytes:
-    """An item as JSON; bytes are taken as they are, and what UTF-8 cannot carry is escaped."""
+    """Return an item as JSON; bytes stay as they are, and what UTF-8 cannot encode is escaped."""
     if isinstance(item, bytes):
         return item
     try:
@@ -115,7 +115,7 @@ def encoded(item: Mapping[str, Any] | bytes) -> bytes:
 
 
 def id_of(item: bytes) -> str | None:
-    """The id of an item; None where it has none, or is not JSON by the book."""
+    """Return the id of an item; None if it has none, or is not valid JSON."""
     try:
         value = json.loads(item)
     except ValueError:
@@ -124,8 +124,8 @@ def id_of(item: bytes) -> str | None:
     return found if isinstance(found, str) else None
 
 
-class _FixedListing:
-    """Items in the order they were given, whatever order is asked for (shuffled ones and ties excepted)."""
+class FixedListing:
+    """Items in the order they were given, for every order but the shuffled ones and ties."""
 
     def __init__(self, items: Iterable[Mapping[str, Any] | bytes]) -> None:
         self._items = [encoded(item) for item in items]
@@ -133,9 +133,9 @@ class _FixedListing:
 
     def page(self, order: Order, offset: int, limit: int, *, draw: int) -> tuple[Sequence[bytes], int]:
         """See Listing."""
-        kept = Order.OLDEST if order is Order.NEWEST else order
+        as_given = Order.OLDEST if order is Order.NEWEST else order
         items = self._items
-        shown = ordered(items, kept, offset, limit, draw=draw, name=_source, minute=_minute)
+        shown = ordered(items, as_given, offset, limit, draw=draw, name=_source, minute=_minute)
         return shown, len(items)
 
     def insert(self, call: Mapping[str, Any] | bytes, *, created: datetime | None = None) -> None:  # noqa: ARG002
@@ -146,25 +146,26 @@ class _FixedListing:
     def delete(self, call_id: str) -> None:
         """See ChangingListing."""
         with self._lock:
-            kept = [item for item in self._items if id_of(item) != call_id]
-            if len(kept) == len(self._items):
-                raise KeyError(call_id)
-            self._items = kept
+            _, self._items = self._split(call_id)
 
     def replace(self, call_id: str, call: Mapping[str, Any] | bytes) -> None:
         """See ChangingListing."""
         with self._lock:
-            if all(id_of(item) != call_id for item in self._items):
-                raise KeyError(call_id)
-            self._items = [encoded(call) if id_of(item) == call_id else item for item in self._items]
+            found, _ = self._split(call_id)
+            self._items = [encoded(call) if item in found else item for item in self._items]
 
     def lift(self, call_id: str) -> None:
         """See ChangingListing."""
         with self._lock:
-            lifted = [item for item in self._items if id_of(item) == call_id]
-            if not lifted:
-                raise KeyError(call_id)
-            self._items = [*lifted, *(item for item in self._items if id_of(item) != call_id)]
+            found, others = self._split(call_id)
+            self._items = [*found, *others]
+
+    def _split(self, call_id: str) -> tuple[list[bytes], list[bytes]]:
+        """Return the items with that id and the others; raises KeyError if there is none with it."""
+        found = [item for item in self._items if id_of(item) == call_id]
+        if not found:
+            raise KeyError(call_id)
+        return found, [item for item in self._items if item not in found]
 
 
 def _source(item: bytes) -> str:
@@ -172,7 +173,7 @@ def _source(item: bytes) -> str:
 
 
 def _minute(item: bytes) -> int:
-    """The minute in which an item says that it was created; 0 where it does not."""
+    """Return the minute of an item's createdAt; 0 without a valid one."""
     try:
         created = datetime.fromisoformat(json.loads(item)["createdAt"])
     except (ValueError, TypeError, KeyError):
@@ -180,29 +181,15 @@ def _minute(item: bytes) -> int:
     return int(created.timestamp() // 60)
 
 
-def fixed_listing(items: Iterable[Mapping[str, Any] | bytes]) -> ChangingListing:
-    """A listing of exactly these items, in this order."""
-    return _FixedListing(items)
-
-
 AGENTS, PHONE_NUMBERS = "agents", "phone-numbers"
 _CREATED = "2025-09-01T08:00:00.000Z"
 
 
-@runtime_checkable
-class Staffed(Protocol):
-    """A source of calls that knows whose calls they are."""
-
-    @property
-    def company(self) -> Company:
-        """The organisation."""
-
-
 def directory(company: Company | None) -> dict[str, list[bytes]]:
-    """The items of each list by its path; empty ones where there is no company."""
+    """Return the items of the lists of agents and phone numbers, by path; empty without a company."""
     if company is None:
         return {AGENTS: [], PHONE_NUMBERS: []}
-    return {AGENTS: [*map(_encoded, _agents(company))], PHONE_NUMBERS: [*map(_encoded, _phone_numbers(company))]}
+    return {AGENTS: [*map(encoded, _agents(company))], PHONE_NUMBERS: [*map(encoded, _phone_numbers(company))]}
 
 
 def _agents(company: Company) -> Iterator[Mapping[str, Any]]:
@@ -235,7 +222,3 @@ def _phone_numbers(company: Company) -> Iterator[Mapping[str, Any]]:
                 "createdAt": _CREATED,
             }
             number += 1
-
-
-def _encoded(item: Mapping[str, Any]) -> bytes:
-    return json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode()

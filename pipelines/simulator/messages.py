@@ -1,7 +1,4 @@
-"""The request and the answer as the simulated API's parts see them, and its documented envelopes.
-
-Faults and tests work on these two small values and never on sockets.
-"""
+"""The request and the response as faults and tests see them, without sockets, and the documented JSON envelopes."""
 
 from __future__ import annotations
 
@@ -21,14 +18,14 @@ class Request:
     """One authenticated, valid request for a page of calls.
 
     Attributes:
-        number: 1 for the first page request the server was sent, whatever its answer was.
+        number: 1 for the first page request that the server received, whatever its answer.
         path: The path with its query, as sent.
         limit: Items asked for, 1..100.
         offset: Items to skip, from 0.
         headers: The headers as sent, names in lower case, without the key.
-        stopping: Set once the server stops; whoever makes the client wait, waits on this.
-        order: How the page is listed; None: as the server lists.
-        listing: What is listed, for whoever changes the list while it is read; None where it cannot be changed.
+        stopping: Set once the server stops; a fault that makes the client wait waits on this.
+        order: The order of the list; None: the server's.
+        listing: The list, for faults that change it while it is read; None if it cannot be changed.
     """
 
     number: int
@@ -43,16 +40,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer before it is compressed and sent.
+    """A response before it is compressed and sent.
 
     Attributes:
         status: The HTTP status.
-        body: The body as plain bytes; the server compresses it where the client asked for that.
+        body: The body, uncompressed; the server compresses it if the client accepts that.
         headers: Headers beside Date, Content-Length and Content-Encoding, which the server sets.
-        sent_bytes: Where set, the connection is closed after so many bytes of the promised body.
-        reset: Whether that end is a reset: what is on its way is lost.
-        silent: Whether nothing is answered at all: the connection just ends.
-        pause: Where set, the body comes byte by byte, with so many seconds between them.
+        sent_bytes: If set, the connection is closed after so many bytes of the body.
+        reset: Whether the connection is then reset, so that bytes in transit are lost.
+        silent: Whether the connection is reset without any response.
+        pause: If set, the body is sent byte by byte, with so many seconds between them.
     """
 
     status: int
@@ -64,20 +61,20 @@ class Response:
     pause: float = 0.0
 
     def with_headers(self, **headers: str) -> Response:
-        """The same answer with more headers; underscores in the names stand for hyphens."""
+        """Return the response with more headers; underscores in the names become hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return replace(self, headers={**self.headers, **named})
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What the server remembers of a request for a page, for tests and for the log.
+    """A request for a page as the server records it for tests.
 
     Attributes:
         number: 1 for the first.
         path: The path with its query, as sent.
-        limit: Items asked for; None where that was no valid number.
-        offset: Items to skip; None where that was no valid number.
+        limit: Items asked for; None if not a valid number.
+        offset: Items to skip; None if not a valid number.
         status: The status of the answer.
         headers: The request's headers, names in lower case, without the key.
     """
@@ -95,13 +92,13 @@ Middleware = Callable[[Request, Respond], Response]
 
 
 def page(items: Sequence[bytes], *, total: int, limit: int, offset: int) -> Response:
-    """The documented answer: a page of calls and its pagination."""
+    """Return the documented response: a page of calls and its pagination."""
     pagination = json.dumps({"total": total, "limit": limit, "offset": offset}, separators=(",", ":"))
     return Response(200, b'{"data":[%b],"pagination":%b}' % (b",".join(items), pagination.encode()))
 
 
 def error(status: int, text: str, details: Sequence[Mapping[str, str]] = ()) -> Response:
-    """The documented error envelope."""
+    """Return the documented error envelope."""
     return Response(status, json.dumps({"error": text, "details": list(details)}).encode())
 
 
@@ -112,7 +109,7 @@ def page_bounds(query: Mapping[str, Sequence[str]]) -> tuple[int | None, int | N
         query: Each parameter's values, as `urllib.parse.parse_qs` gives them.
 
     Returns:
-        The limit and the offset, None where not valid, and what is wrong, one detail a parameter.
+        The limit and the offset, None if not valid, and one detail for each wrong parameter.
     """
     details: list[dict[str, str]] = []
 

@@ -1,4 +1,4 @@
-"""Render a call, or a leg as an item of its own, as the API shows it at one moment of its story."""
+"""Render a call, or a leg as an item of its own, as the API lists it at one moment."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.simulator.call_story import Leg, Story
-from pipelines.simulator.chance import stream, weighted
-from pipelines.simulator.conversation import AGENT, Conversation, Conversations, Plan
+from pipelines.simulator.calls import Call, Leg
+from pipelines.simulator.conversation import AGENT, Conversation, Conversations
+from pipelines.simulator.random_streams import stream, weighted
 
 _MESSAGES, _ANALYSIS, _CONTEXT, _METADATA = range(4)
 _CAMPAIGNS = ("spring-delivery", "win-back", "reminders", "showroom-2", "newsletter")
 _SOURCES = ("crm", "website", "app", "import")
 _TIERS = ("gold", "silver", "basic")
-_ODDITIES = (("none", 0.84), ("system", 0.06), ("tool", 0.06), ("role", 0.02), ("empty", 0.02))
-_VIP, _CONFIRMED, _AMOUNT_AS_SAID = 0.1, 0.7, 0.3
+_UNUSUAL = (("none", 0.84), ("system", 0.06), ("tool", 0.06), ("role", 0.02), ("empty", 0.02))
+_VIP, _CONFIRMED, _AMOUNT_AS_TEXT = 0.1, 0.7, 0.3
 
 
 def messages(roles: tuple[str, str], spoken: Conversation, details: int | None) -> list[dict[str, Any]]:
-    """The transcript as sent.
+    """Return the transcript as sent.
 
     Args:
-        roles: The words for the customer and for the agent.
-        spoken: What was said.
-        details: Seeds what else turns up in it: system and tool messages, odd roles, empty content. None: nothing.
+        roles: The roles of the customer and of the agent.
+        spoken: The conversation.
+        details: Seed of unusual messages: system and tool messages, unknown roles, empty content. None: no such.
     """
     customer, agent = roles
-    said: list[dict[str, Any]] = [
+    sent: list[dict[str, Any]] = [
         {"role": agent if speaker == AGENT else customer, "content": text} for speaker, text in spoken.turns
     ]
     if details is None:
-        return said
+        return sent
     rng = stream(details, _MESSAGES)
-    oddity = weighted(rng, _ODDITIES)
-    place = rng.randrange(len(said))
-    if oddity == "system":
-        said.insert(0, {"role": "system", "content": "This call may be recorded for training purposes."})
-    elif oddity == "tool":
+    unusual = weighted(rng, _UNUSUAL)
+    place = rng.randrange(len(sent))
+    if unusual == "system":
+        sent.insert(0, {"role": "system", "content": "This call may be recorded for training purposes."})
+    elif unusual == "tool":
         found = {"lookup": spoken.facts.get("order"), "found": True}
-        said.insert(place, {"role": "tool", "content": json.dumps(found)})
-    elif oddity == "role":
-        said[place]["role"] = rng.choice(("supervisor", "narrator", "Customer", None))
-    elif oddity == "empty":
-        said[place]["content"] = rng.choice(("", None))
-    return said
+        sent.insert(place, {"role": "tool", "content": json.dumps(found)})
+    elif unusual == "role":
+        sent[place]["role"] = rng.choice(("supervisor", "narrator", "Customer", None))
+    elif unusual == "empty":
+        sent[place]["content"] = rng.choice(("", None))
+    return sent
 
 
-def analysis(story: Story, spoken: Conversation, *, again: bool) -> dict[str, Any]:
-    """What the agent's analysis found; run again, it may come to think otherwise."""
-    rng = stream(story.details, _ANALYSIS, int(again))
-    found = {key: _extracted(key, rng, spoken) for key in story.agent.extracts}
-    summary = spoken.summary if story.agent.summarises else None
+def analysis(call: Call, spoken: Conversation, *, again: bool) -> dict[str, Any]:
+    """Return the agent's analysis; a second run may differ from the first."""
+    rng = stream(call.details, _ANALYSIS, int(again))
+    found = {key: _extracted(key, rng, spoken) for key in call.agent.extracts}
+    summary = spoken.summary if call.agent.summarises else None
     return {"summary": summary, "extractions": {**found, **spoken.slots}}
 
 
@@ -77,14 +77,14 @@ def _extracted(key: str, rng: random.Random, spoken: Conversation) -> Any:
 
 
 def _amount(rng: random.Random, text: str) -> float | str:
-    return text if rng.random() < _AMOUNT_AS_SAID else float(text.lstrip("$"))
+    return text if rng.random() < _AMOUNT_AS_TEXT else float(text.lstrip("$"))
 
 
-def context_variables(story: Story, spoken: Conversation | None) -> dict[str, Any] | None:
-    """What the caller of the API passed in: for dialled calls who is called, for others rarely anything."""
-    rng = stream(story.details, _CONTEXT)
-    if story.direction == "inbound":
-        return rng.choice(({}, {}, {}, None, {"locale": story.agent.language}))
+def context_variables(call: Call, spoken: Conversation | None) -> dict[str, Any] | None:
+    """Return the variables passed in with the call: of outbound calls who is called, of others rarely any."""
+    rng = stream(call.details, _CONTEXT)
+    if call.direction == "inbound":
+        return rng.choice(({}, {}, {}, None, {"locale": call.agent.language}))
     name = None if spoken is None else spoken.facts.get("name")
     return {
         "customer_name": name,
@@ -94,22 +94,22 @@ def context_variables(story: Story, spoken: Conversation | None) -> dict[str, An
     }
 
 
-def metadata(story: Story) -> dict[str, Any] | None:
-    """What was stored with the call: campaigns of dialled calls, sources, technical notes."""
-    rng = stream(story.details, _METADATA)
-    if story.direction == "outbound":
+def metadata(call: Call) -> dict[str, Any] | None:
+    """Return the metadata of the call: campaign and source of outbound calls, technical notes of others."""
+    rng = stream(call.details, _METADATA)
+    if call.direction == "outbound":
         return {"campaign": rng.choice(_CAMPAIGNS), "source": rng.choice(_SOURCES), "attempt": rng.randrange(1, 4)}
     return rng.choice(({}, None, {"sip": {"codec": "opus", "latency_ms": rng.randrange(20, 400)}, "tags": ["web"]}))
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """From where a call is looked at.
+    """The moment at which a call is rendered.
 
     Attributes:
-        now: The moment, in milliseconds since 1970.
+        now: In milliseconds since 1970.
         day: The day on which recordings' addresses are signed, in days since 1970.
-        conversations: What is said.
+        conversations: Writes transcripts out.
     """
 
     now: int
@@ -118,129 +118,123 @@ class View:
 
 
 def instant(moment: int, *, milliseconds: bool) -> str:
-    """A timestamp as the API writes it: ISO 8601 with Z."""
+    """Return a timestamp as the API writes it: ISO 8601 with Z."""
     text = datetime.fromtimestamp(moment // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text}.{moment % 1000:03d}Z" if milliseconds else f"{text}Z"
 
 
-def call_item(story: Story, view: View) -> dict[str, Any]:
-    """The call as it is listed; the view is not from before its creation."""
-    over = view.now >= story.ended
-    spoken = None if story.plan is None else view.conversations.written(story.plan)
-    said = _said(story, view, spoken)
-    first = story.legs[0] if story.legs and view.now >= story.legs[0].created else None
+def call_item(call: Call, view: View) -> dict[str, Any]:
+    """Return the call as it is listed, at its creation or later."""
+    over = view.now >= call.ended
+    spoken = None if call.plan is None else view.conversations.written(call.plan)
+    sent = _sent_messages(call, view, spoken)
+    first = call.legs[0] if call.legs and view.now >= call.legs[0].created else None
     return {
-        "id": story.id,
-        "organizationId": story.organization_id,
-        "agentId": story.agent.id,
-        "phoneNumberId": story.phone_number_id,
-        "callSid": story.call_sid if view.now >= story.ringing else None,
-        "provider": story.agent.provider,
-        "direction": story.direction,
-        "status": _status(story, view),
-        "customerNumber": story.number,
-        "durationSeconds": _measure(story, story.seconds) if over else None,
-        "cost": _measure(story, _cost(story, view)),
-        "recordingUrl": _recording(story.id, story.recorded, view),
-        "turnCount": None if said is None or not over else len(said),
-        "transcript": said,
-        "analysis": _analysis(story, view, spoken),
-        "endedReason": story.ended_reason if over else None,
-        "contextVariables": context_variables(story, spoken),
-        "metadata": metadata(story),
+        "id": call.id,
+        "organizationId": call.organization_id,
+        "agentId": call.agent.id,
+        "phoneNumberId": call.phone_number_id,
+        "callSid": call.call_sid if view.now >= call.ringing else None,
+        "provider": call.agent.provider,
+        "direction": call.direction,
+        "status": _status(call, view),
+        "customerNumber": call.number,
+        "durationSeconds": _measure(call, call.seconds) if over else None,
+        "cost": _measure(call, _cost(call, view)),
+        "recordingUrl": _recording(call.id, call.recorded, view),
+        "turnCount": None if sent is None or not over else len(sent),
+        "transcript": sent,
+        "analysis": _analysis(call, view, spoken),
+        "endedReason": call.ended_reason if over else None,
+        "contextVariables": context_variables(call, spoken),
+        "metadata": metadata(call),
         "parentCallId": None,
         "transferType": first.kind if first else None,
         "transferStatus": _transfer_status(first, view) if first else None,
-        "transferCalls": [_nested(story, leg, view) for leg in story.legs if _is_nested(leg, view)],
-        "startedAt": _time(story, story.answered, view),
-        "endedAt": _time(story, story.ended, view),
-        "createdAt": _time(story, story.created, view),
+        "transferCalls": [_nested(call, leg, view) for leg in call.legs if leg.nested and view.now >= leg.created],
+        "startedAt": _time(call, call.answered, view),
+        "endedAt": _time(call, call.ended, view),
+        "createdAt": _time(call, call.created, view),
     }
 
 
-def leg_item(story: Story, leg: Leg, view: View) -> dict[str, Any]:
-    """The leg as an item of its own, which names its call as its parent."""
+def leg_item(call: Call, leg: Leg, view: View) -> dict[str, Any]:
+    """Return the leg as an item of its own, which names its call as its parent."""
     return {
         "id": leg.id,
-        "organizationId": story.organization_id,
-        "agentId": story.agent.id,
-        "phoneNumberId": story.phone_number_id,
+        "organizationId": call.organization_id,
+        "agentId": call.agent.id,
+        "phoneNumberId": call.phone_number_id,
         "callSid": None,
-        "provider": story.agent.provider,
+        "provider": call.agent.provider,
         "direction": "outbound",
-        **_leg_fields(story, leg, view),
+        **_leg_fields(call, leg, view),
         "turnCount": None,
         "analysis": None,
         "endedReason": None,
         "contextVariables": {},
         "metadata": None,
-        "parentCallId": story.id,
+        "parentCallId": call.id,
         "transferCalls": [],
-        "createdAt": _time(story, leg.created, view),
+        "createdAt": _time(call, leg.created, view),
     }
 
 
-def _nested(story: Story, leg: Leg, view: View) -> dict[str, Any]:
-    fields = _leg_fields(story, leg, view)
+def _nested(call: Call, leg: Leg, view: View) -> dict[str, Any]:
+    fields = _leg_fields(call, leg, view)
     left_to_item = ("cost", "transcript", "recordingUrl") if leg.sparse else ()
     return {"id": leg.id, **{name: None if name in left_to_item else value for name, value in fields.items()}}
 
 
-def _leg_fields(story: Story, leg: Leg, view: View) -> dict[str, Any]:
-    """What a leg says of itself in either place."""
+def _leg_fields(call: Call, leg: Leg, view: View) -> dict[str, Any]:
+    """Return the fields that a leg has both nested and as an item."""
     over = view.now >= leg.ended
     status = ("completed" if leg.accepted else leg.outcome) if over else "in-progress"
-    spoken = over and leg.plan is not None
+    spoken = view.conversations.written(leg.plan) if over and leg.plan is not None else None
     return {
         "transferType": leg.kind,
         "transferStatus": _transfer_status(leg, view),
-        "durationSeconds": _measure(story, leg.seconds) if over else None,
+        "durationSeconds": _measure(call, leg.seconds) if over else None,
         "customerNumber": leg.number,
         "recordingUrl": _recording(leg.id, leg.ended, view) if leg.accepted else None,
-        "transcript": _transcript(story, leg.plan, view) if spoken and leg.plan else [],
-        "startedAt": _time(story, leg.created, view),
-        "endedAt": _time(story, leg.ended, view),
-        "cost": _measure(story, leg.cost) if view.now >= leg.costed else None,
+        "transcript": messages(call.agent.roles, spoken, None) if spoken else [],
+        "startedAt": _time(call, leg.created, view),
+        "endedAt": _time(call, leg.ended, view),
+        "cost": _measure(call, leg.cost) if view.now >= leg.costed else None,
         "status": status,
     }
 
 
-def _is_nested(leg: Leg, view: View) -> bool:
-    return leg.nested and view.now >= leg.created
-
-
 def _transfer_status(leg: Leg, view: View) -> str:
-    if view.now >= leg.settled:
-        return leg.outcome
-    return "initiated"
+    return leg.outcome if view.now >= leg.settled else "initiated"
 
 
-def _status(story: Story, view: View) -> str:
-    if view.now >= story.ended:
-        return story.status
-    if story.answered is not None and view.now >= story.answered:
-        return "in_progress" if story.agent.snake else "in-progress"
-    return "ringing" if view.now >= story.ringing else "queued"
+def _status(call: Call, view: View) -> str:
+    if view.now >= call.ended:
+        return call.status
+    if call.answered is not None and view.now >= call.answered:
+        return "in_progress" if call.agent.snake else "in-progress"
+    return "ringing" if view.now >= call.ringing else "queued"
 
 
-def _cost(story: Story, view: View) -> float | None:
-    if story.corrected is not None and view.now >= story.corrected:
-        return story.corrected_cost
-    return story.cost if view.now >= story.costed else None
+def _cost(call: Call, view: View) -> float | None:
+    if call.corrected is not None and view.now >= call.corrected:
+        return call.corrected_cost
+    return call.cost if view.now >= call.costed else None
 
 
-def _measure(story: Story, value: float | None) -> float | str | None:
-    return str(value) if story.numbers_as_text and value is not None else value
+def _measure(call: Call, value: float | None) -> float | str | None:
+    return str(value) if call.numbers_as_text and value is not None else value
 
 
-def _time(story: Story, moment: int | None, view: View) -> str | None:
+def _time(call: Call, moment: int | None, view: View) -> str | None:
     if moment is None or view.now < moment:
         return None
-    return instant(moment, milliseconds=story.agent.milliseconds)
+    return instant(moment, milliseconds=call.agent.milliseconds)
 
 
 def _recording(call_id: str, recorded: int | None, view: View) -> str | None:
-    """A signed address, valid until the next day is over and signed anew each day."""
+    """Return a signed address, valid until the end of the next day; each day has another signature."""
     if recorded is None or view.now < recorded:
         return None
     signature = stream(recorded, view.day).getrandbits(64)
@@ -248,22 +242,18 @@ def _recording(call_id: str, recorded: int | None, view: View) -> str | None:
     return f"https://recordings.example.com/{call_id}.mp3?expires={expires}&signature={signature:016x}"
 
 
-def _said(story: Story, view: View, spoken: Conversation | None) -> list[dict[str, Any]] | None:
+def _sent_messages(call: Call, view: View, spoken: Conversation | None) -> list[dict[str, Any]] | None:
     if spoken is None:
-        return [] if view.now >= story.ended and not story.agent.snake else None
-    said = messages(story.agent.roles, spoken, story.details)
-    if view.now >= story.ended:
-        return said
-    halfway = story.halfway()
-    return said[: len(said) // 2] if halfway is not None and view.now >= halfway else []
+        return [] if view.now >= call.ended and not call.agent.snake else None
+    sent = messages(call.agent.roles, spoken, call.details)
+    if view.now >= call.ended:
+        return sent
+    halfway = call.halfway()
+    return sent[: len(sent) // 2] if halfway is not None and view.now >= halfway else []
 
 
-def _transcript(story: Story, plan: Plan, view: View) -> list[dict[str, Any]]:
-    return messages(story.agent.roles, view.conversations.written(plan), None)
-
-
-def _analysis(story: Story, view: View, spoken: Conversation | None) -> dict[str, Any] | None:
-    if spoken is None or story.analysed is None or view.now < story.analysed:
+def _analysis(call: Call, view: View, spoken: Conversation | None) -> dict[str, Any] | None:
+    if spoken is None or call.analysed is None or view.now < call.analysed:
         return None
-    again = story.reanalysed is not None and view.now >= story.reanalysed
-    return analysis(story, spoken, again=again)
+    again = call.reanalysed is not None and view.now >= call.reanalysed
+    return analysis(call, spoken, again=again)

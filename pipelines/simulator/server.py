@@ -10,36 +10,28 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pipelines.simulator.listing import ChangingListing, Listing, Order, Staffed, directory, fixed_listing
+from pipelines.simulator.listing import ChangingListing, FixedListing, Listing, Order, directory
 from pipelines.simulator.messages import Exchange, Middleware, Request, Respond, Response, error, page, page_bounds
 
+DEFAULT_KEY = "sk_simulated"
+_ROOT = "/v1/"
+_CALLS = "calls"
 _WORTH_COMPRESSING = 1_000
 _LINGER = "hh" if sys.platform == "win32" else "ii"
-_wire_log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
-class Api(Protocol):
-    """What knows the answers."""
-
-    stopping: threading.Event
-
-    def answer(self, target: str, headers: Mapping[str, str]) -> Response:
-        """Answer one GET request."""
-
-    def date(self) -> str:
-        """The Date header."""
-
-
-class Server(ThreadingHTTPServer):
-    """Knows its open connections, so that stopping does not wait for idle clients."""
+class _Server(ThreadingHTTPServer):
+    """Keeps its open connections, so that stopping does not wait for idle clients."""
 
     daemon_threads = False
     block_on_close = True
@@ -49,36 +41,25 @@ class Server(ThreadingHTTPServer):
         self.connections: set[socket.socket] = set()
         super().__init__(address, handler)
 
-    def hang_up(self) -> None:
-        """End every connection; their threads then end by themselves."""
+    def close_connections(self) -> None:
+        """Shut every connection down; their threads then end by themselves."""
         for connection in list(self.connections):
-            try:
+            with suppress(OSError):  # the client has left
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                _wire_log.debug("A client had already left.")
-
-
-def serving(api: Api, port: int) -> Server:
-    """A server of the API on 127.0.0.1 that listens, but does not serve yet.
-
-    Raises:
-        OSError: The port is taken.
-    """
-    return Server(("127.0.0.1", port), partial(_Handler, api))
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Speaks HTTP; what to say is the API's business."""
+    """Speaks HTTP; the API decides the response."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1  # headers and body leave in one packet
 
-    def __init__(self, api: Api, *args: Any) -> None:
+    def __init__(self, api: SimulatedApi, *args: Any) -> None:
         self.api = api
         super().__init__(*args)
 
-    server: Server
+    server: _Server
 
     def setup(self) -> None:
         super().setup()
@@ -86,16 +67,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def finish(self) -> None:
         self.server.connections.discard(self.connection)
-        try:
+        with suppress(OSError):  # the client has left
             super().finish()
-        except OSError:
-            _wire_log.debug("A client left before its answer.")
 
     def handle(self) -> None:
-        try:
+        with suppress(OSError):  # the client has left
             super().handle()
-        except OSError:
-            _wire_log.debug("A client left before its answer.")
 
     def do_GET(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -137,33 +114,27 @@ class _Handler(BaseHTTPRequestHandler):
                 break
 
     def _reset(self) -> None:
-        """Break the connection as a machine does that knows nothing of it any more."""
+        """Reset the connection with a TCP RST."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(_LINGER, 1, 0))
         socket.socket(fileno=self.connection.detach()).close()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's own name
-        _wire_log.debug(format, *args)
-
-
-ROOT = "/v1/"
-CALLS = "calls"
-DEFAULT_KEY = "sk_simulated"
-_log = logging.getLogger(__name__)
+        _log.debug(format, *args)
 
 
 class SimulatedApi:
-    """A running API; a context manager that serves from `with` on, or from `start()` until `stop()`.
+    """A running API; it serves within a `with` block, or from `start()` until `stop()`.
 
     Attributes:
-        requests: What was asked of the calls so far, in order of arrival, and the status of each answer.
-        faults: What stands between a request for calls and its answer, outermost first. May be changed while serving;
-            any callable `(request, respond) -> Response` will do, and answering without `respond` replaces the answer.
+        requests: The requests for calls so far, in order of arrival, with the status of each response.
+        faults: Middleware between a request for calls and its response, outermost first. May be changed while serving;
+            any callable `(request, respond) -> Response`. One that does not call `respond` replaces the response.
         directory: The items of the lists of agents and phone numbers, by their paths. May be changed while serving.
-        directory_requests: What was asked of these.
-        directory_faults: What stands before these.
-        order: How calls are listed. May be changed while serving.
-        key: The key that is let in. May be changed while serving, as when keys are rotated.
+        directory_requests: The requests for these.
+        directory_faults: Middleware before these.
+        order: The order of the calls. May be changed while serving.
+        key: The accepted API key. May be changed while serving, as when keys are rotated.
         stopping: Set once the server stops.
     """
 
@@ -182,25 +153,25 @@ class SimulatedApi:
 
         Args:
             world: Where the calls come from, usually a `World`.
-            items: Instead of a world: exactly these items, listed as given. Bytes are sent as they are.
-            key: The key that is let in.
+            items: Instead of a world: exactly these items, in this order. Bytes are sent as they are.
+            key: The accepted API key.
             port: The port on 127.0.0.1; 0 takes a free one.
-            order: How calls are listed.
+            order: The order of the calls.
             faults: See the attribute.
-            clock: What the Date header shows; the real time where not given.
+            clock: The time in the Date header; by default the real time.
         """
-        self._listing = world if world is not None else fixed_listing(items or ())
+        self._listing = world if world is not None else FixedListing(items or ())
         self.key = key
         self._port = port
         self._clock = clock or (lambda: datetime.now(UTC))
-        self._server: Server | None = None
+        self._server: _Server | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._asked: Counter[str] = Counter()
         self.order = order
         self.faults: list[Middleware] = list(faults)
         self.requests: list[Exchange] = []
-        self.directory = directory(self._listing.company if isinstance(self._listing, Staffed) else None)
+        self.directory = directory(getattr(world, "company", None))
         self.directory_requests: list[Exchange] = []
         self.directory_faults: list[Middleware] = []
         self.stopping = threading.Event()
@@ -220,18 +191,18 @@ class SimulatedApi:
             OSError: The port is taken.
         """
         self.stopping.clear()
-        self._server = serving(self, self._port)
+        self._server = _Server(("127.0.0.1", self._port), partial(_Handler, self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """Close every connection and wait until nothing serves any more."""
+        """Close every connection and wait until the server has ended."""
         if self._server is None or self._thread is None:
             return
         self.stopping.set()
         self._server.shutdown()
-        self._server.hang_up()
+        self._server.close_connections()
         self._server.server_close()
         self._thread.join()
         self._server = None
@@ -252,10 +223,10 @@ class SimulatedApi:
             headers: The request's headers, names in lower case.
         """
         url = urlsplit(target)
-        path = url.path.rstrip("/").removeprefix(ROOT)
-        if not url.path.startswith(ROOT) or path not in {CALLS, *self.directory}:
+        path = url.path.rstrip("/").removeprefix(_ROOT)
+        if not url.path.startswith(_ROOT) or path not in {_CALLS, *self.directory}:
             return error(404, "Not found")
-        exchanges = self.requests if path == CALLS else self.directory_requests
+        exchanges = self.requests if path == _CALLS else self.directory_requests
         with self._lock:
             self._asked[path] += 1
             number = self._asked[path]
@@ -275,8 +246,8 @@ class SimulatedApi:
         return response
 
     def _through_faults(self, request: Request, path: str) -> Response:
-        respond: Respond = self._page if path == CALLS else partial(self._directory_page, path)
-        for fault in reversed(list(self.faults if path == CALLS else self.directory_faults)):
+        respond: Respond = self._page if path == _CALLS else partial(self._directory_page, path)
+        for fault in reversed(list(self.faults if path == _CALLS else self.directory_faults)):
             respond = _behind(fault, respond)
         return respond(request)
 
@@ -291,7 +262,7 @@ class SimulatedApi:
         return page(shown, total=len(items), limit=request.limit, offset=request.offset)
 
     def date(self) -> str:
-        """The Date header."""
+        """Return the Date header."""
         return format_datetime(self._clock().astimezone(UTC), usegmt=True)
 
 

@@ -1,4 +1,4 @@
-"""A world of calls that lives: a pure function of its seed and its clock, plus what tests do to it by hand."""
+"""A simulated world of calls: a pure function of its seed and its clock, and of the changes a test makes to it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 from pipelines.api_values import parse_instant
-from pipelines.simulator.call_story import Leg, Story, Storyteller
-from pipelines.simulator.company import DAY_MS, Company, calls_on, founded
-from pipelines.simulator.conversation import Conversations, Improvised
+from pipelines.simulator.calls import Call, CallGenerator, Leg
+from pipelines.simulator.company import DAY_MS, Company, build_company, calls_on
+from pipelines.simulator.conversation import Conversations, GeneratedConversations
 from pipelines.simulator.listing import Order, encoded, ordered
 from pipelines.simulator.render import View, call_item, leg_item
 
@@ -25,18 +25,18 @@ _MINUTE_MS = 60_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Item:
-    """One entry of the list: a call, a leg as an item of its own, or a body given by hand."""
+    """One entry of the list: a call, a leg as an item of its own, or a body that a test gave."""
 
     id: str
     created: int
-    moments: tuple[int, ...] = ()
-    story: Story | None = None
+    changes: tuple[int, ...] = ()
+    call: Call | None = None
     leg: Leg | None = None
     body: bytes = b""
 
 
 class World:
-    """Calls of one organisation, listed as the API would list them at the world's present moment.
+    """Calls of one organisation, listed as the API would list them at the present moment of the world's clock.
 
     The same seed, calls, days and start give the same world. Every day's calls depend on the seed, the date and the
     rate alone, so a world that starts later, or has more calls a day, shares the calls of the days they have in common.
@@ -50,49 +50,49 @@ class World:
         start: datetime | None = None,
         dialogues: Conversations | None = None,
     ) -> None:
-        """Make the calls up to the start; later ones come as the clock moves on.
+        """Draw the calls up to the start; later ones are added as time passes.
 
         Args:
             seed: Which world.
             calls: Calls (without transfer legs) that exist at the start.
             days: About how many days they are spread over; from then on as many arrive a day.
-            start: The moment at which the clock stands until it is moved; None: the real time, which moves by itself.
-            dialogues: Where conversations come from; improvised where not given.
+            start: A fixed time for the clock, which only `advance` moves; None: the real time.
+            dialogues: Where conversations come from; generated if not given.
         """
         self._now: Callable[[], datetime] = (lambda: datetime.now(UTC)) if start is None else (lambda: start)
         self._ahead = timedelta()
         self._seed = seed
         self._per_day = calls / days
-        self._company = founded(seed)
-        self._teller = Storyteller(seed, self._company, dialogues or Improvised())
+        self._company = build_company(seed)
+        self._generator = CallGenerator(seed, self._company, dialogues or GeneratedConversations())
         self._body = lru_cache(maxsize=_CACHED_BODIES)(self._rendered)
         self._lock = threading.RLock()
         self._items: list[_Item] = []
-        self._told_until = self.now.date()
+        self._drawn_until = self.now.date()
         self._begin(calls)
 
     @property
     def now(self) -> datetime:
-        """The world's present moment, in UTC."""
+        """The present moment of the world's clock, in UTC."""
         return self._now().astimezone(UTC) + self._ahead
 
     @property
     def company(self) -> Company:
-        """Whose calls these are."""
+        """The organisation of the calls."""
         return self._company
 
     def advance(self, **duration: float) -> datetime:
-        """Move the clock on, as in `advance(hours=6)`; returns the new present moment."""
+        """Move the clock forward, as in `advance(hours=6)`, and return the new time."""
         self._ahead += timedelta(**duration)
         return self.now
 
     def items(self, at: datetime | None = None) -> list[bytes]:
-        """Every item that exists at a moment (the present one where none is given) as JSON, newest first."""
+        """Return every item that exists at a moment (by default now) as JSON, newest first."""
         moment = _milliseconds(at or self.now)
         return [self._shown(item, moment) for item in reversed(self._existing(moment))]
 
     def page(self, order: Order, offset: int, limit: int, *, draw: int) -> tuple[Sequence[bytes], int]:
-        """One page of the items that exist now; see Listing."""
+        """Return one page of the items that exist now; see Listing."""
         moment = _milliseconds(self.now)
         existing = self._existing(moment)
         shown = ordered(
@@ -107,11 +107,11 @@ class World:
         return [self._shown(item, moment) for item in shown], len(existing)
 
     def insert(self, call: Mapping[str, Any] | bytes, *, created: datetime | None = None) -> None:
-        """Add an item as it is given; it never changes by itself.
+        """Add an item as it is given; the clock does not change it.
 
         Args:
             call: The item. Bytes are listed as they are, valid JSON or not.
-            created: Where it belongs in the list; its createdAt where not given, and now where that is no time.
+            created: Its place in the list; its createdAt if not given, or now if that is no time.
         """
         when = created or _created_at(call) or self.now
         name = "" if isinstance(call, bytes) else str(call.get("id"))
@@ -119,7 +119,7 @@ class World:
             self._add([_Item(name, _milliseconds(when), body=encoded(call))])
 
     def delete(self, call_id: str) -> None:
-        """Take every item with that id out of the list; raises KeyError where there is none."""
+        """Remove every item with that id; raises KeyError if there is none."""
         with self._lock:
             kept = [item for item in self._items if item.id != call_id]
             if len(kept) == len(self._items):
@@ -127,7 +127,7 @@ class World:
             self._items = kept
 
     def replace(self, call_id: str, call: Mapping[str, Any] | bytes) -> None:
-        """List another body in the place of an item; raises KeyError where there is none."""
+        """List another body in the place of an item; raises KeyError if there is none."""
         with self._lock:
             for place, item in enumerate(self._items):
                 if item.id == call_id:
@@ -136,7 +136,7 @@ class World:
         raise KeyError(call_id)
 
     def lift(self, call_id: str) -> None:
-        """Move an item to the head of the list, its createdAt unchanged; raises KeyError where there is none."""
+        """Move an item to the head of the list, its createdAt unchanged; raises KeyError if there is none."""
         with self._lock:
             head = self._existing(_milliseconds(self.now))[-1:]
             for item in self._items:
@@ -147,30 +147,30 @@ class World:
         raise KeyError(call_id)
 
     def _begin(self, calls: int) -> None:
-        """Tell days backwards until there are as many calls as asked for, and drop the oldest that are too many."""
+        """Draw days backwards until there are as many calls as asked for, and drop the oldest beyond that number."""
         moment = _milliseconds(self.now)
-        stories: list[Story] = []
-        day = self._told_until
+        drawn: list[Call] = []
+        day = self._drawn_until
         existing = 0
         while existing < calls:
-            told = self._told(day)
-            existing += sum(story.created <= moment for story in told)
-            stories.extend(told)
+            of_day = self._calls_of(day)
+            existing += sum(call.created <= moment for call in of_day)
+            drawn.extend(of_day)
             day -= _DAY
-        stories.sort(key=lambda story: story.created)
-        self._add(item for story in stories[existing - calls :] for item in _entries(story))
+        drawn.sort(key=lambda call: call.created)
+        self._add(item for call in drawn[existing - calls :] for item in _entries(call))
 
-    def _told(self, day: date) -> list[Story]:
+    def _calls_of(self, day: date) -> list[Call]:
         count = calls_on(self._company, self._seed, day, self._per_day)
-        return [self._teller.call(day, index) for index in range(count)]
+        return [self._generator.call(day, index) for index in range(count)]
 
     def _existing(self, moment: int) -> list[_Item]:
-        """The items created by then, oldest first, after telling the days up to then."""
+        """Return the items created by then, oldest first; days not drawn yet are drawn first."""
         with self._lock:
             until = datetime.fromtimestamp(moment / 1000, UTC).date()
-            while self._told_until < until:
-                self._told_until += _DAY
-                self._add(item for story in self._told(self._told_until) for item in _entries(story))
+            while self._drawn_until < until:
+                self._drawn_until += _DAY
+                self._add(item for call in self._calls_of(self._drawn_until) for item in _entries(call))
             return self._items[: bisect_right(self._items, moment, key=lambda item: item.created)]
 
     def _add(self, items: Iterable[_Item]) -> None:
@@ -178,23 +178,23 @@ class World:
         self._items.sort(key=lambda item: item.created)
 
     def _shown(self, item: _Item, moment: int) -> bytes:
-        if item.story is None:
+        if item.call is None:
             return item.body
-        changed = item.moments[bisect_right(item.moments, moment) - 1]
+        changed = item.changes[bisect_right(item.changes, moment) - 1]
         return self._body(item, changed, moment // DAY_MS)
 
     def _rendered(self, item: _Item, changed: int, day: int) -> bytes:
-        """The item as it has been since its last change: rendered once a day, however often it is listed."""
-        view = View(changed, day, self._teller.conversations)
-        if item.story is None:
+        """Return the item as it is since its last change; rendered once a day, however often it is listed."""
+        view = View(changed, day, self._generator.conversations)
+        if item.call is None:
             return item.body
-        return encoded(leg_item(item.story, item.leg, view) if item.leg else call_item(item.story, view))
+        return encoded(leg_item(item.call, item.leg, view) if item.leg else call_item(item.call, view))
 
 
-def _entries(story: Story) -> list[_Item]:
-    """The items of a call: itself, and those of its legs that are listed on their own."""
-    legs = [_Item(leg.id, leg.created, tuple(sorted(set(leg.moments()))), story, leg) for leg in story.legs if leg.item]
-    return [_Item(story.id, story.created, story.moments(), story), *legs]
+def _entries(call: Call) -> list[_Item]:
+    """Return the items of a call: itself, and its legs that are listed on their own."""
+    legs = [_Item(leg.id, leg.created, leg.change_times(), call, leg) for leg in call.legs if leg.item]
+    return [_Item(call.id, call.created, call.change_times(), call), *legs]
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -97,7 +97,7 @@ def superset() -> Iterator[Superset]:
 
 @pytest.fixture(scope="module")
 def database(superset, account) -> int:
-    """The catalog as a database, made by hand: read-only, as docs/bi.md says."""
+    """The catalog as a database, added manually: read-only, as docs/bi.md says."""
     extra = json.dumps({"engine_params": {"connect_args": {"read_only": True}}})
     body = {"database_name": "by hand", "sqlalchemy_uri": f"duckdb:///{account.catalog}", "extra": extra}
     return superset("POST", "database/", json=body)["id"]

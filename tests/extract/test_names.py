@@ -175,7 +175,7 @@ def test_names_that_cannot_be_read_stay_as_they_are_and_are_told_of(storage, api
     assert layout.NAMES in warning
     assert storage.read(layout.NAMES) == text.encode()
     assert known(storage) == ({}, {})
-    catalog_of(storage).make_anew(state.Manifest())
+    catalog_of(storage).rebuild(state.Manifest())
     assert dimension(catalog_of(storage)) == []
 
 

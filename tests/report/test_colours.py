@@ -1,4 +1,4 @@
-"""Colours that can be told from their ground, by the formula of WCAG 2, on light and on dark."""
+"""The contrast of colours with their background, by the formula of WCAG 2, on light and on dark."""
 
 from __future__ import annotations
 

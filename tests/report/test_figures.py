@@ -1,4 +1,4 @@
-"""The figures on the page, against figures that were worked out by hand."""
+"""The figures on the page, compared with figures computed by hand."""
 
 from __future__ import annotations
 
@@ -127,12 +127,12 @@ def test_transfers(page):
 def test_repeat_callers(page):
     # Of the period, Alice's first call alone was followed by another; of the days before, three calls of four were.
     assert page.tiles["Called again"] == ["33.3%", "\N{MINUS SIGN}41.7 points"]
-    assert page.tiles["Calls looked at"] == ["3"]
+    assert page.tiles["Calls considered"] == ["3"]
     assert "1 call without a usable number left out" in page.text.replace("\xa0", " ")
 
 
-def test_what_was_wrong_is_told_without_what_was_sent(page):
-    assert page.rows("What was wrong with the data") == {"Word in no map: calls $.status": ["1"]}
+def test_problems_are_shown_without_the_values_sent(page):
+    assert page.rows("Problems found in the data") == {"Word without a mapping: calls $.status": ["1"]}
     assert "odd" not in page.text.split()
 
 
@@ -150,7 +150,7 @@ def test_one_agent_alone(report):
     assert page.rows("Calls by outcome") == {"Completed": ["100.0%", "1"]}
     assert page.rows("Most frequent reasons") == {"(none given)": ["100.0%", "1"]}
     assert page.tiles["Called again"] == ["0.0%"]
-    assert "Nothing was found wrong in this period." in page.text
+    assert "No problems were found in this period." in page.text
 
 
 def test_days_of_whole_weeks_are_compared_with_those_of_the_same_weekday(report):

@@ -1,4 +1,4 @@
-"""What stands on the page whatever the lake holds: nothing of a customer, nothing that loads, no broken figure."""
+"""What holds for every page: nothing of a customer, nothing that loads, no broken figure."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_hostile_words_stay_words(report):
 @pytest.mark.parametrize(
     "reason", [f"hung up by {NUMBER}", "call 0 0 4 4 20 7946 0123", "mail jo@example.org", "٠٤٤٢٠٧٩٤٦٠"]
 )
-def test_words_that_may_tell_of_a_person_are_withheld(report, reason):
+def test_words_that_may_identify_a_person_are_withheld(report, reason):
     page = report([call("c1", "2026-03-03 08:00", endedReason=reason, transferType=reason)])
     assert page.rows("Most frequent reasons") == {"(withheld: holds a number or address)": ["100.0%", "1"]}
     assert reason not in page.text
@@ -135,10 +135,10 @@ def test_one_day_without_a_connected_call(report):
         assert page.tiles[name][0] == unknown, name
     assert ("span", "aria-label", "not known") in page.attributes
     assert page.tiles["Called again"] == [unknown], "whether somebody calls again cannot be known on the same day"
-    assert page.tiles["Too recent to say"] == ["1"]
+    assert page.tiles["Too recent to know"] == ["1"]
     assert "1 call. Nobody was reached." in page.text.replace("\xa0", " ")
     assert "No call of this period has both a cost and a duration." in page.text
-    assert "No transfer was tried in this period." in page.text
+    assert "There were no transfer attempts in this period." in page.text
     assert "No call of this period reached a person" in page.text
 
 
@@ -152,10 +152,10 @@ def test_a_period_without_calls_between_others(report):
 def test_without_a_currency_money_is_plain_and_that_is_said(report):
     page = report([call("c1", "2026-03-03 08:00")])
     assert page.tiles["Cost"][0] == "0.25"
-    assert "Money is as the API states it, which names no currency." in page.text
+    assert "Amounts are as the API states them, without a currency." in page.text
 
 
-def test_many_agents_are_told_together(report):
+def test_many_agents_are_one_row_together(report):
     calls = [
         call(f"c{n}-{m}", f"2026-03-03 {m % 24:02d}:{m // 24:02d}", agentId=f"{n:04d}-agent-of-many", cost=n / 10)
         for n in range(30)
@@ -178,11 +178,11 @@ def test_figures_too_large_to_read_are_cut_short(report):
     assert page.tiles["Cost"][0].replace("\xa0", " ") == "1.00 \N{MULTIPLICATION SIGN} 10^290"
 
 
-def test_a_year_is_told_by_month_and_a_quarter_by_week(report):
+def test_a_year_is_shown_by_month_and_a_quarter_by_week(report):
     calls = [call("c1", "2025-01-15 08:00"), call("c2", "2026-03-03 08:00"), call("c3", "2026-06-30 08:00")]
     page = report(calls, "2025-01-15")
     assert_sound(page)
     assert len(page.tables["Calls by month"]) == 1 + 18
     assert page.rows("Calls by month")["March 2026"][0] == "1"
     assert_sound(report(calls, "2026-03-03"))
-    assert "Compared with nothing" in page.text
+    assert "No comparison" in page.text

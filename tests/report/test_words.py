@@ -9,8 +9,8 @@ import pytest
 
 from pipelines.errors import ChorusCallsError
 from pipelines.report import text
-from pipelines.report.agents import Agents
-from pipelines.report.period import Period, choose
+from pipelines.report.figures import Agents
+from pipelines.report.period import Period, choose_period
 
 KNOWN = Period(date(2026, 1, 1), date(2026, 3, 31))
 
@@ -64,12 +64,12 @@ def test_figures_are_written_for_people(written, expected):
     ],
 )
 def test_the_period_lies_within_the_known_days(first, last, expected):
-    assert choose(first, last, KNOWN) == Period(*expected)
+    assert choose_period(first, last, KNOWN) == Period(*expected)
 
 
 def test_a_period_that_is_none_is_wrong_usage():
     with pytest.raises(ChorusCallsError) as raised:
-        choose(date(2026, 2, 2), date(2026, 2, 1), KNOWN)
+        choose_period(date(2026, 2, 2), date(2026, 2, 1), KNOWN)
     assert raised.value.exit_code == 2
 
 
@@ -100,7 +100,7 @@ def test_whole_steps():
     assert not Period(date(2025, 1, 1), date(2026, 4, 1)).is_whole
 
 
-def test_short_ids_tell_agents_apart():
+def test_short_ids_are_unique():
     agents = Agents(["aaaaaaaa-1111", "aaaaaaaa-2222", "b", " "], {"aaaaaaaa-1111": "Nora", "b": " "})
     assert [agents.label(agent) for agent in (*agents.ids, None)] == [
         "Nora (aaaaaaaa-1)",
@@ -111,6 +111,6 @@ def test_short_ids_tell_agents_apart():
     ]
 
 
-def test_ids_are_cut_even_where_that_does_not_tell_them_apart():
+def test_ids_are_shortened_even_if_not_unique():
     agents = Agents(["x" * 100, "x" * 101], {})
     assert agents.label("x" * 100) == "x" * 40

@@ -161,7 +161,7 @@ def test_a_catalog_to_hand_out_stands_alone_and_holds_no_text_of_calls(lake, tmp
     lake.scans({"started_at": at("2026-12-31 01:00"), "mode": "full", "complete": True})
     target = tmp_path / "out" / "metrics.duckdb"
     catalog = made(lake)
-    catalog.make_marts_only(lake.manifest, target)
+    catalog.export_marts(lake.manifest, target)
     shutil.rmtree(lake.storage.address())
     names = {name for (name,) in ask(target, "SELECT table_name FROM duckdb_tables()")}
     assert names == {
@@ -189,15 +189,15 @@ def test_a_catalog_to_hand_out_stands_alone_and_holds_no_text_of_calls(lake, tmp
 def test_a_catalog_to_hand_out_replaces_another_and_nothing_else(lake, tmp_path):
     catalog = made(lake)
     target = tmp_path / "metrics.duckdb"
-    catalog.make_marts_only(lake.manifest, target)
+    catalog.export_marts(lake.manifest, target)
     lake.publish(DAY, {})
-    catalog.make_marts_only(lake.manifest, target)
+    catalog.export_marts(lake.manifest, target)
     assert ask(target, "SELECT generation FROM _lake") == [(1,)]
     precious = tmp_path / "precious.txt"
     precious.write_text("mine")
     for file in (precious, catalog.path):
         with pytest.raises(FileExistsError):
-            catalog.make_marts_only(lake.manifest, file)
+            catalog.export_marts(lake.manifest, file)
     assert precious.read_text() == "mine"
     assert ask(catalog.path, "SELECT count(*) FROM calls") == [(0,)]
 

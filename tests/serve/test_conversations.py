@@ -237,7 +237,7 @@ def test_the_passage_of_a_long_message_begins_shortly_before_the_first_word(tmp_
     assert not {"\n", "\u0001"} & set(passage)
 
 
-def test_a_word_too_many_is_told(catalog):
+def test_a_word_too_many_is_an_error(catalog):
     words = " ".join(f"w{n}" for n in range(MOST_WORDS))
     assert ask(catalog, "SELECT count(*) FROM search_transcripts(?)", words) == [(0,)]
     assert ask(catalog, "SELECT count(*) FROM search_transcripts(?)", f" {words} ") == [(0,)]

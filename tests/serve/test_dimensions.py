@@ -1,4 +1,4 @@
-"""Names beside ids: a row for each id, whoever knows it, so that a left join neither loses nor doubles a call."""
+"""Names beside ids: one row for each id, so that a left join neither loses nor doubles a call."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_a_catalog_to_hand_out_has_the_names(lake, tmp_path):
     name(lake, {"a": "Nora"}, {"p1": "Main"})
     publish(lake, MONDAY, call_metrics_daily=[mart("a")])
     target = tmp_path / "metrics.duckdb"
-    catalog_of(lake.storage).make_marts_only(lake.manifest, target)
+    catalog_of(lake.storage).export_marts(lake.manifest, target)
     assert ask(lake, "FROM agents", target) == [("a", "Nora", MONDAY, MONDAY)]
     assert ask(lake, "SELECT name FROM phone_numbers", target) == [("Main",)]
 

@@ -48,6 +48,6 @@ def test_the_example_of_a_macro_runs(macro, full, empty):
 
 def test_a_catalog_to_hand_out_has_the_macros_that_need_no_calls(full, tmp_path):
     target = tmp_path / "metrics.duckdb"
-    full.make_marts_only(state.Manifest(), target)
+    full.export_marts(state.Manifest(), target)
     names = {name for name, _ in ask(target, COMMENTS.replace("chorus", "metrics"))}
     assert names == {macro.name for macro in MACROS if not macro.reads_calls}

@@ -126,7 +126,7 @@ def test_whichever_agent_answers_and_also_without_an_organisation_it_is_a_repeti
 
 
 @pytest.mark.parametrize(("newest", "known"), [("2026-03-09 23:59", False), ("2026-03-10 00:00", True)])
-def test_days_too_young_to_tell_are_null_and_left_out_of_sums(tmp_path, newest, known):
+def test_days_too_recent_to_know_are_null_and_left_out_of_sums(tmp_path, newest, known):
     old, young = inbound("a", "2026-02-01 10:00"), inbound("b", "2026-03-02 10:00")
     path = catalog_of(tmp_path, old, young, inbound("newest", newest, None, direction="outbound"))
     assert ask(path, REPEATS)[1] == (DAY, *((1, 0, 0.0) if known else (None, None, None)))

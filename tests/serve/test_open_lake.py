@@ -1,4 +1,4 @@
-"""A lake that is held open: it is opened anew where its catalog was replaced or its files are gone."""
+"""A lake that is kept open: its catalog is opened again when it was replaced or files are missing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ReplacedLake(SmallLake):
         self.catalog.make(self.manifest)
 
     def remove(self, version: str) -> None:
-        """Remove a version, as cleaning does."""
+        """Remove a version, as expiring versions does."""
         shutil.rmtree(self.storage.address(layout.version_folder(MONDAY, version)))
 
 
@@ -60,6 +60,7 @@ def test_a_lake_answers_like_a_duckdb_connection(lake):
         assert calls.to_arrow_table().num_rows == pa.table(calls).num_rows == pl.DataFrame(calls).height == 2
         assert calls.columns == ["call_id", "created_at"]
         assert "c1" in repr(calls)
+        assert isinstance(calls, duckdb.DuckDBPyRelation)
         assert calls.filter("call_id = 'c1'").limit(5).fetchall()[0][0] == "c1"
         assert opened.table("calls").aggregate("count(*)").fetchall() == [(2,)]
         assert opened.execute("SELECT call_id FROM calls WHERE call_id = ?", ["c1"]).fetchall() == [("c1",)]
@@ -80,60 +81,59 @@ def test_nothing_can_be_changed_through_it(lake):
             opened.sql(" ")
 
 
-def test_the_next_question_sees_a_catalog_that_took_the_place(lake):
+def test_the_next_query_sees_a_catalog_that_took_the_place(lake):
     with open_lake(lake.catalog.path) as opened, duckdb.connect(str(lake.catalog.path), read_only=True) as other:
-        count = opened.sql(COUNT)
-        assert count.fetchall() == other.execute(COUNT).fetchall() == [(2,)]
+        before = opened.sql(COUNT)
+        assert before.fetchall() == other.execute(COUNT).fetchall() == [(2,)]
         lake.replace(3)
-        assert count.fetchall() == [(3,)]  # although this process still holds the old one
+        assert opened.sql(COUNT).fetchall() == [(3,)]  # although this process still has the old one open
+        assert opened.table("calls").aggregate("count(*)").fetchall() == [(3,)]
+        assert before.fetchall() == [(2,)]  # the state at the time of its query
 
 
-def vanishing(lake: ReplacedLake, opened, calls: int) -> None:
-    """Publish other calls behind the back of an open lake, so that it learns of it by a missing file alone."""
+def replace_unnoticed(lake: ReplacedLake, opened, calls: int) -> None:
+    """Publish other calls so that an open lake learns of it from a missing file alone."""
     lake.replace(calls)
-    opened._seen = opened._identity()
+    opened._opened_file = opened._file()
     lake.remove(lake.versions[-2])
 
 
-def test_a_question_whose_files_are_gone_is_asked_again(lake):
+def test_a_query_whose_files_are_gone_is_run_on_the_newest_catalog(lake):
     with open_lake(lake.catalog.path) as opened:
-        before = opened.sql(COUNT)
-        vanishing(lake, opened, 3)
+        replace_unnoticed(lake, opened, 3)
         assert opened.sql(COUNT).fetchall() == [(3,)]
-        vanishing(lake, opened, 4)
-        assert before.fetchall() == [(4,)]
-        vanishing(lake, opened, 5)
-        assert before.pl().item() == 5
-        vanishing(lake, opened, 6)
-        assert before.arrow().read_all()[0].to_pylist() == [6]
-        vanishing(lake, opened, 7)
-        assert pa.table(before)[0].to_pylist() == [7]
-        vanishing(lake, opened, 8)
-        assert opened.sql("FROM calls").filter("true").aggregate("count(*)").fetchall() == [(8,)]
-        vanishing(lake, opened, 9)
-        assert " 9 " in repr(before)
+        replace_unnoticed(lake, opened, 4)
+        assert opened.table("calls").filter("true").aggregate("count(*)").fetchall() == [(4,)]
+        replace_unnoticed(lake, opened, 5)
+        assert opened.sql("FROM calls").pl().height == 5
+        replace_unnoticed(lake, opened, 6)
+        assert " 6 " in repr(opened.sql(COUNT))
 
 
 def test_rows_that_were_handed_out_stay_when_their_files_go(lake):
     with open_lake(lake.catalog.path) as opened:
-        reader = opened.sql("FROM calls").arrow()
-        assert isinstance(reader, pa.RecordBatchReader)
-        vanishing(lake, opened, 4)
-        assert reader.read_all().num_rows == 2
+        frame = opened.sql("FROM calls").pl()
+        replace_unnoticed(lake, opened, 4)
+        assert opened.sql("SELECT count(*) FROM frame").fetchall() == [(frame.height,)] == [(2,)]
 
 
-def test_files_that_stay_gone_are_told_of_after_one_more_try(lake, monkeypatch):
+def test_files_that_stay_missing_are_reported_after_one_more_try(lake, monkeypatch):
     tries = []
     with open_lake(lake.catalog.path) as opened:
         lake.remove(lake.versions[-1])
-        asked = opened._reopen
-        monkeypatch.setattr(opened, "_reopen", lambda: (tries.append(1), asked()))
+        reopen = opened._reopen
+
+        def counted():
+            tries.append(1)
+            return reopen()
+
+        monkeypatch.setattr(opened, "_reopen", counted)
         with pytest.raises(ChorusCallsError, match=r"No files found.*\n.*chorus-calls catalog"):
             opened.sql(COUNT)
         assert len(tries) == 1
 
 
-def test_wrong_sql_is_not_asked_twice(lake, monkeypatch):
+def test_wrong_sql_is_not_run_twice(lake, monkeypatch):
     with open_lake(lake.catalog.path) as opened:
         monkeypatch.setattr(opened, "_reopen", lambda: pytest.fail("opened again"))
         with pytest.raises(duckdb.BinderException, match="no_such_column"):

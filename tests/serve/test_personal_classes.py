@@ -1,4 +1,4 @@
-"""Every column that readers meet has a class that somebody has thought about: what it can tell about a person."""
+"""Each column of the catalog has a considered class of what it can reveal about a person."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OF_THE_DICTIONARY = {
     *("month_name", "weekday_name"),
 }
 NOT_PERSONAL = OF_THE_COMPANY | OF_A_CALL | OF_THE_LAKE | OF_THE_DICTIONARY
-"""Columns of text that tell nothing about a customer. Before adding one: can it hold a number, a name, or words?"""
+"""Columns of text that reveal nothing about a customer. Before adding one: can it hold a number, a name, or words?"""
 HANDED_OUT = {*MARTS, "dim_date", "agents", "phone_numbers", "data_freshness", "_tables", "_columns", "_lake", "_days"}
 
 
@@ -42,8 +42,8 @@ def columns(path):
     """Table, name, type and class of each column of a catalog, from what DuckDB and the dictionary in it say."""
     with open_catalog(path) as connection:
         return connection.execute(
-            "SELECT real.table_name, real.column_name, real.data_type, told.personal FROM duckdb_columns() AS real "
-            "LEFT JOIN _columns AS told USING (table_name, column_name) "
+            "SELECT real.table_name, real.column_name, real.data_type, known.personal FROM duckdb_columns() AS real "
+            "LEFT JOIN _columns AS known USING (table_name, column_name) "
             "WHERE real.database_name = current_database() AND NOT real.internal"
         ).fetchall()
 
@@ -54,7 +54,7 @@ def made(tmp_path):
     lake = SmallLake(tmp_path / "lake")
     catalog = DuckDBCatalog(tmp_path / "all.duckdb", lake.storage)
     catalog.make(lake.manifest)
-    catalog.make_marts_only(lake.manifest, tmp_path / "out.duckdb")
+    catalog.export_marts(lake.manifest, tmp_path / "out.duckdb")
     return catalog.path, tmp_path / "out.duckdb"
 
 
@@ -65,7 +65,7 @@ def test_each_column_of_text_has_a_class_or_was_thought_about(made):
     assert {(table, name) for table, name in text if name not in NOT_PERSONAL} == set()
 
 
-def test_what_is_handed_out_has_no_column_that_tells_of_a_person(made):
+def test_a_catalog_to_hand_out_has_no_personal_column(made):
     found = columns(made[1])
     assert {table for table, _, _, _ in found} == HANDED_OUT
     assert {(table, name) for table, name, _, personal in found if personal != Personal.NONE} == set()

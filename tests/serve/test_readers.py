@@ -49,7 +49,7 @@ def observed(tmp_path, commits, generation, change):
     return found.errors, found.impossible, found.mixtures
 
 
-def test_the_judge_tells_what_is_wrong(tmp_path):
+def test_the_judge_reports_what_is_wrong(tmp_path):
     lake = RewrittenLake(tmp_path, days=2, size=20_000, keep=LONG)
     lake.rewrite()
     lake.rewrite()

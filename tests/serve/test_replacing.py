@@ -122,7 +122,7 @@ def test_a_process_that_forgot_read_only_does_not_stop_the_next_catalog(lake):
     command = [sys.executable, "-c", code, str(catalog.path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"open\n"
-        assert catalog.generation() is None  # locked: nobody can tell, so it will be made
+        assert catalog.generation() is None  # locked, so unknown: it will be made
         lake.publish(MONDAY, calls("c1"))
         catalog.make(lake.manifest)
         assert ask(catalog, "SELECT call_id FROM calls") == [("c1",)]
@@ -147,7 +147,7 @@ def test_a_failed_making_leaves_the_catalog_as_it_was_and_nothing_beside_it(lake
     catalog = made(lake)
     lake.publish(TUESDAY, calls("c2"))
     lake.storage.delete(layout.table_file(TUESDAY, lake.manifest.days[TUESDAY].version, "call_metrics_daily"))
-    with pytest.raises(ChorusCallsError, match="could not be made"):
+    with pytest.raises(ChorusCallsError, match="could not be written"):
         catalog.make(lake.manifest)
     assert catalog.generation() == 1
     assert ask(catalog, "SELECT call_id FROM calls") == [("c1",)]

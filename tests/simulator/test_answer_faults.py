@@ -20,7 +20,7 @@ def get(api, query="", **options):
     return requests.get(f"{api.url}/calls{query}", headers=headers, **{"timeout": 10, **options})
 
 
-def struck(text, query="?limit=20", **options):
+def affected(text, query="?limit=20", **options):
     """What the first request gets where the fault strikes it."""
     every = "" if "every=" in text else ":every=1"
     with simulated_api(faults=parse_faults(text + every)) as api:
@@ -29,17 +29,17 @@ def struck(text, query="?limit=20", **options):
 
 @pytest.mark.parametrize(("name", "status"), [("rate_limit", 429), ("unavailable", 503)])
 def test_when_to_come_back_is_said_in_every_way(name, status):
-    told = {form: struck(f"{name}:wait=90:form={form}") for form in ("seconds", "date", "garbage", "absent")}
-    assert {answer.status_code for answer in told.values()} == {status}
-    assert told["seconds"].headers["Retry-After"] == "90"
-    assert told["garbage"].headers["Retry-After"] == "soon"
-    assert "Retry-After" not in told["absent"].headers
-    dates = [parsedate_to_datetime(told["date"].headers[name]) for name in ("Date", "Retry-After")]
+    sent = {form: affected(f"{name}:wait=90:form={form}") for form in ("seconds", "date", "garbage", "absent")}
+    assert {answer.status_code for answer in sent.values()} == {status}
+    assert sent["seconds"].headers["Retry-After"] == "90"
+    assert sent["garbage"].headers["Retry-After"] == "soon"
+    assert "Retry-After" not in sent["absent"].headers
+    dates = [parsedate_to_datetime(sent["date"].headers[name]) for name in ("Date", "Retry-After")]
     assert dates[1] - dates[0] == timedelta(seconds=90)
 
 
 @pytest.mark.parametrize("form", ["seconds", "epoch"])
-def test_a_quota_is_told_and_kept(form):
+def test_a_quota_is_reported_and_kept(form):
     with simulated_api(faults=parse_faults(f"quota:limit=2:seconds=600:form={form}")) as api:
         answers = [get(api, "?limit=1") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
@@ -61,7 +61,7 @@ def test_the_servers_key_can_be_changed_while_it_serves():
 
 
 def test_any_status_can_be_answered():
-    assert struck("status:code=418").status_code == 418
+    assert affected("status:code=418").status_code == 418
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,13 @@ def test_any_status_can_be_answered():
     ],
 )
 def test_redirects_lead_away_or_in_a_circle(form, location):
-    answer = struck(f"redirect:form={form}", allow_redirects=False)
+    answer = affected(f"redirect:form={form}", allow_redirects=False)
     assert answer.status_code == 307
     assert answer.headers["Location"].startswith(location)
 
 
 def test_a_redirect_within_the_server_leads_to_the_calls():
-    answer = struck("redirect:form=same")
+    answer = affected("redirect:form=same")
     assert [moved.status_code for moved in answer.history] == [307]
     assert len(answer.json()["data"]) == 50  # it loses the query
 
@@ -95,7 +95,7 @@ def test_connections_break(text):
 
 def test_a_length_may_be_too_short():
     with pytest.raises(json.JSONDecodeError):
-        struck("wrong_length:form=short").json()
+        affected("wrong_length:form=short").json()
 
 
 def test_a_trickling_body_keeps_the_server_from_nothing():
@@ -104,11 +104,11 @@ def test_a_trickling_body_keeps_the_server_from_nothing():
 
 
 def test_a_trickling_body_comes_in_the_end():
-    assert len(struck("trickle:seconds=0.0001", "?limit=1").json()["data"]) == 1
+    assert len(affected("trickle:seconds=0.0001", "?limit=1").json()["data"]) == 1
 
 
 def test_a_bomb_is_small_until_it_is_unpacked():
-    answer = struck("bomb:mb=20", headers={"Accept-Encoding": "gzip"}, stream=True)
+    answer = affected("bomb:mb=20", headers={"Accept-Encoding": "gzip"}, stream=True)
     packed = answer.raw.read(decode_content=False)
     assert len(packed) < 200_000
     assert len(gzip.decompress(packed)) == 20_000_000
@@ -116,7 +116,7 @@ def test_a_bomb_is_small_until_it_is_unpacked():
 
 @pytest.mark.parametrize(("form", "broken"), [("corrupt", zlib.error), ("cut", EOFError), ("plain", OSError)])
 def test_what_says_gzip_may_be_none(form, broken):
-    answer = struck(f"bad_gzip:form={form}", stream=True)
+    answer = affected(f"bad_gzip:form={form}", stream=True)
     assert answer.headers["Content-Encoding"] == "gzip"
     with pytest.raises((broken, OSError)):
         gzip.decompress(answer.raw.read(decode_content=False))
@@ -127,7 +127,7 @@ def test_what_says_gzip_may_be_none(form, broken):
     [("empty", b""), ("null", b"null"), ("list", b"[]"), ("object", b"{}"), ("error", b'{"error":"try later"}')],
 )
 def test_bodies_without_calls(form, body):
-    answer = struck(f"odd_body:form={form}")
+    answer = affected(f"odd_body:form={form}")
     assert (answer.status_code, answer.content) == (200, body)
 
 
@@ -135,22 +135,22 @@ def test_bodies_without_calls(form, body):
     ("form", "said"), [("wrong", "text/plain"), ("missing", None), ("charset", "application/json; charset=utf-16")]
 )
 def test_the_content_type_may_be_wrong(form, said):
-    answer = struck(f"content_type:form={form}")
+    answer = affected(f"content_type:form={form}")
     assert answer.headers.get("Content-Type") == said
     assert len(json.loads(answer.content)["data"]) == 20
 
 
 def test_a_byte_order_mark_may_come_first():
-    assert struck("byte_order_mark").content.startswith(b'\xef\xbb\xbf \r\n\t{"data":[')
+    assert affected("byte_order_mark").content.startswith(b'\xef\xbb\xbf \r\n\t{"data":[')
 
 
 def test_a_text_may_be_no_utf8():
-    body = struck("bad_utf8").content
+    body = affected("bad_utf8").content
     assert body.count(b"\xff\xfe") == 1
     assert len(json.loads(body.replace(b"\xff\xfe", b""))["data"]) == 20
 
 
 @pytest.mark.parametrize(("form", "hours"), [("ahead", 5), ("behind", -5)])
 def test_the_clock_may_be_wrong(form, hours):
-    told = parsedate_to_datetime(struck(f"skewed_clock:hours=5:form={form}").headers["Date"])
-    assert abs(told - datetime.now(UTC) - timedelta(hours=hours)) < timedelta(minutes=5)
+    sent = parsedate_to_datetime(affected(f"skewed_clock:hours=5:form={form}").headers["Date"])
+    assert abs(sent - datetime.now(UTC) - timedelta(hours=hours)) < timedelta(minutes=5)

@@ -1,4 +1,4 @@
-"""Faults: each does what its name says, as often as it is told."""
+"""Faults: each does what its name says, as often as asked."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def with_faults(text):
     return simulated_api(faults=parse_faults(text))
 
 
-def test_it_strikes_every_so_many_requests():
+def test_every_so_many_requests_are_affected():
     with with_faults("server_error:every=3") as api:
         assert [get(api).status_code for _ in range(7)] == [200, 200, 500, 200, 200, 500, 200]
 
 
-def test_it_strikes_after_so_many_and_so_often():
+def test_requests_are_affected_after_so_many_and_so_often():
     with with_faults("unauthorized:every=1:after=2:times=2") as api:
         assert [get(api).status_code for _ in range(6)] == [200, 200, 401, 401, 200, 200]
     assert [seen.status for seen in api.requests] == [200, 200, 401, 401, 200, 200]
@@ -114,7 +114,7 @@ def test_the_page_on_extraction_describes_each_fault():
         assert f"| `{name}` | {line(kind)} | {own} |" in page
 
 
-def test_one_place_of_the_list_may_be_struck():
+def test_one_place_of_the_list_may_be_affected():
     with with_faults("server_error:every=1:place=45") as api:
         assert [get(api, f"?limit=20&offset={offset}").status_code for offset in (20, 40, 26, 46)] == [
             200,

@@ -121,7 +121,7 @@ def test_some_bills_are_corrected_a_day_later():
     assert 0 < len(corrected) < len(after_an_hour) / 5
 
 
-def test_what_has_settled_changes_no_more_but_recordings_are_signed_anew_each_day():
+def test_what_has_settled_changes_no_more_but_recordings_have_a_new_signature_each_day():
     world = small_world()
     one, other = (
         {call["id"]: call for call in calls(world, START + timedelta(days=days)) if created(call) < START}
@@ -150,7 +150,7 @@ def test_legs_are_nested_or_items_of_their_own_or_both_and_some_items_lie_on_the
     assert set(days) == {0, 1}
 
 
-def test_calls_can_be_inserted_replaced_and_deleted_by_hand():
+def test_calls_can_be_inserted_replaced_and_deleted():
     world = small_world()
     other = calls(world)[5]["id"]
     world.insert({"id": "mine", "createdAt": START.isoformat(), "cost": float("nan")})

@@ -1,4 +1,4 @@
-"""What the calls cost."""
+"""Cost of calls."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _COLUMNS = ("Agent", "Cost per minute", "Calls", "Minutes", "Cost")
 
 
 def cost(figures: Figures) -> Section:
-    """Cost per minute over time and by agent."""
+    """Return the cost per minute over time and by agent."""
     now = figures.calls.now
     lead = NO_CALLS
     if now:
         minute, total = text.price(now["cost_per_minute"], figures.currency), text.amount(now["cost"], figures.currency)
         lead = f"A minute cost {minute}, all calls together {total}."
         if now["cost_per_minute"] is None:
-            lead = "What a minute cost is not known: no call has both a cost and a duration."
+            lead = "The cost per minute is unknown: no call has both a cost and a duration."
         if figures.currency is None:
-            lead += " Money is as the API states it, which names no currency."
+            lead += " Amounts are as the API states them, without a currency."
         if now["cost_missing_calls"]:
             lead += f" {text.plural(now['cost_missing_calls'], 'call')} came without a cost."
-    return Section("cost", "What it cost", lead, [_over_time(figures), _by_agent(figures)])
+    return Section("cost", "Cost", lead, [_over_time(figures), _by_agent(figures)])
 
 
 def _over_time(figures: Figures) -> Figure:
@@ -80,5 +80,5 @@ def _cells(row: Row, bar: Sequence[Part]) -> list[Cell]:
 
 
 def _measure(figures: Figures) -> str:
-    unit = f"In {figures.currency}, over" if figures.currency else "As the API states money, without currency; over"
+    unit = f"In {figures.currency}, over" if figures.currency else "As the API states it, without a currency; over"
     return f"{unit} the calls that have both a cost and a duration above zero."

@@ -1,4 +1,4 @@
-"""What several sections need: figures by step of time, bars beside figures, and what a period's steps are called."""
+"""What several sections share: figures by step of time, bars beside figures, and names of steps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def series(figures: Figures, column: str) -> dict[date, float | None]:
 
 
 def step_name(period: Period, step: date) -> str:
-    """Return what a step of time is called in a table."""
+    """Return the name of a step of time in a table."""
     if period.unit == "month":
         return f"{step:%B %Y}"
     return f"{step:%a} {step.day} {step:%b %Y}" if period.unit == "day" else f"Week of {step.day} {step:%b %Y}"
@@ -36,7 +36,7 @@ def table_in_time(figures: Figures, caption: str, columns: Sequence[tuple[str, S
 
 
 def bars(values: Sequence[float | None], *, colour: int = 1) -> list[Sequence[Part]]:
-    """Return a bar for each value, the longest one for the greatest."""
+    """Return a bar for each value, in proportion to the greatest."""
     greatest = max((value for value in values if value), default=0.0)
     return [(Part(100 * value / greatest, colour),) if value and greatest else () for value in values]
 
@@ -53,5 +53,5 @@ def stacked(rows: Sequence[Row], columns: Mapping[str, int]) -> list[Sequence[Pa
 
 
 def ratio(above: float | None, below: float | None) -> float | None:
-    """Return a share of counts; None of nothing."""
+    """Return a ratio; None if unknown or of nothing."""
     return above / below if above is not None and below else None

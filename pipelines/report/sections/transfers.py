@@ -1,4 +1,4 @@
-"""What the agent did alone, and what it handed over."""
+"""Containment and transfers."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from pipelines.report.sections.parts import series, stacked, table_in_time
 
 _RESULTS = {"successful_legs": 1, "failed_legs": 2, "open_legs": 3}
 _NO_CONNECTED = "No call of this period reached a person."
-_NO_TRANSFERS = "No transfer was tried in this period."
+_NO_TRANSFERS = "There were no transfer attempts in this period."
 
 
 def transfers(figures: Figures) -> Section:
-    """Containment, transfers by their type, and the time to a transfer."""
+    """Return containment, transfers by type, and the time to a transfer."""
     calls, legs = figures.calls.now, figures.legs.now
     lead = _NO_CONNECTED
     if calls.get("connected_calls"):
         alone = text.share(calls["containment_rate"])
         lead = (
-            f"Of the calls that reached a person and are over, the agent handled {alone} alone. "
-            f"{text.plural(calls['transferred_calls'], 'call')} had a transfer tried."
+            f"Of the calls that reached a person and are over, the agent handled {alone} without a transfer. "
+            f"{text.plural(calls['transferred_calls'], 'call')} had a transfer attempt."
         )
         if legs and legs["transfer_success_rate"] is not None:
             lead += f" Of the attempts with a known result, {text.share(legs['transfer_success_rate'])} succeeded."
     figures_ = [_containment(figures), _by_type(figures)]
-    return Section("transfers", "Handled alone, or handed over", lead, figures_)
+    return Section("transfers", "Containment and transfers", lead, figures_)
 
 
 def _containment(figures: Figures) -> Figure:
@@ -34,7 +34,7 @@ def _containment(figures: Figures) -> Figure:
     title = f"Containment and transfers by {period.unit}"
     subtitle = (
         "Contained: share of connected, finished calls handled without a transfer. Transferred: share of connected "
-        "calls in which one was tried."
+        "calls with a transfer attempt."
     )
     contained, transferred = series(figures, "containment_rate"), series(figures, "transfer_rate")
     if not any(rate is not None for rate in (*contained.values(), *transferred.values())):
@@ -57,7 +57,7 @@ def _containment(figures: Figures) -> Figure:
 
 
 def _by_type(figures: Figures) -> Figure:
-    title, subtitle = "Attempts by type", "Transfer legs by their result, as the transfer's status says."
+    title, subtitle = "Attempts by type", "Transfer legs by result, according to the transfer's status."
     if not figures.by_transfer_type:
         return Figure(title, subtitle, empty=_NO_TRANSFERS)
     rows = [
@@ -82,8 +82,8 @@ def _by_type(figures: Figures) -> Figure:
         tiles=[
             Tile("Attempts", text.count(figures.legs.now["legs"]), _attempts_before(figures)),
             Tile("Average time to transfer", text.duration(times["average"])),
-            Tile("Half are tried within", text.duration(times["p50"])),
-            Tile("9 in 10 are tried within", text.duration(times["p90"])),
+            Tile("Half within", text.duration(times["p50"])),
+            Tile("9 in 10 within", text.duration(times["p90"])),
         ],
         table=Table(title, columns, rows, legend),
         note="Success rate: succeeded over succeeded and failed. Time to transfer: from the start of the call to the "

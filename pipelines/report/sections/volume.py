@@ -1,4 +1,4 @@
-"""How many calls there were, when, and who calls again."""
+"""Call volume and repeat callers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WIDE_HEAT, _NARROW_HEAT = (760, 250), (360, 560)
 
 
 def volume(figures: Figures) -> Section:
-    """Calls over time, and by weekday and hour."""
+    """Return the calls over time, and by weekday and hour."""
     calls = figures.calls.now
     lead = NO_CALLS
     if calls:
@@ -28,7 +28,7 @@ def volume(figures: Figures) -> Section:
         if figures.period.days > 1:
             when = step_name(figures.period, busiest["step"]).replace("Week of", "that of")
             lead += f" The busiest {figures.period.unit}: {when} with {text.plural(busiest['calls'], 'call')}."
-    return Section("volume", "How many calls, and when", lead, [_over_time(figures), _by_hour(figures)])
+    return Section("volume", "Call volume", lead, [_over_time(figures), _by_hour(figures)])
 
 
 def _over_time(figures: Figures) -> Figure:
@@ -52,19 +52,19 @@ def _over_time(figures: Figures) -> Figure:
         subtitle,
         picture=picture(
             lambda narrow: columns_in_time(period, [connected, others], marks, narrow=narrow),
-            f"Columns of the calls of each {period.unit}, those that reached a person apart from the others. "
+            f"Columns of the calls of each {period.unit}, those that reached a person below the others. "
             f"The table below has the figures.",
         ),
         legend=legend,
         table=table_in_time(figures, title, columns),
         note=""
         if period.is_whole
-        else f"The first or last {period.unit} is not whole: it counts its days of this period.",
+        else f"The first or last {period.unit} is incomplete: it counts only its days in this period.",
     )
 
 
 def _has_marks(figures: Figures) -> bool:
-    """Whether each day has one of the same weekday in the period before to be compared with."""
+    """Whether each day can be compared with the same weekday in the period before."""
     return figures.before is not None and figures.period.unit == "day" and figures.period.days % 7 == 0
 
 
@@ -88,7 +88,9 @@ def _by_hour(figures: Figures) -> Figure:
         ),
         legend=_heat_legend(bounds, most),
         table=_hours_table(figures, title),
-        note="The period is not whole weeks, so some weekdays count once more than others." if uneven else "",
+        note="The period is not a whole number of weeks, so some weekdays count once more than others."
+        if uneven
+        else "",
     )
 
 
@@ -96,7 +98,7 @@ _LONG: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturda
 
 
 def _bounds(most: int) -> list[int]:
-    """Where the colours of the grid change: none for 0, then equal steps up to the greatest number."""
+    """Return where the colours of the grid change: after 0, then in equal steps up to the greatest number."""
     return sorted({1, *(1 + round(most * part / _HEAT_STEPS) for part in range(1, _HEAT_STEPS))})
 
 
@@ -117,8 +119,8 @@ def _hours_table(figures: Figures, caption: str) -> Table:
     return Table(caption, ["Hour", *WEEKDAYS], rows)
 
 
-def callers(figures: Figures) -> Section:
-    """How many inbound callers call the same organisation again within a week."""
+def repeat_callers(figures: Figures) -> Section:
+    """Return how many inbound callers call the same organisation again within a week."""
     found = figures.repeat_callers
     now, before = found.now, found.before
     subtitle = (
@@ -127,19 +129,21 @@ def callers(figures: Figures) -> Section:
     )
     if not now:
         lead = "There are no inbound calls in this period."
-        return Section("callers", "Who calls again", lead, [Figure("Repeat callers", subtitle, empty=lead)])
+        return Section("callers", "Repeat callers", lead, [Figure("Calls followed by another", subtitle, empty=lead)])
     rate = ratio(now["repeat_calls"], now["caller_calls"])
     within = f"within {REPEAT_DAYS} days"
     lead = f"{text.share(rate)} of the inbound calls were followed by another from the same number {within}."
     if rate is None:
-        lead = f"No inbound call from a known number is old enough to say whether another followed {within}."
+        lead = f"No inbound call from a known number is old enough to know whether another followed {within}."
     change = text.points(rate, ratio(before.get("repeat_calls"), before.get("caller_calls")))
     tiles = [
         Tile("Called again", text.share(rate), change or ""),
         Tile("Followed by another call", text.count(now["repeat_calls"])),
-        Tile("Calls looked at", text.count(now["caller_calls"])),
-        Tile("Too recent to say", text.count(now["recent_calls"])),
+        Tile("Calls considered", text.count(now["caller_calls"])),
+        Tile("Too recent to know", text.count(now["recent_calls"])),
     ]
     anonymous = now["anonymous_calls"]
     note = f"{text.plural(anonymous, 'call')} without a usable number left out." if anonymous else ""
-    return Section("callers", "Who calls again", lead, [Figure("Repeat callers", subtitle, tiles=tiles, note=note)])
+    return Section(
+        "callers", "Repeat callers", lead, [Figure("Calls followed by another", subtitle, tiles=tiles, note=note)]
+    )

@@ -1,7 +1,7 @@
-"""The macros about what was said: one conversation to read, and a search through all of them.
+"""The macros about what was said: the transcript of one call, and a search in all transcripts.
 
-They are plain SQL that DuckDB 1.2 runs, so without lambdas, whose notation changed since. Names of columns are
-qualified throughout, since a macro's parameter hides a column of the same name.
+They are SQL that DuckDB 1.2 runs too, so without lambdas, whose syntax has changed. Columns are qualified everywhere,
+since a macro's parameter hides a column of the same name.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 from pipelines.serve.macros.macro import Macro
 
 MOST_WORDS: Final = 16
-"""Words that are looked for at once; each is a condition of its own in the query."""
+"""Words that can be searched for at once; each is a condition of the query."""
 BEFORE: Final = 60
 """Characters of a passage in front of the first word found."""
 PASSAGE: Final = 160
@@ -24,7 +24,7 @@ _TURN: Final = "turns.call_id, turns.call_date, turns.leg_id, turns.turn_index, 
 
 
 def _near(table: str) -> str:
-    """Return the condition on the day: a leg lies on the day of its call or later, nearly always on the next."""
+    """Return the condition on the day: a leg is of the day of its call or later, nearly always of the next."""
     day = "CAST(call_date AS DATE)"
     return f"(call_date IS NULL OR {table}.call_date BETWEEN {day} - 1 AND {day} + 1)"
 
@@ -39,10 +39,10 @@ _MARK: Final = f"""'transfer' || coalesce(' (' || began.transfer_type || ')', ''
             || coalesce(' to ' || began.customer_number, '')
             || coalesce(' after ' || {_clock("began.seconds_to_transfer")}, '') || ': ' || began.transfer_outcome
             || coalesce(', ' || {_clock("began.duration_seconds")} || ' long', '')"""
-"""What stands where a leg begins."""
+"""The content of the line with which a leg begins."""
 
-# Each table is named as seldom as can be, since for every mention DuckDB looks through the list of its files. What is
-# in `ids` is known before the scans over it begin, so that these leave out files by their Bloom filters.
+# Each table is named as rarely as possible, since DuckDB goes through its list of files for each mention. `ids` is
+# materialized before the scans begin, so that they skip files by their Bloom filters.
 _TRANSCRIPT: Final = f"""
 WITH ids AS MATERIALIZED (
     SELECT CAST(call_id AS VARCHAR) AS id
@@ -81,14 +81,14 @@ ORDER BY position
 
 
 def _as_shown(text: str) -> str:
-    """Return a text with each letter as one character where Unicode has one, and the i of a small Turkish İ as i."""
+    """Return a text in NFC, so that an accented letter is one character, with a lower-case Turkish İ as i."""
     return f"replace(nfc_normalize({text}), 'i' || chr(775), 'i')"
 
 
 def _folded(text: str) -> str:
-    """Return a text in which letters that differ in case alone are equal: to capitals and back, since some have two.
+    """Return a text without differences of case: to upper case and back, since some letters have two lower-case forms.
 
-    Most texts are ASCII in many lakes, and take a third of the time.
+    ASCII texts, the most frequent in many lakes, take a third of the time.
     """
     folded = f"replace(lower(upper({_as_shown(text)})), 'ß', 'ss')"
     return f"CASE WHEN strlen({text}) = length({text}) THEN lower({text}) ELSE {folded} END"
@@ -96,18 +96,18 @@ def _folded(text: str) -> str:
 
 _SPLIT: Final = f"string_split_regex({_folded('CAST(words AS VARCHAR)')}, '{_SPACES}')"
 _SOUGHT: Final = f"list_sort(list_distinct({_SPLIT}), 'DESC')"
-"""Each word once, as it is looked for; last an empty one, where there is space before or behind the words."""
+"""Each word once, folded; the last one is empty if there is a space before or after the words."""
 _EACH_WORD: Final = tuple(f"nullif({_SOUGHT}[{number}], '')" for number in range(1, MOST_WORDS + 1))
 _TOO_MANY: Final = f"{_SOUGHT}[{MOST_WORDS + 1}] <> ''"
 _REFUSAL: Final = f"error('search_transcripts looks for at most {MOST_WORDS} words at once.')"
 _IN_TURN: Final = " AND ".join(f"({word} IS NULL OR contains(turns.folded, {word}))" for word in _EACH_WORD)
 _PLACES: Final = ", ".join(f"instr(turns.folded, {word})" for word in _EACH_WORD)
 
-# A sharp s is two letters in the folded text. A mark behind it, taken away at the end, keeps the places equal.
+# A sharp s is two letters in the folded text. A mark after it, removed at the end, keeps the positions equal.
 _MARKED: Final = f"regexp_replace({_as_shown('hits.content')}, '([ßẞ])', '\\1' || chr(1), 'g')"
 _CUT: Final = f"replace(substring({_MARKED}, hits.place, {PASSAGE}), chr(1), '')"
 
-# The words are known when the search is planned: conditions on words that are not there are gone when it begins.
+# The words are constants when the query is planned, so conditions on absent words are optimised away.
 _SEARCH: Final = f"""
 SELECT hits.call_id, hits.call_date, whole.agent_id, hits.leg_id, hits.turn_index, hits.speaker,
     CASE WHEN hits.place > 1 THEN '…' ELSE '' END || regexp_replace({_CUT}, '{_SPACES}', ' ', 'g')
@@ -132,10 +132,10 @@ CONVERSATION_MACROS: Final = (
         body=_TRANSCRIPT,
         description=(
             "A conversation to read, one row per message in the order of position. Messages have no time, so those of "
-            "transfer legs stand behind the call's own, leg after leg in the order in which they began. Each leg "
-            "begins with a row whose speaker is transfer, which says how it went. The id of a leg, or of a call that "
-            "is a leg of another, gives the conversation that it is a part of. With call_date, the call's day, it is "
-            "found quicker, but legs that began later than on the next day are left out."
+            "transfer legs follow the call's own, leg after leg in the order in which they began. Each leg begins with "
+            "a row whose speaker is transfer, with its result. The id of a leg, or of a call that is a leg of another, "
+            "gives the conversation that it belongs to. With call_date, the call's day, it is found faster, but legs "
+            "that began later than on the next day are left out."
         ),
         example="SELECT speaker, content FROM transcript((SELECT max(call_id) FROM transfer_legs)) ORDER BY position",
         reads_calls=True,
@@ -145,10 +145,10 @@ CONVERSATION_MACROS: Final = (
         parameters=("words",),
         body=_SEARCH,
         description=(
-            f"Messages in which all of the words (at most {MOST_WORDS}) are found, each anywhere, also within a longer "
-            "word, in capitals or not, in any language. Accents count, however they are coded; % and _ mean "
-            "themselves. passage is what was said around the first of them. Blank words are in no message. "
-            "Days can be named: WHERE call_date >= …"
+            f"Messages that contain all of the words (at most {MOST_WORDS}), each anywhere, also within a longer word, "
+            "in upper or lower case, in any language. Accents matter, however they are encoded; % and _ have no "
+            "special meaning. passage is the text around the first word found. A blank search finds nothing. "
+            "Days can be selected: WHERE call_date >= …"
         ),
         example="SELECT call_id, speaker, passage FROM search_transcripts('refund card')",
         reads_calls=True,

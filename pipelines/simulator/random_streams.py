@@ -1,4 +1,4 @@
-"""Where all of the simulation's randomness comes from: streams that are named, so that each is the same every time."""
+"""Seeded random streams: each part of the simulation has its own, so that it is the same in every run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def stream(seed: int, *path: int) -> random.Random:
-    """A random stream that depends on the seed and its path alone.
+    """Return a random stream that depends on the seed and its path alone.
 
     Args:
         seed: The world's seed.
@@ -25,12 +25,12 @@ def stream(seed: int, *path: int) -> random.Random:
 
 
 def identifier(rng: random.Random) -> str:
-    """A UUID of version 4, drawn from the stream."""
+    """Draw a UUID of version 4."""
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
 def weighted(rng: random.Random, choices: Sequence[tuple[T, float]]) -> T:
-    """One of the choices, each as likely as its weight."""
+    """Draw one of the choices, each as likely as its weight."""
     point = rng.random() * sum(weight for _, weight in choices)
     for choice, weight in choices:
         point -= weight
@@ -40,5 +40,5 @@ def weighted(rng: random.Random, choices: Sequence[tuple[T, float]]) -> T:
 
 
 def around(rng: random.Random, median: float, spread: float) -> float:
-    """A positive number with that median and a long tail upwards (log-normal)."""
+    """Draw a positive number from the log-normal distribution with that median."""
     return median * math.exp(rng.gauss(0.0, spread))

@@ -1,4 +1,4 @@
-"""A catalog made from the one before it is the one that would be made anew, whatever happened to either."""
+"""A catalog made from the one before it equals one rebuilt from the files, whatever happened to either."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def all_of(path: Path) -> dict[str, Any]:
         return found
 
 
-def assert_same_as_anew(catalog: DuckDBCatalog, lake: SmallLake, beside: Path) -> None:
-    anew = catalog_of(lake, beside / "anew.duckdb")
-    anew.make_anew(lake.manifest)
-    assert all_of(catalog.path) == all_of(anew.path)
+def assert_same_as_rebuilt(catalog: DuckDBCatalog, lake: SmallLake, beside: Path) -> None:
+    rebuilt = catalog_of(lake, beside / "rebuilt.duckdb")
+    rebuilt.rebuild(lake.manifest)
+    assert all_of(catalog.path) == all_of(rebuilt.path)
 
 
 def rows(chance: random.Random) -> dict[str, list[dict[str, Any]]]:
@@ -116,28 +116,28 @@ class History:
             shutil.copyfile(self.old, self.catalog.path)
 
     def take_rows_away(self) -> None:
-        self._by_hand("DELETE FROM call_metrics_daily WHERE agent_id = 'agent'")
+        self._edit("DELETE FROM call_metrics_daily WHERE agent_id = 'agent'")
 
     def put_rows_of_an_unknown_day(self) -> None:
-        self._by_hand("INSERT INTO call_volume_hourly (call_date, calls) VALUES (DATE '2020-01-01', 1)")
+        self._edit("INSERT INTO call_volume_hourly (call_date, calls) VALUES (DATE '2020-01-01', 1)")
 
     def drop_a_mart(self) -> None:
-        self._by_hand("DROP TABLE transfer_metrics_daily")
+        self._edit("DROP TABLE transfer_metrics_daily")
 
-    def _by_hand(self, sql: str) -> None:
+    def _edit(self, sql: str) -> None:
         with duckdb.connect(str(self.catalog.path)) as connection:
             connection.execute(sql)
 
     def take_another_lakes_catalog(self) -> None:
         self.publish(self.foreign)
-        catalog_of(self.foreign, self.catalog.path).make_anew(self.foreign.manifest)
+        catalog_of(self.foreign, self.catalog.path).rebuild(self.foreign.manifest)
 
     def take_one_of_another_currency(self) -> None:
         catalog_of(self.lake, self.catalog.path, currency="EUR").make(self.lake.manifest)
 
     def take_one_to_hand_out(self) -> None:
         self.catalog.path.unlink()
-        self.catalog.make_marts_only(self.lake.manifest, self.catalog.path)
+        self.catalog.export_marts(self.lake.manifest, self.catalog.path)
 
 
 STEPS = [name for name, step in vars(History).items() if callable(step) and not name.startswith("_")]
@@ -152,7 +152,7 @@ def test_a_history_of_catalogs(lake, tmp_path):
     for step in ["publish", "publish", "publish_files_without_a_column", *steps]:
         getattr(history, step)()
         catalog.make(lake.manifest)
-        assert_same_as_anew(catalog, lake, tmp_path)
+        assert_same_as_rebuilt(catalog, lake, tmp_path)
 
 
 def test_only_days_that_changed_are_read(lake):
@@ -168,7 +168,7 @@ def test_only_days_that_changed_are_read(lake):
     assert catalog.generation() == 4
     assert {row[0] for row in shown} >= {DAYS[0], DAYS[2]}
     with pytest.raises(ChorusCallsError, match="call_metrics_daily"):
-        catalog.make_anew(lake.manifest)
+        catalog.rebuild(lake.manifest)
     assert all_of_marts(catalog.path) == shown
 
 
