@@ -89,7 +89,7 @@ def call_pages(
                     start_date=workspace.settings.start_date,
                     full=config.mode is Mode.FULL,
                     max_pages=config.max_pages,
-                    allowance=DeletionGuard(workspace.settings.max_deleted_share, accepted=config.accept_deletions),
+                    guard=DeletionGuard(workspace.settings.max_deleted_share, accepted=config.accept_deletions),
                     lookback_hours=workspace.settings.lookback_hours,
                     workers=workspace.settings.workers,
                 )

@@ -90,7 +90,7 @@ def _scan(
             start_date=settings.start_date,
             full=full,
             max_pages=max_pages,
-            allowance=DeletionGuard(settings.max_deleted_share, accepted=accept_deletions),
+            guard=DeletionGuard(settings.max_deleted_share, accepted=accept_deletions),
             lookback_hours=settings.lookback_hours,
             workers=settings.workers,
             on_page=on_page,

@@ -14,9 +14,9 @@ from pipelines.extract.http.prefetch import Prefetcher, prefetching
 from pipelines.extract.landing.landing import Landing
 from pipelines.extract.landing.raw_writer import require_landing_log
 from pipelines.extract.landing.tombstones import DEFAULT_GUARD, DeletionDetector, DeletionGuard, Refusal, tombstones
-from pipelines.extract.scan.checkpoint import Checkpoint, Journal, load_journal, resume, take_checkpoint, watermark
+from pipelines.extract.scan.checkpoint import Checkpoint, SyncState, load_sync_state, resume, take_checkpoint, watermark
 from pipelines.extract.scan.ordered import advance
-from pipelines.extract.scan.state import Ending, Order, Phase, Scan, Shown
+from pipelines.extract.scan.state import Ending, Order, OrderedScan, PageSeen, Phase
 from pipelines.extract.scan.unordered import UnorderedScan, advance_unordered
 from pipelines.extract.scan_report import FULL, INCREMENTAL, PageProgress, ScanReport, record
 from pipelines.lake import state
@@ -36,11 +36,11 @@ class Run:
         self,
         storage: Storage,
         pages: Prefetcher,
-        journal: Stored[Journal],
+        journal: Stored[SyncState],
         *,
         start_date: date,
         until: datetime | None,
-        allowance: DeletionGuard,
+        guard: DeletionGuard,
         workers: int,
         on_page: Callable[[PageProgress], None] | None,
     ) -> None:
@@ -50,7 +50,7 @@ class Run:
         self._ahead = pages
         self._journal = journal
         self._until = until
-        self._allowance = allowance
+        self._guard = guard
         self._workers = workers
         self._on_page = on_page
         self._landing = Landing(storage, landed, start_date=start_date, sync_id=secrets.token_hex(4))
@@ -59,7 +59,7 @@ class Run:
         self._roll = DeletionDetector(storage, landed.value.days if until is None else {}, self._landing.screen)
         self._began = time.monotonic()
         self._pages = self._breaks = 0
-        self._scan: Scan | UnorderedScan = Scan()
+        self._scan: OrderedScan | UnorderedScan = OrderedScan()
 
     def perform(self, client: CallsClient, max_pages: int | None) -> ScanReport:
         """Read to the end, whatever it is, and keep what was read."""
@@ -91,9 +91,9 @@ class Run:
         return self._report
 
     def _read_all(self, max_pages: int | None) -> None:
-        """Scan until an ending; where pages do not join, once more from the beginning, then without joining them."""
+        """Read until an ending; where pages do not join, once more from the beginning, then without joining them."""
         # A scan that is resumed has not seen all of the list as it is now, so it could not mark what is accepted.
-        is_resumable = self._report.mode == FULL and not self._allowance.accepted
+        is_resumable = self._report.mode == FULL and not self._guard.accepted
         checkpoint = self._journal.value.checkpoint if is_resumable else None
         for start in [None] * _FRESH_STARTS if checkpoint is None else [checkpoint, None]:
             self._start(start)
@@ -110,12 +110,12 @@ class Run:
     def _left(self, max_pages: int | None) -> int | None:
         return None if max_pages is None else max(max_pages - self._pages, 1)
 
-    def _begin(self, checkpoint: Checkpoint | None, max_pages: int | None) -> Scan:
+    def _begin(self, checkpoint: Checkpoint | None, max_pages: int | None) -> OrderedScan:
         if checkpoint is not None:
             return resume(checkpoint, max_pages)
         is_oldest_first = self._until is not None and self._journal.value.order is Order.OLDEST
         phase = Phase.SEEK if is_oldest_first else Phase.WALK
-        return Scan(until=self._until, max_pages=max_pages, phase=phase)
+        return OrderedScan(until=self._until, max_pages=max_pages, phase=phase)
 
     def _start(self, checkpoint: Checkpoint | None = None) -> None:
         """Begin a reading: with nothing known of the list, or with what an earlier one had proven."""
@@ -128,19 +128,21 @@ class Run:
         self._seen = set(self._from_before)
         self._unsaved = 0
         self._pages += self._scan.pages
-        self._breaks += self._scan.breaks if isinstance(self._scan, Scan) else 0
-        self._scan = Scan()
+        self._breaks += self._scan.breaks if isinstance(self._scan, OrderedScan) else 0
+        self._scan = OrderedScan()
 
-    def _read(self, scan: Scan | UnorderedScan) -> None:
+    def _read(self, scan: OrderedScan | UnorderedScan) -> None:
         self._scan = scan
         while self._scan.ending is None:
             self._take(self._ahead.page(self._scan.ahead(self._workers), self._scan.limit))
             self._unsaved += 1
-            if self._landing.full or (isinstance(self._scan, Scan) and self._unsaved >= _saved_together(self._scan)):
+            if self._landing.full or (
+                isinstance(self._scan, OrderedScan) and self._unsaved >= _saved_together(self._scan)
+            ):
                 self._save()
             if self._on_page:
                 self._on_page(self._progress())
-            if isinstance(self._scan, Scan) and self._scan.clearly_unordered:
+            if isinstance(self._scan, OrderedScan) and self._scan.clearly_unordered:
                 return
 
     def _take(self, page: Page) -> None:
@@ -149,12 +151,12 @@ class Run:
         self._roll.see(items)
         keys = tuple(item.key for item in items)
         unseen = frozenset(key for key in keys if key not in self._seen)
-        shown = Shown(page.offset, keys, unseen, tuple(item.instant for item in items), page.total)
+        shown = PageSeen(page.offset, keys, unseen, tuple(item.instant for item in items), page.total)
         if self._scan.pages == 0 and not self._report.resumed:
             self._head = list(keys)
             self._newest = min(max(shown.known_times), self._report.started_at) if shown.known_times else None
         self._scan = (
-            advance(self._scan, shown) if isinstance(self._scan, Scan) else advance_unordered(self._scan, shown)
+            advance(self._scan, shown) if isinstance(self._scan, OrderedScan) else advance_unordered(self._scan, shown)
         )
         self._seen |= self._scan.accepted
 
@@ -164,7 +166,7 @@ class Run:
         self._unsaved = 0
         scan = self._scan
         is_over = scan.ending not in {None, Ending.LIMITED}
-        if self._report.mode == FULL and isinstance(scan, Scan) and scan.tail and not (is_over or scan.hole):
+        if self._report.mode == FULL and isinstance(scan, OrderedScan) and scan.tail and not (is_over or scan.hole):
             self._journal.value.checkpoint = take_checkpoint(
                 scan, started_at=self._scan_began, newest=self._newest, head=self._head, pages_before=self._pages_before
             )
@@ -173,12 +175,12 @@ class Run:
     def _mark_gone(self) -> Refusal | None:
         """Mark the known calls that are gone, where the scan proves that they are; or say why that has to be asked."""
         scan, report = self._scan, self._report
-        if not isinstance(scan, Scan) or scan.ending is not Ending.END or scan.unordered:
+        if not isinstance(scan, OrderedScan) or scan.ending is not Ending.END or scan.unordered:
             return None
         if report.mode != FULL or report.resumed:
             return None
         absent = self._roll.absent()
-        refusal = self._allowance.refusal(absent, hidden=scan.hidden)
+        refusal = self._guard.refusal(absent, hidden=scan.hidden)
         deleted = {} if refusal else absent.deleted
         self._landing.mark(tombstones(deleted, absent.moved))
         report.calls_deleted = sum(map(len, deleted.values()))
@@ -197,7 +199,7 @@ class Run:
         journal = self._journal.value
         if ending.complete or ending.proven:
             journal.order = self._scan.order
-        if ending.proven and isinstance(self._scan, Scan):
+        if ending.proven and isinstance(self._scan, OrderedScan):
             journal.watermark = watermark(self._scan, self._newest, self._scan_began)
         if ending is not Ending.LIMITED and self._report.mode == FULL:
             journal.checkpoint = None
@@ -209,7 +211,7 @@ class Run:
         report, scan, counts = self._report, self._scan, self._landing.counts
         report.ending, report.order = ending, scan.order
         report.pages = self._pages + scan.pages
-        report.chain_breaks = self._breaks + (scan.breaks if isinstance(scan, Scan) else 0)
+        report.chain_breaks = self._breaks + (scan.breaks if isinstance(scan, OrderedScan) else 0)
         report.requests += self._client.requests
         report.retries += self._client.retries
         report.calls_seen = len(self._seen) - len(self._from_before)
@@ -225,7 +227,7 @@ class Run:
         return PageProgress(pages, len(self._seen), counts.new, counts.changed, self._scan.total)
 
 
-def _saved_together(scan: Scan) -> int:
+def _saved_together(scan: OrderedScan) -> int:
     pages = (scan.total or 0) // max(scan.widest, 1)
     return min(max(pages // 50, _FEWEST_SAVED), _MOST_SAVED)
 
@@ -245,7 +247,7 @@ def sync(
     start_date: date,
     full: bool = False,
     max_pages: int | None = None,
-    allowance: DeletionGuard = DEFAULT_GUARD,
+    guard: DeletionGuard = DEFAULT_GUARD,
     lookback_hours: float = 48,
     workers: int = 1,
     on_page: Callable[[PageProgress], None] | None = None,
@@ -258,7 +260,7 @@ def sync(
         start_date: The first day that a call may belong to.
         full: Read the whole list, even where what is newer than the last complete scan would do.
         max_pages: Stop after so many pages; the report then says `limited`.
-        allowance: How many known calls may be marked deleted. Where any number may be, the whole list is read anew.
+        guard: How many known calls may be marked deleted. Where any number may be, the whole list is read anew.
         lookback_hours: How far to read behind the newest call that was known when the last complete scan began.
         workers: How many pages may be asked for at a time.
         on_page: Told after each page.
@@ -273,8 +275,8 @@ def sync(
             is landed.
     """
     with storage.lock("sync", wait=_PATIENCE), storage.lock("lake", shared=True):
-        journal = load_journal(storage)
-        until = None if full or allowance.accepted else _until(journal.value, lookback_hours)
+        journal = load_sync_state(storage)
+        until = None if full or guard.accepted else _until(journal.value, lookback_hours)
         with prefetching(client, workers) as pages:
             run = Run(
                 storage,
@@ -282,7 +284,7 @@ def sync(
                 journal,
                 start_date=start_date,
                 until=until,
-                allowance=allowance,
+                guard=guard,
                 workers=workers,
                 on_page=on_page,
             )
@@ -295,7 +297,7 @@ def sync(
         return report
 
 
-def _until(journal: Journal, lookback_hours: float) -> datetime | None:
+def _until(journal: SyncState, lookback_hours: float) -> datetime | None:
     """How far back an incremental scan reads; None where only a full one will do."""
     if journal.order in {None, Order.NONE} or journal.full_scan_at is None or journal.watermark is None:
         return None

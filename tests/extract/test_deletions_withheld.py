@@ -40,7 +40,7 @@ def test_more_than_the_allowed_share_is_not_marked_unasked(storage):
     account.lose(["c003", "c004", "c005", "c015"])
     account.move("c010", 1)
     account.others = [call("new", **newest)]
-    said = refused(storage, account, allowance=DeletionGuard(0.1))
+    said = refused(storage, account, guard=DeletionGuard(0.1))
     assert "\n" not in said
     assert (
         "incomplete: 4 of 30 known calls are no longer listed, more than CHORUS_MAX_DELETED_SHARE allows. "
@@ -53,24 +53,24 @@ def test_more_than_the_allowed_share_is_not_marked_unasked(storage):
     last = pl.read_parquet(storage.address(layout.SCANS)).row(-1, named=True)
     assert (last["complete"], last["ending"]) == (False, str(Ending.TOO_MANY_GONE))
     assert (last["calls_deleted"], last["calls_moved"]) == (0, 1)
-    assert account.sync(storage, full=False, allowance=DeletionGuard(0.1)).mode == "incremental"
+    assert account.sync(storage, full=False, guard=DeletionGuard(0.1)).mode == "incremental"
 
-    refused(storage, account, allowance=DeletionGuard(0.1))
-    assert account.sync(storage, full=False, allowance=DeletionGuard(0.1, accepted=True)).calls_deleted == 4
+    refused(storage, account, guard=DeletionGuard(0.1))
+    assert account.sync(storage, full=False, guard=DeletionGuard(0.1, accepted=True)).calls_deleted == 4
 
 
 def test_the_allowed_share_itself_is_marked(storage):
     account = Account(30)
     account.sync(storage)
     account.lose(["c003", "c004", "c005"])
-    assert account.sync(storage, allowance=DeletionGuard(0.1)).calls_deleted == 3
+    assert account.sync(storage, guard=DeletionGuard(0.1)).calls_deleted == 3
 
 
 def test_no_share_at_all_lets_nothing_be_marked_unasked(storage):
     account = Account()
     account.sync(storage)
     account.lose(["c003"])
-    assert "1 of 24 known calls" in refused(storage, account, allowance=DeletionGuard(0.0))
+    assert "1 of 24 known calls" in refused(storage, account, guard=DeletionGuard(0.0))
 
 
 @pytest.mark.parametrize("size", [1, 24])
@@ -81,7 +81,7 @@ def test_all_known_calls_are_never_marked_unasked(storage, size, others):
     account.calls, account.others = {}, others
     assert f"incomplete: {size} of {size} known calls are no longer listed" in refused(storage, account)
     assert gone(storage) == {}
-    report = account.sync(storage, allowance=DeletionGuard(0.1, accepted=True))
+    report = account.sync(storage, guard=DeletionGuard(0.1, accepted=True))
     assert (report.calls_deleted, report.complete) == (size, True)
     assert len(gone(storage)) == size
     assert account.sync(storage).complete
@@ -143,7 +143,7 @@ def test_accepted_deletions_are_not_left_out_because_a_scan_was_cut_off(storage)
     account.sync(storage)
     account.lose(["c003"])
     account.sync(storage, max_pages=2)
-    report = account.sync(storage, allowance=DeletionGuard(0.0, accepted=True))
+    report = account.sync(storage, guard=DeletionGuard(0.0, accepted=True))
     assert (report.resumed, report.calls_deleted) == (False, 1)
 
 

@@ -126,7 +126,7 @@ def test_one_list_that_is_missing_does_not_keep_the_other_back(storage, api):
 @pytest.mark.parametrize("pause", [0.0, 0.02])
 def test_an_answer_that_takes_too_long_is_given_up(storage, api, monkeypatch, pause):
     """Whether nothing comes, or a byte now and then."""
-    hasty = {kind: replace(one, answer_seconds=0.3) for kind, one in reading._LISTS.items()}
+    hasty = {kind: replace(one, request_seconds=0.3) for kind, one in reading._LISTS.items()}
     monkeypatch.setattr(reading, "_LISTS", MappingProxyType(hasty))
 
     def slow(request, respond):

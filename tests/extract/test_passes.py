@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from pipelines.extract.scan.state import Ending, Shown
+from pipelines.extract.scan.state import Ending, PageSeen
 from pipelines.extract.scan.unordered import MAX_PASSES, UnorderedScan, advance_unordered
 
 
@@ -23,7 +23,7 @@ def passes_over(calls, *, shuffle=True, seed=0, total=len, max_pages=None, clamp
         page = [] if passes.pages in lapses else view[passes.offset : passes.offset + clamp]
         keys = tuple(map(str, page))
         unseen = frozenset(key for key in keys if key not in seen)
-        passes = advance_unordered(passes, Shown(passes.offset, keys, unseen, (), total(calls)))
+        passes = advance_unordered(passes, PageSeen(passes.offset, keys, unseen, (), total(calls)))
         seen |= passes.accepted
     return passes, seen
 
@@ -57,7 +57,7 @@ def test_a_list_that_never_settles_ends_after_some_passes():
     while passes.ending is None:
         keys = () if passes.offset else tuple(str(seen + number) for number in range(50))
         seen += len(keys)
-        passes = advance_unordered(passes, Shown(passes.offset, keys, frozenset(keys), (), 50))
+        passes = advance_unordered(passes, PageSeen(passes.offset, keys, frozenset(keys), (), 50))
     assert passes.ending is Ending.UNSETTLED
     assert passes.number == MAX_PASSES + 1
 
@@ -74,7 +74,7 @@ def test_an_api_that_ignores_the_offset_is_found_out():
     keys = tuple(map(str, range(100)))
     while passes.ending is None:
         unseen = frozenset(keys) if not passes.pages else frozenset()
-        passes = advance_unordered(passes, Shown(passes.offset, keys, unseen, (), 200))
+        passes = advance_unordered(passes, PageSeen(passes.offset, keys, unseen, (), 200))
     assert passes.ending is Ending.REPEATED
     assert passes.pages < 50
 
@@ -85,6 +85,6 @@ def test_a_number_of_pages_limits_passes():
 
 
 def test_pages_are_foretold_up_to_the_end():
-    passes = advance_unordered(UnorderedScan(), Shown(0, tuple(map(str, range(100))), frozenset(), (), 350))
+    passes = advance_unordered(UnorderedScan(), PageSeen(0, tuple(map(str, range(100))), frozenset(), (), 350))
     assert passes.ahead(8) == [100, 200, 300]
     assert passes.ahead(2) == [100, 200]

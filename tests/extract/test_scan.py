@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from pipelines.extract.scan.ordered import advance
-from pipelines.extract.scan.state import Ending, Order, Phase, Scan, Shown
+from pipelines.extract.scan.state import Ending, Order, OrderedScan, PageSeen, Phase
 from tests.support.page_reader import NOON, Reader
 
 
@@ -21,7 +21,7 @@ def reader() -> Reader:
 
 
 def test_a_scan_begins_at_the_head_and_each_page_reaches_back_over_the_last_one(reader):
-    assert Scan().offset == 0
+    assert OrderedScan().offset == 0
     assert (reader.scan.offset, reader.scan.end) == (180, 190)
 
 
@@ -49,7 +49,7 @@ def test_calls_that_vanished_before_the_page_are_gone_back_for(reader):
 
 
 def test_it_steps_back_further_each_time_until_pages_join():
-    reading = Reader(Scan(offset=4990, tail=tuple(map(str, range(4990, 5000))), end=5000))
+    reading = Reader(OrderedScan(offset=4990, tail=tuple(map(str, range(4990, 5000))), end=5000))
     assert [reading.show(range(start, start + 100)).offset for start in (5500, 5410, 5230)] == [4900, 4720, 4360]
 
 
@@ -66,7 +66,7 @@ def test_a_burst_larger_than_a_page_leads_forward(reader):
 
 
 def test_where_the_list_grew_by_a_known_number_it_looks_there_first():
-    reading = Reader(Scan(offset=180, tail=("188", "189"), end=190, total=1000))
+    reading = Reader(OrderedScan(offset=180, tail=("188", "189"), end=190, total=1000))
     assert reading.show(range(60, 160), total=1120).offset == 300
 
 
@@ -159,23 +159,23 @@ def test_pages_that_never_join_end_the_scan(reader):
 
 
 def test_an_incremental_scan_ends_behind_its_boundary():
-    reading = Reader(Scan(until=NOON - timedelta(minutes=150)))
+    reading = Reader(OrderedScan(until=NOON - timedelta(minutes=150)))
     reading.show(range(100), 1000)
     assert reading.show(range(90, 190), 1000).phase is Phase.WALK  # part of the page is younger
     after = reading.show(range(180, 280), 1000)
     assert (after.phase, after.offset) == (Phase.HEAD, 0)
-    assert reading.show(range(100), 1000).ending is Ending.FRONTIER
+    assert reading.show(range(100), 1000).ending is Ending.WATERMARK
 
 
 def test_an_incremental_scan_does_not_stop_in_a_list_that_is_not_newest_first():
-    reading = Reader(Scan(until=NOON))
+    reading = Reader(OrderedScan(until=NOON))
     reading.show(range(1000, 900, -1), 1000)
     assert reading.scan.order is Order.OLDEST
     assert reading.scan.phase is Phase.WALK
 
 
 def test_a_number_of_pages_limits_a_scan():
-    reading = Reader(Scan(max_pages=2))
+    reading = Reader(OrderedScan(max_pages=2))
     assert reading.show(range(100)).ending is None
     after = reading.show(range(90, 190))
     assert after.ending is Ending.LIMITED
@@ -196,7 +196,7 @@ def test_a_number_of_pages_limits_a_scan():
 def test_the_order_is_observed(minutes, order):
     keys = tuple(map(str, range(len(minutes))))
     times = tuple(NOON - timedelta(minutes=minute) for minute in minutes)
-    assert advance(Scan(), Shown(0, keys, frozenset(keys), times)).order is order
+    assert advance(OrderedScan(), PageSeen(0, keys, frozenset(keys), times)).order is order
 
 
 def test_totals_are_those_of_the_first_and_the_last_page(reader):

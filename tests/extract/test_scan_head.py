@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipelines.extract.scan.state import Ending, Phase, Scan
+from pipelines.extract.scan.state import Ending, OrderedScan, Phase
 from tests.support.page_reader import Reader
 
 
 def at_the_head() -> Reader:
-    return Reader(Scan(phase=Phase.HEAD, tail=("499",), size=500, falling=400), range(500))
+    return Reader(OrderedScan(phase=Phase.HEAD, tail=("499",), size=500, falling=400), range(500))
 
 
 def test_a_quiet_head_ends_the_scan():

@@ -5,23 +5,23 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from pipelines.extract.scan.ordered import advance
-from pipelines.extract.scan.state import Ending, Phase, Scan, Shown
+from pipelines.extract.scan.state import Ending, OrderedScan, PageSeen, Phase
 from pipelines.extract.scan.unordered import UnorderedScan, advance_unordered
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
-def page(offset, numbers, known=(), total=None, minutes=None) -> Shown:
+def page(offset, numbers, known=(), total=None, minutes=None) -> PageSeen:
     """A page of a list that is newest first: call 0 is the newest, and each a minute older than the one before."""
     keys = tuple(map(str, numbers))
     times = tuple(NOON - timedelta(minutes=minute) for minute in minutes or numbers)
-    return Shown(offset, keys, frozenset(keys) - {str(number) for number in known}, times, total)
+    return PageSeen(offset, keys, frozenset(keys) - {str(number) for number in known}, times, total)
 
 
-def walking(**known) -> Scan:
+def walking(**known) -> OrderedScan:
     """A scan that has seen calls 0 to 189, in pages of a hundred."""
     given = {"offset": 180, "tail": tuple(map(str, range(180, 190))), "end": 190, "size": 190, "widest": 100}
-    return Scan(**{**given, "falling": 180, "edge": NOON - timedelta(minutes=189), **known})
+    return OrderedScan(**{**given, "falling": 180, "edge": NOON - timedelta(minutes=189), **known})
 
 
 def test_a_call_of_the_run_that_moved_on_joins_no_page():
@@ -44,7 +44,7 @@ def test_narrow_pages_do_not_send_a_scan_before_the_beginning():
 
 
 def test_a_list_that_says_it_has_calls_and_shows_none_is_not_complete():
-    scan = Scan()
+    scan = OrderedScan()
     while scan.ending is None:
         scan = advance(scan, page(scan.offset, [], total=500))
     assert not scan.ending.complete
@@ -70,7 +70,7 @@ def test_known_calls_that_moved_to_the_head_do_not_hide_others_below():
 
 def test_an_old_call_at_the_end_of_a_list_that_is_oldest_first_does_not_begin_the_walk():
     until = NOON - timedelta(minutes=400)
-    scan = Scan(until=until, phase=Phase.SEEK, rising=99, detours=1, offset=900, widest=100)
+    scan = OrderedScan(until=until, phase=Phase.SEEK, rising=99, detours=1, offset=900, widest=100)
     numbers = [*range(300, 202, -1), 900]
     after = advance(scan, page(900, numbers, (), 999))
     assert after.phase is Phase.SEEK

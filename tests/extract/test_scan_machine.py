@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from pipelines.extract.scan.checkpoint import Checkpoint, resume, take_checkpoint
-from pipelines.extract.scan.state import Ending, Phase, Scan
+from pipelines.extract.scan.state import Ending, OrderedScan, Phase
 from pipelines.extract.scan.unordered import UnorderedScan
 from tests.support.listing import FIRST, MIXED, NEWEST, OLDEST, SHUFFLED, ChangingList, Reading
 
@@ -55,7 +55,7 @@ class ScanMachine(RuleBasedStateMachine):
         self.narrowest = self.listed.width
         self.saved = None
         oldest = self.listed.order == OLDEST and self.until is not None
-        scan = scan or Scan(until=self.until, phase=Phase.SEEK if oldest else Phase.WALK)
+        scan = scan or OrderedScan(until=self.until, phase=Phase.SEEK if oldest else Phase.WALK)
         self.reading = Reading(self.listed, scan, workers=self.workers)
         self.before: set[str] = set()
 
@@ -111,7 +111,7 @@ class ScanMachine(RuleBasedStateMachine):
         """The journal is written; or the process ends, and the next one goes on from what is written there."""
         scan = self.reading.scan
         if not again:
-            if isinstance(scan, Scan) and not self.until and scan.tail:
+            if isinstance(scan, OrderedScan) and not self.until and scan.tail:
                 cut = take_checkpoint(scan, started_at=FIRST, newest=None, head=self.reading.head, pages_before=0)
                 self.saved = cut, self.before | self.reading.run
             return
@@ -126,7 +126,7 @@ class ScanMachine(RuleBasedStateMachine):
     def judge(self):
         """Nothing that stayed is missing from a complete scan; each is followed by another one."""
         scan = self.reading.scan
-        if isinstance(scan, Scan) and (scan.ending in VAIN or scan.clearly_unordered):
+        if isinstance(scan, OrderedScan) and (scan.ending in VAIN or scan.clearly_unordered):
             self.start(UnorderedScan())
         elif scan.ending is None:
             assert self.listed.requests - self.asked < 2_000

@@ -57,7 +57,7 @@ def test_an_incremental_sync_reads_what_may_be_new_and_no_more(storage):
         world.advance(hours=5)
         api.requests.clear()
         report = synced(storage, api, lookback_hours=48)
-    assert (report.mode, report.ending) == ("incremental", Ending.FRONTIER)
+    assert (report.mode, report.ending) == ("incremental", Ending.WATERMARK)
     assert report.calls_new > 0
     assert len(api.requests) == report.pages <= 6
     assert listed(world).keys() == landed_payloads(storage).keys()

@@ -150,7 +150,7 @@ def test_a_failed_incremental_scan_leaves_the_frontier(storage):
         cut_off(storage, api, pages=1)
         assert json.loads(storage.read(layout.SCAN))["frontier"] == frontier
         report = synced(storage, api)
-    assert (report.mode, report.ending) == ("incremental", Ending.FRONTIER)
+    assert (report.mode, report.ending) == ("incremental", Ending.WATERMARK)
     assert landed_ids(storage) == ids(world)
 
 

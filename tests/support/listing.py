@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from pipelines.extract.scan.ordered import advance
-from pipelines.extract.scan.state import Scan, Shown
+from pipelines.extract.scan.state import OrderedScan, PageSeen
 from pipelines.extract.scan.unordered import UnorderedScan, advance_unordered
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -157,7 +157,7 @@ class Reading:
     """
 
     def __init__(
-        self, listed: ChangingList, scan: Scan | UnorderedScan, *, workers: int = 1, known: Iterable[str] = ()
+        self, listed: ChangingList, scan: OrderedScan | UnorderedScan, *, workers: int = 1, known: Iterable[str] = ()
     ) -> None:
         self.listed = listed
         self.scan = scan
@@ -199,8 +199,10 @@ class Reading:
         if self.scan.pages == 0:
             self.head = list(keys)
         unseen = frozenset(keys) - self.run - self.known
-        shown = Shown(offset, keys, unseen, tuple(entry.created for entry in entries), total)
-        self.scan = advance(self.scan, shown) if isinstance(self.scan, Scan) else advance_unordered(self.scan, shown)
+        shown = PageSeen(offset, keys, unseen, tuple(entry.created for entry in entries), total)
+        self.scan = (
+            advance(self.scan, shown) if isinstance(self.scan, OrderedScan) else advance_unordered(self.scan, shown)
+        )
         self.run |= self.scan.accepted
 
     def step(self) -> None:

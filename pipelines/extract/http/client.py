@@ -17,11 +17,11 @@ from pydantic import SecretStr
 
 from pipelines import __version__
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.http.rate_limit import NoPageError, RateLimiter, StoppedError, backoff, too_long
+from pipelines.extract.http.rate_limit import PageUnavailableError, RateLimiter, StoppedError, backoff, too_long
 from pipelines.extract.http.response import (
     Answer,
+    RetryableError,
     TooLargeError,
-    TryAgainError,
     is_certificate,
     read,
     redirection,
@@ -29,7 +29,7 @@ from pipelines.extract.http.response import (
 )
 from pipelines.extract.http.session import Bearer, Connections, ElsewhereError, followed
 
-__all__ = ["LIMIT", "CallsClient", "Listed", "NoPageError", "Page", "StoppedError"]
+__all__ = ["LIMIT", "CallsClient", "ListEndpoint", "Page", "PageUnavailableError", "StoppedError"]
 
 LIMIT = 100
 """The most calls a page may have."""
@@ -46,15 +46,15 @@ _WITH_KEY = "an address with the key in it"
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListEndpoint:
     """A list of the API by its path, with less patience than usual: in all for a page, and for each answer."""
 
     path: str
-    trying_seconds: float = math.inf
-    answer_seconds: float = math.inf
+    retry_seconds: float = math.inf
+    request_seconds: float = math.inf
 
 
-_CALLS = Listed("calls")
+_CALLS = ListEndpoint("calls")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class CallsClient:
         }
         self._connections = Connections(auth=Bearer(api_key), headers=headers, stopping=self._stopping)
 
-    def page(self, offset: int, limit: int = LIMIT, listed: Listed = _CALLS) -> Page:
+    def page(self, offset: int, limit: int = LIMIT, endpoint: ListEndpoint = _CALLS) -> Page:
         """Ask for a page until it comes or the time for it, counted from the first failure, is used up.
 
         Where so many calls are larger than CHORUS_MAX_BODY_MB, fewer are asked for.
@@ -123,31 +123,31 @@ class CallsClient:
         Raises:
             KeyRefusedError: The API answered 401 or 403.
             StoppedError: `stop` was called.
-            NoPageError: The page did not come in time, or is not to be asked for in time.
+            PageUnavailableError: The page did not come in time, or is not to be asked for in time.
             ChorusCallsError: Asking again would not help.
         """
         deadline: float | None = None
-        trying_seconds = min(self._retry_seconds, listed.trying_seconds)
+        retry_seconds = min(self._retry_seconds, endpoint.retry_seconds)
         for tries, pause in enumerate(backoff(), start=1):
-            asked_at = self._pace.await_turn(trying_seconds)
+            asked_at = self._pace.await_turn(retry_seconds)
             try:
-                page = self._fitting_page(offset, limit, listed)
-            except TryAgainError as failed:
+                page = self._fitting_page(offset, limit, endpoint)
+            except RetryableError as failed:
                 failure = failed
             else:
                 self._pace.speed_up()
                 return page
-            deadline = deadline or time.monotonic() + trying_seconds
+            deadline = deadline or time.monotonic() + retry_seconds
             left = deadline - time.monotonic()
             self._tell_all(failure, asked_at, min(pause, max(left, 0)))
             if failure.wait is not None and failure.wait > left:
                 raise too_long(failure.wait, f"{failure.reason} and")
             if left <= 0:
                 message = (
-                    f"The API gave no page at offset {offset} ({tries} tries in {trying_seconds:g} s): "
+                    f"The API gave no page at offset {offset} ({tries} tries in {retry_seconds:g} s): "
                     f"{failure.reason}. Try again later, or raise CHORUS_RETRY_SECONDS."
                 )
-                raise NoPageError(message, failure.reason)
+                raise PageUnavailableError(message, failure.reason)
             if failure.wait is None and not failure.too_fast:
                 self._pace.wait(min(pause, left))
             with self._lock:
@@ -164,19 +164,19 @@ class CallsClient:
         self.stop()
         self._connections.close()
 
-    def _tell_all(self, failure: TryAgainError, asked_at: float, pause: float) -> None:
+    def _tell_all(self, failure: RetryableError, asked_at: float, pause: float) -> None:
         """Let all threads wait where the API wants fewer requests."""
         if failure.too_fast:
             self._pace.slow_down(asked_at)
         if failure.too_fast or failure.wait is not None:
             self._pace.hold(pause if failure.wait is None else failure.wait)
 
-    def _fitting_page(self, offset: int, limit: int, listed: Listed) -> Page:
+    def _fitting_page(self, offset: int, limit: int, endpoint: ListEndpoint) -> Page:
         """Ask for a page, for half as many calls each time that they are too large, and for more again later."""
         asked = min(limit, self._fitting)
         while True:
             try:
-                answer = self._ask(offset, asked, listed)
+                answer = self._ask(offset, asked, endpoint)
             except TooLargeError:
                 if asked <= SMALLEST_LIMIT:
                     message = (
@@ -194,13 +194,13 @@ class CallsClient:
                 self._pace.hold(answer.rest)
             return Page(offset, answer.listing.items, answer.listing.total, answer.date, asked)
 
-    def _ask(self, offset: int, limit: int, listed: Listed) -> Answer:
+    def _ask(self, offset: int, limit: int, endpoint: ListEndpoint) -> Answer:
         """Ask once, and where the API sends it on within itself, there."""
         bounds = {"limit": str(limit), "offset": str(offset)}
-        list_url = f"{self._url}/{listed.path}"
+        list_url = f"{self._url}/{endpoint.path}"
         url = f"{list_url}?{urlencode(bounds)}"
         for _ in range(_MAX_HOPS + 1):
-            answer = self._request(url, list_url, listed.answer_seconds)
+            answer = self._request(url, list_url, endpoint.request_seconds)
             if isinstance(answer, Answer):
                 return answer
             try:
@@ -235,7 +235,7 @@ class CallsClient:
             if is_certificate(error):
                 message = f"{list_url} has no certificate that this machine trusts. Check CHORUS_API_URL."
                 raise ChorusCallsError(message) from None
-            raise TryAgainError("its answer came too slowly" if line.late else trouble(error)) from None
+            raise RetryableError("its answer came too slowly" if line.late else trouble(error)) from None
         except (requests.RequestException, ValueError) as error:
             # Its text may hold a header, and with it the key.
             message = f"{list_url} cannot be asked ({type(error).__name__}). Check CHORUS_API_URL and CHORUS_API_KEY."

@@ -111,7 +111,7 @@ _JITTER_SHARE = 0.1
 _MOST_JITTER = 1.0
 
 
-class NoPageError(ChorusCallsError):
+class PageUnavailableError(ChorusCallsError):
     """The API gave no page in time; `reason` says what it did instead."""
 
     def __init__(self, message: str, reason: str) -> None:
@@ -164,7 +164,7 @@ class RateLimiter:
 
         Raises:
             StoppedError: The wait was stopped.
-            NoPageError: The API asked for a longer wait than there is patience.
+            PageUnavailableError: The API asked for a longer wait than there is patience.
         """
         with self._gate:  # one thread waits for the turn, the others behind it
             while (left := self._left(min(patience, self._patience))) > 0:
@@ -217,7 +217,7 @@ class RateLimiter:
         return max(held, turn)
 
 
-def too_long(wait: float, answered: str = "it") -> NoPageError:
+def too_long(wait: float, answered: str = "it") -> PageUnavailableError:
     """Say that the API asks for a longer wait than there is patience, and when to come back.
 
     Args:
@@ -230,4 +230,4 @@ def too_long(wait: float, answered: str = "it") -> NoPageError:
         f"The API gives no page now: {reason}, longer than CHORUS_RETRY_SECONDS. "
         f"Come back after {moment:%Y-%m-%d %H:%M:%S} UTC."
     )
-    return NoPageError(message, reason)
+    return PageUnavailableError(message, reason)

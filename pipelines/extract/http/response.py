@@ -92,7 +92,7 @@ _STAYING = {
 }
 
 
-class TryAgainError(Exception):
+class RetryableError(Exception):
     """An answer that a later one may mend.
 
     Attributes:
@@ -108,7 +108,7 @@ class TryAgainError(Exception):
         self.too_fast = too_fast
 
 
-class FinalAnswerError(ChorusCallsError):
+class PermanentResponseError(ChorusCallsError):
     """An answer that will stay so; `reason` says what it was."""
 
     def __init__(self, message: str, reason: str) -> None:
@@ -152,8 +152,8 @@ def read(response: requests.Response, url: str, max_bytes: int) -> Answer:
 
     Raises:
         KeyRefusedError: It refuses the key.
-        FinalAnswerError: It says something that will stay so.
-        TryAgainError: It is none that shows a page, which a later one may be.
+        PermanentResponseError: It says something that will stay so.
+        RetryableError: It is none that shows a page, which a later one may be.
         TooLargeError: Its body is too large.
     """
     date = http_date(response.headers.get("Date"))
@@ -165,7 +165,7 @@ def read(response: requests.Response, url: str, max_bytes: int) -> Answer:
         return Answer(split(body), date, len(body), rate_limit_reset(response.headers, now))
     except NotAPageError as error:
         reason = f"it answered with {'nothing' if not body else error}"
-        raise TryAgainError(reason) from None
+        raise RetryableError(reason) from None
 
 
 def _refuse(response: requests.Response, url: str, now: datetime) -> NoReturn:
@@ -175,10 +175,10 @@ def _refuse(response: requests.Response, url: str, now: datetime) -> NoReturn:
     if status in _PASSING or status >= _SERVER_ERRORS:
         wait = advised_wait(response.headers, now)
         reason = f"it answered {status}"
-        raise TryAgainError(reason, wait, too_fast=status == _TOO_FAST)
+        raise RetryableError(reason, wait, too_fast=status == _TOO_FAST)
     said = _STAYING.get(status, "shows no page")
     message = f"The API answered {status}: it {said}. Check CHORUS_API_URL: calls are asked for at {url}."
-    raise FinalAnswerError(message, f"it answered {status}")
+    raise PermanentResponseError(message, f"it answered {status}")
 
 
 def _body(response: requests.Response, max_bytes: int) -> bytes:

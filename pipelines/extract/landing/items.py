@@ -67,7 +67,7 @@ class _Plain(msgspec.Struct, rename="camel"):
 _PLAIN = msgspec.json.Decoder(_Plain)
 
 
-def read_head(item: bytes) -> Head:
+def read_header(item: bytes) -> Head:
     """Read what places an item; whatever else is wrong with it does not matter here."""
     try:
         plain = _PLAIN.decode(item)

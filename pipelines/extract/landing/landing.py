@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
-from pipelines.extract.landing.items import Seen, payload_hash, read_head, same_call
+from pipelines.extract.landing.items import Seen, payload_hash, read_header, same_call
 from pipelines.extract.landing.raw_writer import Rejects, Version, write
 from pipelines.lake import raw, state
 from pipelines.lake.identity import add_organisations, lake_record, require_own
@@ -126,7 +126,7 @@ class Landing:
         """
         last = self._clock().astimezone(UTC).date() + timedelta(days=1)
         seen: list[Seen] = []
-        heads = [(read_head(item), item) for item in items]
+        heads = [(read_header(item), item) for item in items]
         self._account.require_own({head.organisation for head, _ in heads if head.organisation and head.call_id})
         for head, item in heads:
             day = head.day(self._start_date, last)

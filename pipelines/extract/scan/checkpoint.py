@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from pipelines.extract.scan.state import OVERLAP, Order, Scan
+from pipelines.extract.scan.state import OVERLAP, Order, OrderedScan
 from pipelines.lake import layout, state
 from pipelines.lake.state import FORMAT, Stored
 from pipelines.lake.storage import Storage
@@ -34,7 +34,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     edge: datetime | None = None
 
 
-class Journal(msgspec.Struct):
+class SyncState(msgspec.Struct):
     """state/scan.json.
 
     Attributes:
@@ -51,14 +51,14 @@ class Journal(msgspec.Struct):
     checkpoint: Checkpoint | None = msgspec.field(default=None, name="cut")
 
 
-def load_journal(storage: Storage) -> Stored[Journal]:
+def load_sync_state(storage: Storage) -> Stored[SyncState]:
     """Read the journal; an empty one where none was written yet."""
-    return state.load(storage, layout.SCAN, Journal, Journal())
+    return state.load(storage, layout.SCAN, SyncState, SyncState())
 
 
-def resume(checkpoint: Checkpoint, max_pages: int | None) -> Scan:
+def resume(checkpoint: Checkpoint, max_pages: int | None) -> OrderedScan:
     """The scan that goes on where another one was cut off; it has to find that one's last calls again."""
-    return Scan(
+    return OrderedScan(
         offset=max(checkpoint.end - OVERLAP, 0),
         max_pages=max_pages,
         tail=tuple(checkpoint.tail),
@@ -73,7 +73,7 @@ def resume(checkpoint: Checkpoint, max_pages: int | None) -> Scan:
 
 
 def take_checkpoint(
-    scan: Scan, *, started_at: datetime, newest: datetime | None, head: list[str], pages_before: int
+    scan: OrderedScan, *, started_at: datetime, newest: datetime | None, head: list[str], pages_before: int
 ) -> Checkpoint:
     """What has to be known of a scan so that another one can go on where it is now."""
     return Checkpoint(
@@ -91,7 +91,7 @@ def take_checkpoint(
     )
 
 
-def watermark(scan: Scan, newest_at_first: datetime | None, began: datetime) -> datetime | None:
+def watermark(scan: OrderedScan, newest_at_first: datetime | None, began: datetime) -> datetime | None:
     """The newest call that was known when a scan began: all up to it have been seen.
 
     Args:

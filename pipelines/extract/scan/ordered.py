@@ -13,7 +13,17 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import takewhile
 
-from pipelines.extract.scan.state import MOMENT, OVERLAP, Ending, Order, Phase, Scan, Shown, observe, stride_of
+from pipelines.extract.scan.state import (
+    MOMENT,
+    OVERLAP,
+    Ending,
+    Order,
+    OrderedScan,
+    PageSeen,
+    Phase,
+    observe,
+    stride_of,
+)
 
 MAX_DETOURS = 30
 """Pages in a row that may bring the run no further."""
@@ -29,7 +39,7 @@ _SEEK_FURTHER = 1.25
 """By how much more than its pages suggest a scan seeks back in a list that is oldest first."""
 
 
-def advance(scan: Scan, shown: Shown) -> Scan:
+def advance(scan: OrderedScan, shown: PageSeen) -> OrderedScan:
     """Return the scan after one more page."""
     seen = replace(
         observe(scan, shown),
@@ -52,7 +62,7 @@ def advance(scan: Scan, shown: Shown) -> Scan:
     return replace(after, total=shown.total if shown.total is not None else after.total)
 
 
-def _seek(scan: Scan, shown: Shown) -> Scan:
+def _seek(scan: OrderedScan, shown: PageSeen) -> OrderedScan:
     """One page on the way back from the end of a list that is oldest first, to behind the calls of interest.
 
     The walk begins with the page that reaches there. Where the list is not as it was, all of it is walked.
@@ -73,23 +83,23 @@ def _seek(scan: Scan, shown: Shown) -> Scan:
     return replace(scan, offset=max(shown.offset - back, 0), detours=scan.detours + 1)
 
 
-def _crowded(scan: Scan, shown: Shown) -> bool:
+def _crowded(scan: OrderedScan, shown: PageSeen) -> bool:
     """Whether the calls of one instant at a page's end leave no room for another on any page."""
     return shown.last_ties + 2 > scan.widest
 
 
-def _overlap(shown: Shown) -> int:
+def _overlap(shown: PageSeen) -> int:
     """By how many items the next page reaches back: over calls of the same instant too, less in short pages."""
     return min(OVERLAP + shown.last_ties - 1, len(shown.keys) // 2)
 
 
-def _reach(scan: Scan, shown: Shown) -> int:
+def _reach(scan: OrderedScan, shown: PageSeen) -> int:
     """The same behind a page that joined: at least to before the calls of its last instant, where pages are so wide."""
     alone = shown.last_ties == 1 or _crowded(scan, shown)
     return _overlap(shown) if alone else max(_overlap(shown), shown.last_ties + 1)
 
 
-def _joins(scan: Scan, shown: Shown) -> bool:
+def _joins(scan: OrderedScan, shown: PageSeen) -> bool:
     """Whether a page begins within the run and shows two of its last calls there.
 
     One alone, or one behind calls that are not of the run, may have moved there. Of the very last call's instant it has
@@ -105,7 +115,7 @@ def _joins(scan: Scan, shown: Shown) -> bool:
     return not shown.unseen or scan.crowded or scan.edge is None or shown.times[:1] != (scan.edge,)
 
 
-def _beginning(scan: Scan, shown: Shown) -> set[str]:
+def _beginning(scan: OrderedScan, shown: PageSeen) -> set[str]:
     """The part of a page that lies within the run.
 
     Of a run that was resumed the last calls alone are known: they stand behind others of it, and where the list is not
@@ -117,7 +127,7 @@ def _beginning(scan: Scan, shown: Shown) -> set[str]:
     return set(shown.keys if pushed else shown.keys[: max(scan.end - shown.offset, 0)])
 
 
-def _walk(scan: Scan, shown: Shown) -> Scan:
+def _walk(scan: OrderedScan, shown: PageSeen) -> OrderedScan:
     """One page on the way to the end of the list."""
     keys = set(shown.keys)
     if not keys:
@@ -148,11 +158,11 @@ def _walk(scan: Scan, shown: Shown) -> Scan:
         joined=scan.joined + 1 if shown.unseen else 0,
     )
     if joined.until and joined.order is Order.NEWEST and max(shown.known_times, default=joined.until) < joined.until:
-        return _to_head(joined, Ending.FRONTIER)
+        return _to_head(joined, Ending.WATERMARK)
     return _at_end(joined)
 
 
-def _walk_empty(scan: Scan, total: int | None) -> Scan:
+def _walk_empty(scan: OrderedScan, total: int | None) -> OrderedScan:
     """A page without items shows the end only where the run was just seen to end there; it may be a lapse, or a hole.
 
     Where items stand behind a page that stays empty, the list goes on there, with a gap that nothing can close.
@@ -168,18 +178,18 @@ def _walk_empty(scan: Scan, total: int | None) -> Scan:
     return replace(scan, empty=scan.empty + 1, offset=behind if scan.empty + 1 == _PROBED else scan.offset)
 
 
-def _at_end(scan: Scan) -> Scan:
+def _at_end(scan: OrderedScan) -> OrderedScan:
     """The end is reached once it was shown often enough; in a mixed list, only if nothing lacks in number."""
     if scan.end_shown < END_SHOWN:
         return scan
     if scan.partial:  # what comes later stands at this end
-        return replace(scan, ending=Ending.FRONTIER)
+        return replace(scan, ending=Ending.WATERMARK)
     if (scan.order is Order.NONE or not scan.size) and scan.size < (scan.total or 0):
         return replace(scan, ending=Ending.NOT_JOINED)
     return _to_head(scan, Ending.END)
 
 
-def _search(scan: Scan, shown: Shown) -> Scan:
+def _search(scan: OrderedScan, shown: PageSeen) -> OrderedScan:
     """A page without any of the run's last calls: look for them where the list has shifted to."""
     scan = replace(scan, end_shown=0, empty=0, joined=0, breaks=scan.breaks + 1)
     if not shown.unseen:  # the list grew before this place
@@ -190,7 +200,7 @@ def _search(scan: Scan, shown: Shown) -> Scan:
     return _step_back(scan, shown.offset)
 
 
-def _step_back(scan: Scan, offset: int) -> Scan:
+def _step_back(scan: OrderedScan, offset: int) -> OrderedScan:
     """Go back in the list, further each time."""
     if offset == 0:
         return replace(scan, ending=Ending.NOT_JOINED)
@@ -200,12 +210,12 @@ def _step_back(scan: Scan, offset: int) -> Scan:
     )
 
 
-def _to_head(scan: Scan, goal: Ending) -> Scan:
+def _to_head(scan: OrderedScan, goal: Ending) -> OrderedScan:
     """The way is walked; what came in the meantime stands at the head of a list that is newest first."""
     return replace(scan, phase=Phase.HEAD, goal=goal, offset=0, detours=0, empty=0, round=frozenset())
 
 
-def _head(scan: Scan, shown: Shown) -> Scan:
+def _head(scan: OrderedScan, shown: PageSeen) -> OrderedScan:
     """One page of a round that leads from the head to the run; a round that brings nothing ends the scan."""
     keys = frozenset(shown.keys)
     if not keys and scan.size and scan.empty + 1 < END_SHOWN:  # it may be a lapse
@@ -224,13 +234,13 @@ def _head(scan: Scan, shown: Shown) -> Scan:
     return replace(_next_round(scan, accepted=brought), ending=over)
 
 
-def _leads_to_run(scan: Scan, shown: Shown) -> bool:
+def _leads_to_run(scan: OrderedScan, shown: PageSeen) -> bool:
     """Whether a page ends with calls of the run; fewer may have moved there, above others that did too."""
     count = max(min(OVERLAP, scan.widest // 2), scan.widest // 4, 1)
     return len(shown.keys) >= count and shown.unseen.isdisjoint(shown.keys[-count:])
 
 
-def _next_round(scan: Scan, accepted: frozenset[str]) -> Scan:
+def _next_round(scan: OrderedScan, accepted: frozenset[str]) -> OrderedScan:
     return replace(
         scan, accepted=accepted, size=scan.size + len(accepted), offset=0, round=frozenset(), rounds=scan.rounds + 1
     )

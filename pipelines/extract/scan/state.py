@@ -16,7 +16,7 @@ class Ending(StrEnum):
     """Why a scan ended."""
 
     END = "reached the end of the list"
-    FRONTIER = "reached what the last complete scan had seen"
+    WATERMARK = "reached what the last complete scan had seen"
     SETTLED = "read a list without order until that brought nothing new"
     LIMITED = "limited to a number of pages"
     NOT_JOINED = "the pages do not join: the list changes faster than it can be read"
@@ -31,12 +31,12 @@ class Ending(StrEnum):
     @property
     def complete(self) -> bool:
         """Whether everything the scan was for has been seen."""
-        return self in {Ending.END, Ending.FRONTIER, Ending.SETTLED}
+        return self in {Ending.END, Ending.WATERMARK, Ending.SETTLED}
 
     @property
     def proven(self) -> bool:
         """Whether that is proven by pages that join, so that less can be read the next time."""
-        return self in {Ending.END, Ending.FRONTIER, Ending.TOO_MANY_GONE, Ending.HIDDEN}
+        return self in {Ending.END, Ending.WATERMARK, Ending.TOO_MANY_GONE, Ending.HIDDEN}
 
 
 class Order(StrEnum):
@@ -53,7 +53,7 @@ _TELLING = 20
 
 
 @dataclass(frozen=True)
-class Shown:
+class PageSeen:
     """What one page showed.
 
     Attributes:
@@ -127,7 +127,7 @@ class Observed:
 Some = TypeVar("Some", bound=Observed)
 
 
-def observe(observed: Some, shown: Shown) -> Some:
+def observe(observed: Some, shown: PageSeen) -> Some:
     """Return what is observed after one more page."""
     pairs = list(pairwise(shown.known_times))
     return replace(
@@ -158,7 +158,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True)
-class Scan(Observed):
+class OrderedScan(Observed):
     """A scan so far, and what it asks next.
 
     Attributes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pipelines.extract.scan.state import Ending, Observed, Shown, observe
+from pipelines.extract.scan.state import Ending, Observed, PageSeen, observe
 
 MAX_PASSES = 40
 """Of a list that is shuffled for each request, every pass misses a third of what is left: 25 find all of millions."""
@@ -60,7 +60,7 @@ class UnorderedScan(Observed):
         return [self.offset, *more][:most]
 
 
-def advance_unordered(passes: UnorderedScan, shown: Shown) -> UnorderedScan:
+def advance_unordered(passes: UnorderedScan, shown: PageSeen) -> UnorderedScan:
     """Return the passes after one more page."""
     difference = (shown.total or 0) - (passes.total or 0) if None not in {shown.total, passes.total} else 0
     after = replace(
@@ -78,7 +78,7 @@ def advance_unordered(passes: UnorderedScan, shown: Shown) -> UnorderedScan:
     return after
 
 
-def _on(passes: UnorderedScan, shown: Shown) -> UnorderedScan:
+def _on(passes: UnorderedScan, shown: PageSeen) -> UnorderedScan:
     if shown.keys:
         beyond = max(passes.total or 0, passes.size) + _BEYOND * passes.widest
         if shown.offset > beyond and not shown.unseen:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipelines.errors import ChorusCallsError, KeyRefusedError
-from pipelines.extract.http.client import NoPageError
+from pipelines.extract.http.client import PageUnavailableError
 from pipelines.simulator.messages import error
 from tests.support.extraction import client_of
 from tests.support.faulty import CALLS, faulty
@@ -95,7 +95,9 @@ def test_30_a_quota_that_is_told_is_never_overdrawn_by_one_thread(form):
 @pytest.mark.parametrize("fault", ["rate_limit", "unavailable"])
 def test_31_a_wait_beyond_the_budget_stops_at_once_and_says_when_to_come_back(fault, form):
     with faulty(f"{fault}:wait=3600:form={form}:every=1", retry_seconds=30) as (api, client):
-        with pytest.raises(NoPageError, match=r"asked to wait 3600 s, longer than CHORUS_RETRY_SECONDS") as failed:
+        with pytest.raises(
+            PageUnavailableError, match=r"asked to wait 3600 s, longer than CHORUS_RETRY_SECONDS"
+        ) as failed:
             client.page(0)
         assert failed.value.reason == f"it answered {api.requests[0].status} and asked to wait 3600 s"
         when = datetime.fromisoformat(re.search(r"after (.*) UTC", failed.value.message)[1]).replace(tzinfo=UTC)
