@@ -7,6 +7,7 @@ its surroundings apart with these functions, which read no value at all.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -17,6 +18,11 @@ import msgspec
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[\[\]{},]', re.DOTALL)
 _MEMBER = re.compile(rb'\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*(\S(?:.*\S)?)\s*', re.DOTALL)
 _LITERAL = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[^\s"\[\]{},:]+', re.DOTALL)
+# Within a JSON string a quote is escaped, so this finds keys alone. A blank address counts as none.
+_RECORDING = re.compile(
+    rb'"recordingUrl"(?<!\\"recordingUrl")\s*:\s*"(?!(?: |\\[tnrf])*")[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL
+)
+_ANY_RECORDING = b'"recordingUrl":"*"'
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 _DEEPEST = 100
@@ -33,6 +39,11 @@ class OutlineError(ValueError):
 def storable(text: str) -> str:
     """Return a text with what no table can hold, NUL and lone surrogates, replaced by U+FFFD."""
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+def payload_hash(item: bytes) -> str:
+    """Hash an item as it was sent; of the addresses of recordings, which expire, only that they are there."""
+    return hashlib.sha256(_RECORDING.sub(_ANY_RECORDING, item)).hexdigest()[:32]
 
 
 def decode(source: bytes) -> Any:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.extract.landing.items import payload_hash, read_header, same_call
+from pipelines.extract.landing.items import read_header, same_call
+from pipelines.json_source import payload_hash
 from tests.support.extraction import call
 
 TEN = datetime(2026, 3, 4, 10, tzinfo=UTC)

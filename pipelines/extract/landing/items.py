@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -16,11 +15,6 @@ from pipelines.api_values import parse_instant
 from pipelines.json_source import UNREADABLE, decode, members, storable
 
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
-# Within a JSON string a quote is escaped, so this finds keys alone. A blank address counts as none.
-_RECORDING = re.compile(
-    rb'"recordingUrl"(?<!\\"recordingUrl")\s*:\s*"(?!(?: |\\[tnrf])*")[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL
-)
-_ANY_RECORDING = b'"recordingUrl":"*"'
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -77,11 +71,6 @@ def read_header(item: bytes) -> Head:
     if instant is None or not plain.id.strip():
         return _read_unusual(item)
     return Head(storable(plain.id), instant, plain.organization_id)
-
-
-def payload_hash(item: bytes) -> str:
-    """Hash an item as it was sent; of the addresses of recordings, which expire, only that they are there."""
-    return hashlib.sha256(_RECORDING.sub(_ANY_RECORDING, item)).hexdigest()[:32]
 
 
 def same_call(one: bytes, other: bytes) -> bool:

@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
-from pipelines.extract.landing.items import Seen, payload_hash, read_header, same_call
+from pipelines.extract.landing.items import Seen, read_header, same_call
 from pipelines.extract.landing.raw_writer import Rejects, Version, write
+from pipelines.json_source import payload_hash
 from pipelines.lake import raw, state
 from pipelines.lake.identity import add_organisations, lake_record, require_own
 from pipelines.lake.state import Landed, LandedDay, LandedFile, Stored
