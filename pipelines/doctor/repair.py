@@ -19,7 +19,7 @@ from pipelines.doctor.rebuild_state import (
 from pipelines.doctor.state_files import broken_plans, scans_readable
 from pipelines.doctor.subject import Subject, look_at
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.scan.checkpoint import SyncState
+from pipelines.extract.sync_state import SyncState
 from pipelines.lake import layout, state
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.state import LakeRecord, Manifest, Stored

@@ -12,7 +12,7 @@ import msgspec
 
 from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.scan.checkpoint import SyncState
+from pipelines.extract.sync_state import SyncState
 from pipelines.lake import layout, raw, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.names import Names

@@ -51,7 +51,7 @@ def test_more_than_the_allowed_share_is_not_marked_unasked(storage):
     assert shown(storage, date(2026, 3, 5)) == {"new": (True, 1)}
     assert json.loads(storage.read(layout.SCAN))["frontier"][:10] == "2026-03-05"
     last = pl.read_parquet(storage.address(layout.SCANS)).row(-1, named=True)
-    assert (last["complete"], last["ending"]) == (False, str(Ending.TOO_MANY_GONE))
+    assert (last["complete"], last["ending"]) == (False, str(Ending.DELETION_GUARD))
     assert (last["calls_deleted"], last["calls_moved"]) == (0, 1)
     assert account.sync(storage, full=False, guard=DeletionGuard(0.1)).mode == "incremental"
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.extract.scan.state import Ending, OrderedScan, Phase
+from pipelines.extract.scan.ordered import OrderedScan, Phase
+from pipelines.extract.scan.state import Ending
 from tests.support.listing import NEWEST, OLDEST, SHUFFLED, ChangingList, Entry, Reading
 
 

@@ -13,8 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from pipelines.extract.scan.checkpoint import Checkpoint, resume, take_checkpoint
-from pipelines.extract.scan.state import Ending, OrderedScan, Phase
+from pipelines.extract.scan.ordered import OrderedScan, Phase
+from pipelines.extract.scan.state import Checkpoint, Ending
 from pipelines.extract.scan.unordered import UnorderedScan
 from tests.support.listing import FIRST, MIXED, NEWEST, OLDEST, SHUFFLED, ChangingList, Reading
 
@@ -111,22 +111,22 @@ class ScanMachine(RuleBasedStateMachine):
         """The journal is written; or the process ends, and the next one goes on from what is written there."""
         scan = self.reading.scan
         if not again:
-            if isinstance(scan, OrderedScan) and not self.until and scan.tail:
-                cut = take_checkpoint(scan, started_at=FIRST, newest=None, head=self.reading.head, pages_before=0)
-                self.saved = cut, self.before | self.reading.run
+            saved = scan.take_checkpoint(started_at=FIRST, newest=None, head=self.reading.head, pages_before=0)
+            if saved and not self.until:
+                self.saved = saved, self.before | self.reading.run
             return
         if self.saved is None or self.reading.over:
             self.start()
             return
-        cut, self.before = self.saved
-        known = {*cut.head, *cut.tail}
-        self.reading = Reading(self.listed, resume(cut, None), workers=self.workers, known=known)
-        self.reading.head = cut.head
+        checkpoint, self.before = self.saved
+        known = {*checkpoint.head, *checkpoint.tail}
+        self.reading = Reading(self.listed, OrderedScan.resume(checkpoint), workers=self.workers, known=known)
+        self.reading.head = checkpoint.head
 
     def judge(self):
         """Nothing that stayed is missing from a complete scan; each is followed by another one."""
         scan = self.reading.scan
-        if isinstance(scan, OrderedScan) and (scan.ending in VAIN or scan.clearly_unordered):
+        if isinstance(scan, OrderedScan) and (scan.ending in VAIN or scan.needs_unordered):
             self.start(UnorderedScan())
         elif scan.ending is None:
             assert self.listed.requests - self.asked < 2_000

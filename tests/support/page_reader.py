@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from pipelines.extract.scan.ordered import advance
-from pipelines.extract.scan.state import OrderedScan, PageSeen
+from pipelines.extract.scan.ordered import OrderedScan
+from pipelines.extract.scan.state import PageSeen
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -22,6 +22,6 @@ class Reader:
         keys = tuple(str(number) for number in numbers)
         times = tuple(NOON - timedelta(minutes=number) for number in numbers)
         unseen = frozenset(key for key in keys if key not in self.run)
-        self.scan = advance(self.scan, PageSeen(self.scan.offset, keys, unseen, times, total))
+        self.scan = self.scan.after(PageSeen(self.scan.offset, keys, unseen, times, total))
         self.run |= self.scan.accepted
         return self.scan

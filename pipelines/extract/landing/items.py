@@ -41,7 +41,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenItem:
     """An item as a scan knows it: a key that is its own, when the call was created, and the day it was given to.
 
     The last two are None where they are not known.

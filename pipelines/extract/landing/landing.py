@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
-from pipelines.extract.landing.items import Seen, read_header, same_call
+from pipelines.extract.landing.items import SeenItem, read_header, same_call
 from pipelines.extract.landing.raw_writer import Rejects, Version, write
 from pipelines.json_source import payload_hash
 from pipelines.lake import raw, state
@@ -119,33 +119,33 @@ class Landing:
         """Whether as much is held back as may be."""
         return self._bytes >= self._budget
 
-    def add(self, items: Iterable[bytes]) -> list[Seen]:
+    def add(self, items: Iterable[bytes]) -> list[SeenItem]:
         """Take the items of a page; where one is there twice, the later one counts.
 
         Raises:
             ChorusCallsError: The calls belong to another account than the lake's.
         """
         last = self._clock().astimezone(UTC).date() + timedelta(days=1)
-        seen: list[Seen] = []
+        seen: list[SeenItem] = []
         heads = [(read_header(item), item) for item in items]
         self._account.require_own({head.organisation for head, _ in heads if head.organisation and head.call_id})
         for head, item in heads:
             day = head.day(self._start_date, last)
             kept = self.screen.keep(item, placed=day is not None)
             if kept is None:
-                seen.append(Seen(self.screen.alias(head.call_id or payload_hash(item)), head.instant, day))
+                seen.append(SeenItem(self.screen.alias(head.call_id or payload_hash(item)), head.instant, day))
                 continue
             version = Version(head.call_id, payload_hash(kept), kept)
             if self.screen.is_too_old(head.instant and head.instant.date()):
-                seen.append(Seen(head.call_id or version.payload_hash, head.instant, day))
+                seen.append(SeenItem(head.call_id or version.payload_hash, head.instant, day))
                 continue
             if day is None or head.call_id is None:
                 self._bytes += self._rejects.hold(version)
                 self.counts.rejected = self._rejects.count
-                seen.append(Seen(head.call_id or f"#{version.payload_hash}", None))
+                seen.append(SeenItem(head.call_id or f"#{version.payload_hash}", None))
                 continue
             self._hold(self._day(day), head.call_id, version)
-            seen.append(Seen(head.call_id, head.instant, day))
+            seen.append(SeenItem(head.call_id, head.instant, day))
         return seen
 
     def flush(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from pipelines.extract.landing.items import Seen
+from pipelines.extract.landing.items import SeenItem
 from pipelines.extract.landing.raw_writer import Version
 from pipelines.extract.scan.state import Ending
 from pipelines.lake import raw
@@ -66,9 +66,9 @@ class DeletionGuard:
         if self.accepted or not deleted:
             return None
         if deleted == known:
-            ending, why = Ending.TOO_MANY_GONE, "which is all of them"
+            ending, why = Ending.DELETION_GUARD, "which is all of them"
         elif deleted / known > self.share:
-            ending, why = Ending.TOO_MANY_GONE, "more than CHORUS_MAX_DELETED_SHARE allows"
+            ending, why = Ending.DELETION_GUARD, "more than CHORUS_MAX_DELETED_SHARE allows"
         elif hidden:
             ending, why = Ending.HIDDEN, f"but the API counts {hidden:,} more than it showed"
         else:
@@ -101,7 +101,7 @@ class DeletionDetector:
         self._more: dict[str, set[date | None]] = {}
         self._days: dict[date, date] = {}
 
-    def see(self, items: Iterable[Seen]) -> None:
+    def add(self, items: Iterable[SeenItem]) -> None:
         """Note the items of a page."""
         if not self._known:
             return

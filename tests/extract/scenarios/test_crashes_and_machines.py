@@ -61,7 +61,7 @@ def holding(serve, world):
 def running(program, holding, monkeypatch):
     """A process that syncs, one page after the other, and that the API lets wait."""
     monkeypatch.setenv("CHORUS_WORKERS", "1")
-    monkeypatch.setattr(extraction, "_PATIENCE", 0)
+    monkeypatch.setattr(extraction, "_LOCK_WAIT_SECONDS", 0)
     run = Run(program.lake.parent, {})
     try:
         run.begin("sync")

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from pipelines.extract.scan.ordered import advance
-from pipelines.extract.scan.state import Ending, Order, OrderedScan, PageSeen, Phase
+from pipelines.extract.scan.ordered import OrderedScan, Phase, Run
+from pipelines.extract.scan.state import Ending, Order, PageSeen
 from tests.support.page_reader import NOON, Reader
 
 
@@ -22,7 +22,7 @@ def reader() -> Reader:
 
 def test_a_scan_begins_at_the_head_and_each_page_reaches_back_over_the_last_one(reader):
     assert OrderedScan().offset == 0
-    assert (reader.scan.offset, reader.scan.end) == (180, 190)
+    assert (reader.scan.offset, reader.scan.run.end) == (180, 190)
 
 
 def test_it_steps_by_what_it_got_not_by_what_it_asked_for():
@@ -49,7 +49,7 @@ def test_calls_that_vanished_before_the_page_are_gone_back_for(reader):
 
 
 def test_it_steps_back_further_each_time_until_pages_join():
-    reading = Reader(OrderedScan(offset=4990, tail=tuple(map(str, range(4990, 5000))), end=5000))
+    reading = Reader(OrderedScan(offset=4990, run=Run(tuple(map(str, range(4990, 5000))), 5000)))
     assert [reading.show(range(start, start + 100)).offset for start in (5500, 5410, 5230)] == [4900, 4720, 4360]
 
 
@@ -66,7 +66,7 @@ def test_a_burst_larger_than_a_page_leads_forward(reader):
 
 
 def test_where_the_list_grew_by_a_known_number_it_looks_there_first():
-    reading = Reader(OrderedScan(offset=180, tail=("188", "189"), end=190, total=1000))
+    reading = Reader(OrderedScan(offset=180, run=Run(("188", "189"), 190), total=1000))
     assert reading.show(range(60, 160), total=1120).offset == 300
 
 
@@ -107,15 +107,15 @@ def test_what_stands_behind_an_empty_page_that_stays_is_read_and_not_called_comp
     assert reader.show(range(370, 400), 400).ending is None
     while reader.scan.ending is None:
         reader.show(range(100) if reader.scan.phase is Phase.HEAD else range(390, 400), 400)
-    assert reader.scan.ending is Ending.HOLE
-    assert not Ending.HOLE.complete
-    assert not Ending.HOLE.proven
+    assert reader.scan.ending is Ending.GAP
+    assert not Ending.GAP.complete
+    assert not Ending.GAP.proven
 
 
 def test_a_run_that_is_shown_behind_an_empty_page_makes_no_hole(reader):
     for _ in range(3):
         reader.show([])
-    assert not reader.show(range(90, 190)).hole
+    assert not reader.show(range(90, 190)).run.gap
 
 
 def test_an_empty_list_is_complete():
@@ -196,7 +196,7 @@ def test_a_number_of_pages_limits_a_scan():
 def test_the_order_is_observed(minutes, order):
     keys = tuple(map(str, range(len(minutes))))
     times = tuple(NOON - timedelta(minutes=minute) for minute in minutes)
-    assert advance(OrderedScan(), PageSeen(0, keys, frozenset(keys), times)).order is order
+    assert OrderedScan().after(PageSeen(0, keys, frozenset(keys), times)).order is order
 
 
 def test_totals_are_those_of_the_first_and_the_last_page(reader):
