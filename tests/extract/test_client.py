@@ -190,5 +190,5 @@ def test_the_key_is_in_no_error_and_no_log(trouble, caplog):
     assert SECRET not in "".join(traceback.format_exception(failed.value))
     assert SECRET not in caplog.text
     assert SECRET not in repr(vars(client))
-    assert SECRET not in repr([vars(part) for part in (client._pace, client._connections)])
+    assert SECRET not in repr([vars(part) for part in (client._rate, client._sessions)])
     assert KEY not in failed.value.message

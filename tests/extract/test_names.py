@@ -93,7 +93,7 @@ def test_an_agent_is_renamed_and_one_that_is_listed_no_more_keeps_its_name(stora
         (Response(200, b'{"agents": []}'), "without 'data'"),
         (Response(200, b"", silent=True), "it could not be reached"),
         (Response(200, b'{"data":[]}', sent_bytes=3), "broke"),
-        (Response(302, b"", {"Location": "http://127.0.0.1:1/v1/agents"}), "sends requests on to http://127.0.0.1:1"),
+        (Response(302, b"", {"Location": "http://127.0.0.1:1/v1/agents"}), "redirects to http://127.0.0.1:1"),
         (Response(302, b"", {"Location": "/v1/agents"}), "in a circle"),
     ],
     ids=["404", "500", "401", "403", "429", "html", "empty", "other", "silent", "cut", "elsewhere", "circle"],

@@ -75,7 +75,7 @@ def test_30_one_that_is_told_to_wait_makes_all_wait():
     ):
         first = pool.submit(client.page, 0)
         assert refused.wait(60)
-        while client._pace._held_until == 0:  # until the client has read what the API told it
+        while client._rate._paused_until == 0:  # until the client has read what the API told it
             time.sleep(0.01)
         others = [pool.submit(client.page, 0) for _ in range(8)]
         assert {len(one.result(60).items) for one in (first, *others)} == {30}
