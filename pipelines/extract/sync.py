@@ -12,8 +12,7 @@ from pipelines.errors import ChorusCallsError, KeyRefusedError, disk_trouble
 from pipelines.extract.http.client import CallsClient, Page
 from pipelines.extract.http.prefetch import Prefetcher
 from pipelines.extract.landing.items import SeenItem
-from pipelines.extract.landing.landing import Landing
-from pipelines.extract.landing.raw_writer import require_landing_log
+from pipelines.extract.landing.landing import Landing, require_landing_log
 from pipelines.extract.landing.tombstones import DEFAULT_GUARD, DeletionDetector, DeletionGuard, Refusal, tombstones
 from pipelines.extract.scan.ordered import OrderedScan, Phase
 from pipelines.extract.scan.state import Checkpoint, Ending, Order, PageSeen, Scan
@@ -149,7 +148,7 @@ class _SyncRun:
         self._landing = Landing(storage, landed, start_date=start_date, sync_id=secrets.token_hex(4))
         # Landing replaces the landed days and does not change them, so these stay the days before this sync.
         days_before = landed.value.days if self._is_full else {}
-        self._detector = DeletionDetector(storage, days_before, self._landing.screen)
+        self._detector = DeletionDetector(storage, days_before, self._landing.suppression)
         self._storage = storage
         self._client = client
         self._max_pages = max_pages
@@ -257,7 +256,7 @@ class _SyncRun:
         absent = self._detector.absent()
         refusal = self._guard.refusal(absent, hidden=self._scan.hidden)
         deleted = {} if refusal else absent.deleted
-        self._landing.mark(tombstones(deleted, absent.moved))
+        self._landing.mark_gone(tombstones(deleted, absent.moved))
         self._report.calls_deleted = sum(map(len, deleted.values()))
         self._report.calls_moved = sum(map(len, absent.moved.values()))
         return refusal

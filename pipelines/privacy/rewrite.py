@@ -17,7 +17,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.extract.landing.raw_writer import require_landing_log
+from pipelines.extract.landing.landing import require_landing_log
 from pipelines.extract.sync_state import load_sync_state
 from pipelines.json_source import payload_hash
 from pipelines.lake import layout, raw, state
