@@ -91,7 +91,7 @@ def pairs(source: bytes) -> list[tuple[str, bytes, bytes]]:
         if member is None:
             message = "an object without keys"
             raise OutlineError(message)
-        found.append((_key(member[1]), member[2], part))
+        found.append((_unquote(member[1]), member[2], part))
     return found
 
 
@@ -108,13 +108,7 @@ def scalar_text(source: bytes) -> str | None:
     """Return a string, or a number or boolean as it is written; None for null, an object or an array."""
     if source[:1] in (b"{", b"[", b"") or source == b"null":
         return None
-    text = source.decode("utf-8", "replace")
-    if source[:1] == b'"':
-        try:
-            text = str(json.loads(text, strict=False))
-        except ValueError:
-            text = text[1:-1]
-    return storable(text)
+    return storable(_unquote(source) if source[:1] == b'"' else source.decode("utf-8", "replace"))
 
 
 def literals(source: bytes) -> Iterator[str]:
@@ -125,7 +119,8 @@ def literals(source: bytes) -> Iterator[str]:
             yield text
 
 
-def _key(source: bytes) -> str:
+def _unquote(source: bytes) -> str:
+    """Return the text of a JSON string, or what is between its quotes if its escapes are wrong."""
     text = source.decode("utf-8", "replace")
     try:
         return str(json.loads(text, strict=False))

@@ -6,7 +6,9 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date
+
+from msgspec.structs import replace
 
 from pipelines.errors import ChorusCallsError, KeyRefusedError, disk_trouble
 from pipelines.extract.http.client import CallsClient, Page
@@ -87,25 +89,22 @@ class _Reading:
 
     Attributes:
         scan: What the pages have shown, and what to ask for next.
-        started_at: When the reading began; of a resumed one, when the first part of it began.
-        newest: When the newest call on the first page was created.
+        start: The checkpoint, or the head of the list as the first page showed it.
         is_resumed: Whether the reading began at a checkpoint.
+        keys: The items accepted so far, with those known from the checkpoint.
     """
 
-    def __init__(self, scan: Scan, started_at: datetime, checkpoint: Checkpoint | None = None) -> None:
+    def __init__(self, scan: Scan, start: Checkpoint) -> None:
         self.scan = scan
-        self.is_resumed = checkpoint is not None
-        self.started_at = checkpoint.started_at if checkpoint else started_at
-        self.newest = checkpoint.newest if checkpoint else None
-        self._head = checkpoint.head if checkpoint else []
-        self._pages_before = checkpoint.pages if checkpoint else 0
-        self._keys_before = {*checkpoint.head, *checkpoint.tail} if checkpoint else set[str]()
-        self.keys = set(self._keys_before)
+        self.start = start
+        self.is_resumed = bool(start.tail)
+        self.keys = {*start.head, *start.tail}
+        self._known = len(self.keys)
 
     @property
     def calls_seen(self) -> int:
         """The number of different items that this reading accepted."""
-        return len(self.keys) - len(self._keys_before)
+        return len(self.keys) - self._known
 
     def take(self, page: Page, items: Sequence[SeenItem]) -> None:
         """Let the scan decide what a page means."""
@@ -113,16 +112,10 @@ class _Reading:
         unseen = frozenset(key for key in keys if key not in self.keys)
         seen = PageSeen(page.offset, keys, unseen, tuple(item.instant for item in items), page.total)
         if self.scan.pages == 0 and not self.is_resumed:
-            self._head = list(keys)
-            self.newest = min(max(seen.known_times), self.started_at) if seen.known_times else None
+            newest = min(max(seen.known_times), self.start.started_at) if seen.known_times else None
+            self.start = replace(self.start, head=list(keys), newest=newest)
         self.scan = self.scan.after(seen)
         self.keys |= self.scan.accepted
-
-    def checkpoint(self) -> Checkpoint | None:
-        """Return the state from which a later sync can resume; None if there is none."""
-        return self.scan.take_checkpoint(
-            started_at=self.started_at, newest=self.newest, head=self._head, pages_before=self._pages_before
-        )
 
 
 class _SyncRun:
@@ -157,7 +150,8 @@ class _SyncRun:
         self._requests_before, self._retries_before = client.requests, client.retries
         self._report = ScanReport(FULL if self._is_full else INCREMENTAL, state.now())
         self._began = time.monotonic()
-        self._readings = [_Reading(OrderedScan(), self._report.started_at)]
+        self._fresh_start = Checkpoint(self._report.started_at)
+        self._readings = [_Reading(OrderedScan(), self._fresh_start)]
         self._unsaved = 0
 
     def perform(self, pages: Prefetcher) -> ScanReport:
@@ -225,7 +219,7 @@ class _SyncRun:
 
     def _read(self, pages: Prefetcher, scan: Scan, checkpoint: Checkpoint | None = None) -> None:
         """Read pages until the scan ends, or shows that the list has no order."""
-        reading = _Reading(scan, self._report.started_at, checkpoint)
+        reading = _Reading(scan, checkpoint or self._fresh_start)
         self._readings.append(reading)
         self._unsaved = 0
         while reading.scan.ending is None and not reading.scan.needs_unordered:
@@ -244,7 +238,8 @@ class _SyncRun:
         """Land what is held back, then save the checkpoint up to which the list is proven."""
         self._landing.flush()
         self._unsaved = 0
-        checkpoint = self._readings[-1].checkpoint() if self._is_full else None
+        reading = self._readings[-1]
+        checkpoint = reading.scan.take_checkpoint(reading.start) if self._is_full else None
         if checkpoint is not None:
             self._saved.value.checkpoint = checkpoint
             state.commit(self._storage, self._saved)
@@ -274,10 +269,10 @@ class _SyncRun:
         if ending.complete or ending.proven:
             saved.order = reading.scan.order
         if ending.proven:
-            saved.watermark = watermark(reading.scan, reading.newest, reading.started_at)
+            saved.watermark = watermark(reading.scan, reading.start)
         if ending is not Ending.LIMITED and self._is_full:
             saved.checkpoint = None
-            saved.full_scan_at = reading.started_at if ending.proven else saved.full_scan_at
+            saved.full_scan_at = reading.start.started_at if ending.proven else saved.full_scan_at
         state.commit(self._storage, self._saved)
         self._write_report(ending)
 

@@ -40,14 +40,13 @@ def load_sync_state(storage: Storage) -> Stored[SyncState]:
     return state.load(storage, layout.SCAN, SyncState, SyncState())
 
 
-def watermark(scan: Scan, first_page_newest: datetime | None, started_at: datetime) -> datetime | None:
+def watermark(scan: Scan, start: Checkpoint) -> datetime | None:
     """Return when the newest call was created that a scan knew when it began: all calls up to it have been seen.
 
     Args:
         scan: The scan, at its end.
-        first_page_newest: The newest call on its first page: the newest of all only if the list is newest first.
-        started_at: When the scan began.
+        start: Its start; the newest call on its first page is the newest of all only if the list is newest first.
     """
     if scan.order is Order.NEWEST or scan.newest is None:
-        return first_page_newest
-    return min(scan.newest, started_at)
+        return start.newest
+    return min(scan.newest, start.started_at)

@@ -111,7 +111,7 @@ class ScanMachine(RuleBasedStateMachine):
         """The journal is written; or the process ends, and the next one goes on from what is written there."""
         scan = self.reading.scan
         if not again:
-            saved = scan.take_checkpoint(started_at=FIRST, newest=None, head=self.reading.head, pages_before=0)
+            saved = scan.take_checkpoint(Checkpoint(FIRST, head=self.reading.head))
             if saved and not self.until:
                 self.saved = saved, self.before | self.reading.run
             return

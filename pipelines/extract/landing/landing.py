@@ -100,6 +100,7 @@ class RejectBuffer:
 
     Attributes:
         held: The items by hash.
+        seen: The hashes of all rejected items of this sync.
     """
 
     def __init__(self, storage: Storage, landed: Stored[Landed]) -> None:
@@ -107,12 +108,7 @@ class RejectBuffer:
         self._storage = storage
         self._landed = landed
         self._before: set[str] | None = None
-        self._seen: set[str] = set()
-
-    @property
-    def count(self) -> int:
-        """The number of different rejected items seen."""
-        return len(self._seen)
+        self.seen: set[str] = set()
 
     def hold(self, version: Version) -> int:
         """Hold an item back, unless it is held or landed already; return by how many bytes the buffer grew."""
@@ -123,7 +119,7 @@ class RejectBuffer:
                 if landed.rejected
                 for known in raw.known_versions(self._storage, day, landed, raw.REJECTED)["payload_hash"]
             }
-        self._seen.add(version.payload_hash)
+        self.seen.add(version.payload_hash)
         if version.payload_hash in self._before or version.payload_hash in self.held:
             return 0
         self.held[version.payload_hash] = version
@@ -200,7 +196,7 @@ class Landing:
                 continue
             if day is None or head.call_id is None:
                 self._bytes += self._rejects.hold(version)
-                self.counts.rejected = self._rejects.count
+                self.counts.rejected = len(self._rejects.seen)
                 seen.append(SeenItem(head.call_id or f"#{version.payload_hash}", None))
                 continue
             self._hold(self._day(day), head.call_id, version)
@@ -299,14 +295,22 @@ class Landing:
         if rejected:
             parts.append((raw.REJECTED, landed_at.date(), rejected))
         files = [
-            (
-                kind,
-                day,
-                write_file(self._storage, kind, day, name, versions, landed_at=landed_at, sync_id=self._sync_id),
-            )
+            (kind, day, raw.write_versions(self._storage, kind, day, self._table(versions, landed_at), name))
             for kind, day, versions in parts
         ]
         self._commit(files, landed_at, name)
+
+    def _table(self, versions: Sequence[Version], landed_at: datetime) -> pa.Table:
+        rows = len(versions)
+        columns = {
+            "call_id": pa.array([version.call_id for version in versions], pa.string()),
+            "landed_at": pa.repeat(pa.scalar(landed_at, pa.timestamp("us", "UTC")), rows),
+            "sync_id": pa.repeat(pa.scalar(self._sync_id), rows),
+            "payload_hash": pa.array([version.payload_hash for version in versions], pa.string()),
+            "deleted": pa.array([version.deleted for version in versions], pa.bool_()),
+            "payload": _texts([None if version.deleted else version.payload for version in versions]),
+        }
+        return pa.table({column: columns[column] for column in raw_schema().names})
 
     def _next_instant(self) -> datetime:
         """Return now, but later than anything that has landed, even if the clock was set back."""
@@ -339,40 +343,6 @@ class Landing:
             entry.known.update((call_id, version.payload_hash) for call_id, version in entry.held.items())
             entry.held.clear()
         self._rejects.mark_landed()
-
-
-def write_file(
-    storage: Storage,
-    kind: str,
-    day: date,
-    name: str,
-    versions: Sequence[Version],
-    *,
-    landed_at: datetime,
-    sync_id: str,
-) -> LandedFile:
-    """Write versions of a day into a raw file, which counts once it is in the landing log.
-
-    Args:
-        storage: The lake's files.
-        kind: `calls` or `rejected`.
-        day: The day that the versions belong to.
-        name: The file's name without its suffix.
-        versions: What to write, in any order.
-        landed_at: When they land.
-        sync_id: The sync that lands them.
-    """
-    rows = len(versions)
-    columns = {
-        "call_id": pa.array([version.call_id for version in versions], pa.string()),
-        "landed_at": pa.repeat(pa.scalar(landed_at, pa.timestamp("us", "UTC")), rows),
-        "sync_id": pa.repeat(pa.scalar(sync_id), rows),
-        "payload_hash": pa.array([version.payload_hash for version in versions], pa.string()),
-        "deleted": pa.array([version.deleted for version in versions], pa.bool_()),
-        "payload": _texts([None if version.deleted else version.payload for version in versions]),
-    }
-    table = pa.table({column: columns[column] for column in raw_schema().names})
-    return raw.write_versions(storage, kind, day, table, name)
 
 
 def _texts(payloads: Sequence[bytes | None]) -> pa.Array:

@@ -17,7 +17,7 @@ from itertools import takewhile
 import msgspec
 from msgspec.structs import replace
 
-from pipelines.extract.scan.state import Checkpoint, Ending, Order, PageSeen, Scan
+from pipelines.extract.scan.state import Checkpoint, Ending, Order, PageSeen, Run, Scan
 
 OVERLAP = 10
 """Calls of the run that the next page repeats: as many may vanish between two requests and still be noticed by ids."""
@@ -48,29 +48,6 @@ class Phase(StrEnum):
     SEEK = "seek"
     WALK = "walk"
     HEAD = "head"
-
-
-class Run(msgspec.Struct, frozen=True):
-    """The proven part of the list.
-
-    Attributes:
-        tail: The last keys of the run.
-        end: The offset behind the run's last item, when it was shown.
-        edge: When the run's last call was created. Calls of the same instant may change places, so a page that begins
-            with one of them may hide another.
-        crowded: Whether there are too many calls of that instant for one page.
-        only_tail_known: Whether the run was resumed and nothing but its last calls is known yet.
-        partial: Whether the run begins within the list, behind calls that are too old to be of interest.
-        gap: Whether the run continues behind a page that stayed empty.
-    """
-
-    tail: tuple[str, ...] = ()
-    end: int = 0
-    edge: datetime | None = None
-    crowded: bool = False
-    only_tail_known: bool = False
-    partial: bool = False
-    gap: bool = False
 
 
 class Streak(msgspec.Struct, frozen=True):
@@ -111,7 +88,6 @@ class OrderedScan(Scan, frozen=True):
 
     until: datetime | None = None
     phase: Phase = Phase.WALK
-    run: Run = Run()
     streak: Streak = Streak()
     head: HeadRounds = HeadRounds()
 
@@ -128,26 +104,6 @@ class OrderedScan(Scan, frozen=True):
             run=Run(tuple(checkpoint.tail), checkpoint.end, checkpoint.edge, only_tail_known=True),
         )
 
-    def take_checkpoint(
-        self, *, started_at: datetime, newest: datetime | None, head: list[str], pages_before: int
-    ) -> Checkpoint | None:
-        """See Scan: none before anything is proven, behind a gap, and once the scan is over."""
-        if not self.run.tail or self.run.gap or self.ending not in {None, Ending.LIMITED}:
-            return None
-        return Checkpoint(
-            started_at=started_at,
-            newest=newest,
-            head=head,
-            tail=list(self.run.tail),
-            edge=self.run.edge,
-            end=self.run.end,
-            pages=pages_before + self.pages,
-            size=self.size,
-            rising=self.rising,
-            falling=self.falling,
-            total=self.total,
-        )
-
     @property
     def save_interval(self) -> int:
         """See Scan."""
@@ -158,11 +114,6 @@ class OrderedScan(Scan, frozen=True):
     def needs_unordered(self) -> bool:
         """See Scan."""
         return self.clearly_unordered
-
-    @property
-    def proves_deletions(self) -> bool:
-        """See Scan."""
-        return self.ending is Ending.END and not self.unordered
 
     def next_offsets(self, most: int) -> list[int]:
         """See Scan: one page behind the other, as long as pages join. Their number doubles with each that joined."""
@@ -228,15 +179,15 @@ def _is_crowded(scan: OrderedScan, page: PageSeen) -> bool:
     return page.last_ties + 2 > scan.widest
 
 
-def _overlap(page: PageSeen) -> int:
-    """Return how many items the next page repeats: calls of the last instant too, fewer of a short page."""
-    return min(OVERLAP + page.last_ties - 1, len(page.keys) // 2)
+def _overlap(scan: OrderedScan, page: PageSeen, *, joined: bool = False) -> int:
+    """Return how many items the next page repeats: calls of the last instant too, fewer of a short page.
 
-
-def _overlap_joined(scan: OrderedScan, page: PageSeen) -> int:
-    """Return the same for a page that joined: one more than the calls of its last instant, if pages are wide enough."""
-    alone = page.last_ties == 1 or _is_crowded(scan, page)
-    return _overlap(page) if alone else max(_overlap(page), page.last_ties + 1)
+    Behind a page that joined, that is one more than the calls of its last instant, if pages are wide enough.
+    """
+    overlap = min(OVERLAP + page.last_ties - 1, len(page.keys) // 2)
+    return (
+        max(overlap, page.last_ties + 1) if joined and page.last_ties > 1 and not _is_crowded(scan, page) else overlap
+    )
 
 
 def _joins(scan: OrderedScan, page: PageSeen) -> bool:
@@ -284,7 +235,7 @@ def _walk(scan: OrderedScan, page: PageSeen) -> OrderedScan:
         accepted=frozenset(keys),
         size=scan.size + len(page.unseen),
         # Behind a page that brings nothing comes the next one: this may be the end of the list.
-        offset=max(end - _overlap_joined(scan, page), 0) if page.unseen else end,
+        offset=max(end - _overlap(scan, page, joined=True), 0) if page.unseen else end,
         empty=0,
         run=Run(
             tail=(*(key for key in run.tail if key not in keys), *page.keys)[-OVERLAP:],
@@ -340,7 +291,7 @@ def _search(scan: OrderedScan, page: PageSeen) -> OrderedScan:
     scan = replace(scan, empty=0, streak=streak, chain_breaks=scan.chain_breaks + 1)
     detour = replace(streak, detours=streak.detours + 1)
     if not page.unseen:  # the list grew before this place
-        return replace(scan, offset=page.offset + len(page.keys) - _overlap(page), streak=detour)
+        return replace(scan, offset=page.offset + len(page.keys) - _overlap(scan, page), streak=detour)
     grown = (page.total or 0) - (scan.total or 0) if scan.total is not None else 0
     if grown >= max(_stride(len(page.keys)), 1):  # so many at once would have pushed the run's end off the page
         return replace(scan, offset=page.offset + grown, streak=detour)

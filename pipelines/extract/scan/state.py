@@ -82,8 +82,31 @@ class PageSeen(msgspec.Struct, frozen=True):
         return 1 if last is None else ties
 
 
+class Run(msgspec.Struct, frozen=True):
+    """The proven part of the list; empty in an unordered scan, which proves nothing.
+
+    Attributes:
+        tail: The last keys of the run.
+        end: The offset behind the run's last item, when it was shown.
+        edge: When the run's last call was created. Calls of the same instant may change places, so a page that begins
+            with one of them may hide another.
+        crowded: Whether there are too many calls of that instant for one page.
+        only_tail_known: Whether the run was resumed and nothing but its last calls is known yet.
+        partial: Whether the run begins within the list, behind calls that are too old to be of interest.
+        gap: Whether the run continues behind a page that stayed empty.
+    """
+
+    tail: tuple[str, ...] = ()
+    end: int = 0
+    edge: datetime | None = None
+    crowded: bool = False
+    only_tail_known: bool = False
+    partial: bool = False
+    gap: bool = False
+
+
 class Checkpoint(msgspec.Struct, frozen=True):
-    """An unfinished full scan: the proven part of the list, all of which has landed.
+    """An unfinished full scan: the proven part of the list, all of which has landed. A new scan starts with nothing.
 
     Attributes:
         newest: The creation time of the newest call when the scan began.
@@ -93,15 +116,15 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """
 
     started_at: datetime
-    newest: datetime | None
-    head: list[str]
-    tail: list[str]
-    end: int
-    pages: int
-    size: int
-    rising: int
-    falling: int
-    total: int | None
+    newest: datetime | None = None
+    head: list[str] = []
+    tail: list[str] = []
+    end: int = 0
+    pages: int = 0
+    size: int = 0
+    rising: int = 0
+    falling: int = 0
+    total: int | None = None
     edge: datetime | None = None
 
 
@@ -121,6 +144,7 @@ class Scan(msgspec.Struct, frozen=True):
         total_start: The number of items that the API reported on the first page; `total` is its last report.
         empty: Pages in a row without items where items were expected.
         chain_breaks: Pages that did not join what was read before.
+        run: The proven part of the list.
     """
 
     offset: int = 0
@@ -139,6 +163,7 @@ class Scan(msgspec.Struct, frozen=True):
     total: int | None = None
     empty: int = 0
     chain_breaks: int = 0
+    run: Run = Run()
 
     def after(self, page: PageSeen) -> Self:
         """Return the scan after one more page."""
@@ -148,12 +173,28 @@ class Scan(msgspec.Struct, frozen=True):
         """Return the next offset, and behind it up to `most - 1` offsets that are worth prefetching."""
         raise NotImplementedError
 
-    def take_checkpoint(
-        self, *, started_at: datetime, newest: datetime | None, head: list[str], pages_before: int
-    ) -> Checkpoint | None:
-        """Return the state from which a later scan can resume; None if there is none."""
-        del started_at, newest, head, pages_before
-        return None
+    def take_checkpoint(self, start: Checkpoint) -> Checkpoint | None:
+        """Return the state from which a later scan can resume.
+
+        Args:
+            start: What was known when this scan began.
+
+        Returns:
+            The checkpoint; None if nothing is proven yet, behind a gap, and once the scan is over.
+        """
+        if not self.run.tail or self.run.gap or self.ending not in {None, Ending.LIMITED}:
+            return None
+        return replace(
+            start,
+            tail=list(self.run.tail),
+            edge=self.run.edge,
+            end=self.run.end,
+            pages=start.pages + self.pages,
+            size=self.size,
+            rising=self.rising,
+            falling=self.falling,
+            total=self.total,
+        )
 
     @property
     def save_interval(self) -> int | None:
@@ -168,7 +209,7 @@ class Scan(msgspec.Struct, frozen=True):
     @property
     def proves_deletions(self) -> bool:
         """Whether a known call that the scan did not see is no longer in the list."""
-        return False
+        return self.ending is Ending.END and not self.unordered
 
     @property
     def hidden(self) -> int:
