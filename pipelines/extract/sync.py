@@ -299,4 +299,4 @@ class _SyncRun:
 
 
 def _incomplete(reason: str) -> str:
-    return f"The sync is incomplete: {reason} What was read is landed; run it again to go on."
+    return f"The sync is incomplete: {reason} What was read is landed; run it again to resume."

@@ -40,7 +40,7 @@ def test_fewer_calls_vanish_than_pages_overlap(reader, vanished):
     assert after.offset == 270
 
 
-def test_calls_that_vanished_before_the_page_are_gone_back_for(reader):
+def test_the_scan_steps_back_for_calls_that_vanished_before_the_page(reader):
     assert reader.show(range(195, 295)).offset == 90
     assert not reader.scan.accepted
     after = reader.show(range(105, 205))
@@ -65,7 +65,7 @@ def test_a_burst_larger_than_a_page_leads_forward(reader):
     assert not reader.show(range(110, 130)).ending
 
 
-def test_where_the_list_grew_by_a_known_number_it_looks_there_first():
+def test_if_the_list_grew_by_a_known_number_it_searches_there_first():
     reading = Reader(OrderedScan(offset=180, run=Run(("188", "189"), 190), total=1000))
     assert reading.show(range(60, 160), total=1120).offset == 300
 
@@ -91,16 +91,16 @@ def test_an_empty_page_in_the_middle_is_asked_for_again_and_no_end(reader):
     assert reader.show(range(180, 280)).offset == 270
 
 
-def test_an_empty_page_that_stays_is_gone_back_from_where_nothing_stands_behind_it(reader):
+def test_it_steps_back_from_an_empty_page_that_stays_with_nothing_behind_it(reader):
     assert [reader.show([]).offset for _ in range(4)] == [180, 180, 280, 90]
     assert reader.show(range(105, 190)).phase is Phase.WALK
 
 
-def test_where_the_list_is_said_to_end_nothing_is_looked_for_behind_it(reader):
+def test_nothing_is_read_behind_the_reported_end_of_the_list(reader):
     assert [reader.show([], 250).offset for _ in range(2)] == [180, 90]
 
 
-def test_what_stands_behind_an_empty_page_that_stays_is_read_and_not_called_complete(reader):
+def test_calls_behind_an_empty_page_that_stays_are_read_and_the_scan_is_incomplete(reader):
     for _ in range(3):
         reader.show([])
     assert reader.show(range(280, 380)).offset == 370
@@ -112,7 +112,7 @@ def test_what_stands_behind_an_empty_page_that_stays_is_read_and_not_called_comp
     assert not Ending.GAP.proven
 
 
-def test_a_run_that_is_shown_behind_an_empty_page_makes_no_hole(reader):
+def test_a_run_that_is_shown_behind_an_empty_page_has_no_gap(reader):
     for _ in range(3):
         reader.show([])
     assert not reader.show(range(90, 190)).run.gap
@@ -133,7 +133,7 @@ def test_a_list_of_one_call_is_complete():
     assert reading.scan.ending is Ending.END
 
 
-def test_an_api_that_ignores_the_offset_is_found_out():
+def test_an_api_that_ignores_the_offset_is_detected():
     reading = Reader()
     while reading.scan.ending is None:
         reading.show(range(100), 1000)
@@ -141,7 +141,7 @@ def test_an_api_that_ignores_the_offset_is_found_out():
     assert reading.scan.pages < 50
 
 
-def test_pages_that_go_in_circles_are_found_out():
+def test_pages_that_repeat_in_a_circle_are_detected():
     reading = Reader()
     while reading.scan.ending is None:
         reading.show(range(100) if reading.scan.pages % 2 else range(200, 300))

@@ -51,12 +51,12 @@ def test_turns_keep_to_the_allowed_rate(clock):
     assert [limiter.acquire() - 110.75 for _ in range(2)] == [0, 0.25]
 
 
-def test_without_a_rate_nobody_waits(clock):
+def test_without_a_rate_no_thread_waits(clock):
     limiter = limiter_of(clock)
     assert {limiter.acquire() for _ in range(5)} == {100}
 
 
-def test_what_one_was_told_holds_for_all_and_is_never_cut_short(clock):
+def test_a_pause_applies_to_all_threads_and_is_never_shortened(clock):
     limiter = limiter_of(clock)
     limiter.pause(30)
     limiter.pause(5)

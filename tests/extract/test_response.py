@@ -76,7 +76,7 @@ def test_what_is_no_page_is_never_taken_for_an_empty_one(answer, said):
         parse_body(answer)
 
 
-def test_every_cut_of_a_page_is_noticed():
+def test_every_truncation_of_a_page_is_noticed():
     whole = body(GOOD, b'{"id": "b", "cost": NaN}')
     for length in range(len(whole)):
         with pytest.raises(NotAPageError):

@@ -1,7 +1,7 @@
 """Whatever happens to a list while it is scanned: what is called complete has been seen completely.
 
 Hypothesis plays the API, the network and the power supply: calls come, go and move between any two answers, answers are
-empty, short or lost, and a scan is dropped and goes on from what its journal says. The scan is the real decision.
+empty, short or lost, and a scan is dropped and resumes from its checkpoint. The scan is the real decision.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class ScanMachine(RuleBasedStateMachine):
 
     @rule(again=st.booleans())
     def saves_and_crashes(self, again):
-        """The journal is written; or the process ends, and the next one goes on from what is written there."""
+        """A checkpoint is saved; or the process ends, and the next one resumes from the saved checkpoint."""
         scan = self.reading.scan
         if not again:
             saved = scan.take_checkpoint(Checkpoint(FIRST, head=self.reading.head))

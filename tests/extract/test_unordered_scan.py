@@ -69,7 +69,7 @@ def test_an_empty_page_in_the_middle_is_asked_for_again():
     assert passes.pages == 3 * 6 + 1
 
 
-def test_an_api_that_ignores_the_offset_is_found_out():
+def test_an_api_that_ignores_the_offset_is_detected():
     passes = UnorderedScan()
     keys = tuple(map(str, range(100)))
     while passes.ending is None:
@@ -84,7 +84,7 @@ def test_a_number_of_pages_limits_passes():
     assert (passes.ending, passes.pages) == (Ending.LIMITED, 3)
 
 
-def test_pages_are_foretold_up_to_the_end():
+def test_pages_are_prefetched_up_to_the_end():
     passes = UnorderedScan().after(PageSeen(0, tuple(map(str, range(100))), frozenset(), (), 350))
     assert passes.next_offsets(8) == [100, 200, 300]
     assert passes.next_offsets(2) == [100, 200]

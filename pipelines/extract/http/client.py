@@ -235,5 +235,7 @@ class CallsClient:
             raise RetryableError("its answer came too slowly" if own.timed_out else describe_error(error)) from None
         except (requests.RequestException, ValueError) as error:
             # The error's text may contain a header, and with it the key.
-            message = f"{list_url} cannot be asked ({type(error).__name__}). Check CHORUS_API_URL and CHORUS_API_KEY."
+            message = (
+                f"{list_url} cannot be requested ({type(error).__name__}). Check CHORUS_API_URL and CHORUS_API_KEY."
+            )
             raise ChorusCallsError(message) from None

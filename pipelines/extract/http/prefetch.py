@@ -12,7 +12,7 @@ from pipelines.extract.http.client import CallsClient, Page
 from pipelines.lake import state
 
 CLOCK_TOLERANCE = timedelta(hours=1)
-"""How far this machine's clock and the API's may be apart."""
+"""How far this machine's clock and the API's may differ."""
 _WAIT_SECONDS = 0.5
 """The longest single wait: a signal that comes just before a wait does not end it."""
 

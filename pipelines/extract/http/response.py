@@ -28,8 +28,8 @@ _TRANSIENT = frozenset({408, 425, _TOO_FAST})
 _SERVER_ERRORS = 500
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PERMANENT = {
-    400: "does not accept the question",
-    402: "wants the account to be paid first",
+    400: "does not accept the request",
+    402: "requires a payment for the account",
     404: "knows no calls at this address",
     410: "has no calls at this address any more",
 }
@@ -141,7 +141,7 @@ def _raise_for_status(response: requests.Response, url: str, now: datetime) -> N
         reason = f"it answered {status}"
         raise RetryableError(reason, wait, too_fast=status == _TOO_FAST)
     said = _PERMANENT.get(status, "shows no page")
-    message = f"The API answered {status}: it {said}. Check CHORUS_API_URL: calls are asked for at {url}."
+    message = f"The API answered {status}: it {said}. Check CHORUS_API_URL: calls are requested at {url}."
     raise PermanentResponseError(message, f"it answered {status}")
 
 
@@ -205,7 +205,7 @@ def describe_error(error: requests.RequestException) -> str:
     if isinstance(error, requests.Timeout):
         return "it did not answer in time"
     if isinstance(error, requests.exceptions.ContentDecodingError):
-        return "its answer could not be unpacked"
+        return "its answer could not be decompressed"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke in the middle of its answer"
     if isinstance(error, requests.exceptions.SSLError):

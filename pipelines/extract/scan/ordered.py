@@ -28,7 +28,7 @@ MAX_ROUNDS = 10
 END_SHOWN = 3
 """Pages in a row that have to show the end of the list before it is believed."""
 _EMPTY_BEFORE_SKIP = 3
-"""Empty pages in a row after which the scan looks at what lies further on."""
+"""Empty pages in a row after which the scan skips to the next page."""
 _MIN_WITNESSES = 2
 """Calls of the run's last ones that a page has to show to join."""
 _SEEK_MARGIN = 1.25
@@ -185,9 +185,9 @@ def _overlap(scan: OrderedScan, page: PageSeen, *, joined: bool = False) -> int:
     Behind a page that joined, that is one more than the calls of its last instant, if pages are wide enough.
     """
     overlap = min(OVERLAP + page.last_ties - 1, len(page.keys) // 2)
-    return (
-        max(overlap, page.last_ties + 1) if joined and page.last_ties > 1 and not _is_crowded(scan, page) else overlap
-    )
+    if joined and page.last_ties > 1 and not _is_crowded(scan, page):
+        return max(overlap, page.last_ties + 1)
+    return overlap
 
 
 def _joins(scan: OrderedScan, page: PageSeen) -> bool:
@@ -293,7 +293,7 @@ def _search(scan: OrderedScan, page: PageSeen) -> OrderedScan:
     if not page.unseen:  # the list grew before this place
         return replace(scan, offset=page.offset + len(page.keys) - _overlap(scan, page), streak=detour)
     grown = (page.total or 0) - (scan.total or 0) if scan.total is not None else 0
-    if grown >= max(_stride(len(page.keys)), 1):  # so many at once would have pushed the run's end off the page
+    if grown >= max(_stride(len(page.keys)), 1):  # so many new calls at once push the run's end off the page
         return replace(scan, offset=page.offset + grown, streak=detour)
     return _step_back(scan, page.offset)
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from pipelines.extract.scan.state import Ending, PageSeen, Scan
 
 MAX_PASSES = 40
-"""Of a list that is shuffled for each request, every pass misses a third of what is left: 25 find all of millions."""
+"""If a list is shuffled for each request, every pass misses a third of what is left: 25 passes find all of millions."""
 QUIET_PASSES = 2
 """Passes in a row that have to bring nothing new."""
 _MAX_QUIET_PASSES = 10

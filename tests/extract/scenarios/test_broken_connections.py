@@ -70,7 +70,7 @@ def test_26_tls_that_fails_in_passing_is_tried_again():
     assert client.retries >= 1
 
 
-def test_26_a_certificate_that_is_not_trusted_is_told_from_other_trouble():
+def test_26_an_untrusted_certificate_is_distinguished_from_other_errors():
     refused = requests.exceptions.SSLError("no")
     refused.__context__ = OSError("outer")
     assert not is_certificate_error(refused)

@@ -57,7 +57,7 @@ def test_30_a_date_is_waited_for():
         assert time.monotonic() - began >= 1
 
 
-def test_30_one_that_is_told_to_wait_makes_all_wait():
+def test_30_one_thread_that_has_to_wait_makes_all_wait():
     arrivals: list[float] = []
     refused = threading.Event()
 
@@ -75,7 +75,7 @@ def test_30_one_that_is_told_to_wait_makes_all_wait():
     ):
         first = pool.submit(client.page, 0)
         assert refused.wait(60)
-        while client._rate._paused_until == 0:  # until the client has read what the API told it
+        while client._rate._paused_until == 0:  # until the client has read the response
             time.sleep(0.01)
         others = [pool.submit(client.page, 0) for _ in range(8)]
         assert {len(one.result(60).items) for one in (first, *others)} == {30}
@@ -84,7 +84,7 @@ def test_30_one_that_is_told_to_wait_makes_all_wait():
 
 
 @pytest.mark.parametrize("form", ["seconds", "epoch"])
-def test_30_a_quota_that_is_told_is_never_overdrawn_by_one_thread(form):
+def test_30_a_reported_quota_is_never_exceeded_by_one_thread(form):
     with faulty(f"quota:limit=3:seconds=0.3:form={form}") as (api, client):
         for offset in range(8):
             assert client.page(offset, 1).items == [CALLS[offset]]

@@ -1,4 +1,4 @@
-"""What a sync leaves behind when it is cut off, whatever did it, and how the next one goes on."""
+"""What an interrupted sync leaves behind, whatever interrupted it, and how the next one resumes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_an_api_that_goes_down_leaves_what_was_read_and_says_incomplete(storage)
     assert last_scan(storage)["calls_new"] == 460
 
 
-def test_the_next_sync_goes_on_where_it_was_cut_off(storage):
+def test_the_next_sync_resumes_from_the_checkpoint(storage):
     world = small_world(calls=CALLS)
     with simulated_api(world) as api:
         cut_off(storage, api)
@@ -79,7 +79,7 @@ def test_the_next_sync_goes_on_where_it_was_cut_off(storage):
     assert len(raw_rows(storage)) == len(ids(world))
 
 
-def test_new_calls_since_the_cut_are_found_too(storage):
+def test_new_calls_since_the_checkpoint_are_found_too(storage):
     world = small_world(calls=CALLS, days=3)
     with simulated_api(world) as api:
         cut_off(storage, api)
@@ -91,7 +91,7 @@ def test_new_calls_since_the_cut_are_found_too(storage):
     assert landed_ids(storage) == ids(world)
 
 
-def test_it_starts_anew_where_its_place_cannot_be_found(storage):
+def test_it_starts_again_if_the_checkpoint_is_not_found_in_the_list(storage):
     world = small_world(calls=CALLS)
     with simulated_api(world) as api:
         cut_off(storage, api)
@@ -116,7 +116,7 @@ def test_a_resumed_scan_moves_the_frontier_to_where_it_had_begun(storage):
         assert synced(storage, api).mode == "incremental"
 
 
-def test_it_can_be_cut_off_again_and_again(storage):
+def test_it_can_be_interrupted_again_and_again(storage):
     world = small_world(calls=CALLS)
     with simulated_api(world) as api:
         for _ in range(3):
@@ -127,7 +127,7 @@ def test_it_can_be_cut_off_again_and_again(storage):
     assert landed_ids(storage) == ids(world)
 
 
-def test_a_cut_off_full_scan_does_not_keep_incremental_ones_from_running(storage):
+def test_an_interrupted_full_scan_does_not_block_incremental_ones(storage):
     world = small_world(calls=CALLS, days=9)
     with simulated_api(world) as api:
         synced(storage, api)
@@ -154,7 +154,7 @@ def test_a_failed_incremental_scan_leaves_the_frontier(storage):
     assert landed_ids(storage) == ids(world)
 
 
-def test_a_key_that_is_revoked_midway_is_told_as_such(storage):
+def test_a_key_that_is_revoked_midway_is_reported_as_such(storage):
     with (
         simulated_api(small_world(calls=CALLS), faults=[down_after(3, 401)]) as api,
         pytest.raises(KeyRefusedError, match=r"incomplete.*refused the key") as refused,
@@ -180,7 +180,7 @@ def test_ctrl_c_keeps_what_was_read(storage):
 
 
 class DiedError(BaseException):
-    """Stands for a process that ends between two steps."""
+    """Simulates a process that ends between two steps."""
 
 
 @pytest.mark.parametrize("step", ["files written", "landed, no journal"])

@@ -1,4 +1,4 @@
-"""Pages that look as if they led on, or as if they were the end, and do not: each was found by the played scans."""
+"""Pages that look as if they joined, or as if they were the end, and do not: each was found by the simulated scans."""
 
 from __future__ import annotations
 
