@@ -151,7 +151,8 @@ class _SyncRun:
         self._report = ScanReport(FULL if self._is_full else INCREMENTAL, state.now())
         self._began = time.monotonic()
         self._fresh_start = Checkpoint(self._report.started_at)
-        self._readings = [_Reading(OrderedScan(), self._fresh_start)]
+        self._reading = _Reading(OrderedScan(), self._fresh_start)
+        self._earlier_scans: list[Scan] = []
         self._unsaved = 0
 
     def perform(self, pages: Prefetcher) -> ScanReport:
@@ -187,11 +188,11 @@ class _SyncRun:
 
     @property
     def _scan(self) -> Scan:
-        return self._readings[-1].scan
+        return self._reading.scan
 
     @property
     def _pages_read(self) -> int:
-        return sum(reading.scan.pages for reading in self._readings)
+        return sum(scan.pages for scan in (*self._earlier_scans, self._scan))
 
     def _read_list(self, pages: Prefetcher) -> None:
         """Read to an ending. If pages do not join, read once more from the beginning, then without joining pages."""
@@ -219,8 +220,8 @@ class _SyncRun:
 
     def _read(self, pages: Prefetcher, scan: Scan, checkpoint: Checkpoint | None = None) -> None:
         """Read pages until the scan ends, or shows that the list has no order."""
-        reading = _Reading(scan, checkpoint or self._fresh_start)
-        self._readings.append(reading)
+        self._earlier_scans.append(self._scan)
+        reading = self._reading = _Reading(scan, checkpoint or self._fresh_start)
         self._unsaved = 0
         while reading.scan.ending is None and not reading.scan.needs_unordered:
             page = pages.page(reading.scan.next_offsets(pages.workers), reading.scan.limit)
@@ -238,15 +239,14 @@ class _SyncRun:
         """Land what is held back, then save the checkpoint up to which the list is proven."""
         self._landing.flush()
         self._unsaved = 0
-        reading = self._readings[-1]
-        checkpoint = reading.scan.take_checkpoint(reading.start) if self._is_full else None
+        checkpoint = self._scan.take_checkpoint(self._reading.start) if self._is_full else None
         if checkpoint is not None:
             self._saved.value.checkpoint = checkpoint
             state.commit(self._storage, self._saved)
 
     def _mark_deletions(self) -> Refusal | None:
         """Land tombstones for the known calls that the scan proves to be gone; return the deletion guard's refusal."""
-        if not self._scan.proves_deletions or not self._is_full or self._readings[-1].is_resumed:
+        if not self._scan.proves_deletions or not self._is_full or self._reading.is_resumed:
             return None
         absent = self._detector.absent()
         refusal = self._guard.refusal(absent, hidden=self._scan.hidden)
@@ -265,7 +265,7 @@ class _SyncRun:
 
     def _save_outcome(self, ending: Ending) -> None:
         """Save how far the scan came for the next sync, and write the report."""
-        saved, reading = self._saved.value, self._readings[-1]
+        saved, reading = self._saved.value, self._reading
         if ending.complete or ending.proven:
             saved.order = reading.scan.order
         if ending.proven:
@@ -278,12 +278,12 @@ class _SyncRun:
 
     def _write_report(self, ending: Ending) -> None:
         report, scan, counts = self._report, self._scan, self._landing.counts
-        report.ending, report.order, report.resumed = ending, scan.order, self._readings[-1].is_resumed
+        report.ending, report.order, report.resumed = ending, scan.order, self._reading.is_resumed
         report.pages = self._pages_read
-        report.chain_breaks = sum(reading.scan.chain_breaks for reading in self._readings)
+        report.chain_breaks = sum(one.chain_breaks for one in (*self._earlier_scans, scan))
         report.requests = self._client.requests - self._requests_before
         report.retries = self._client.retries - self._retries_before
-        report.calls_seen = self._readings[-1].calls_seen
+        report.calls_seen = self._reading.calls_seen
         report.calls_new, report.calls_changed, report.items_rejected = counts.new, counts.changed, counts.rejected
         report.total_start, report.total_end = scan.total_start, scan.total
         report.changed_days = sorted(self._landing.changed_days)
@@ -293,9 +293,7 @@ class _SyncRun:
 
     def _progress(self) -> PageProgress:
         counts = self._landing.counts
-        return PageProgress(
-            self._pages_read, len(self._readings[-1].keys), counts.new, counts.changed, self._scan.total
-        )
+        return PageProgress(self._pages_read, len(self._reading.keys), counts.new, counts.changed, self._scan.total)
 
 
 def _incomplete(reason: str) -> str:

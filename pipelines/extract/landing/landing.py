@@ -6,7 +6,7 @@ writes them all and then commits the landing log once: a crash leaves either eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pipelines.dictionary.schemas import raw_schema
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.landing.items import SeenItem, Version, read_header, same_call
+from pipelines.extract.landing.items import ItemHeader, SeenItem, Version, read_header, same_call
 from pipelines.json_source import payload_hash
 from pipelines.lake import layout, raw, state
 from pipelines.lake.identity import add_organisations, lake_record, require_own
@@ -174,34 +174,31 @@ class Landing:
         """Whether the memory budget is used up."""
         return self._bytes >= self._budget
 
-    def add(self, items: Iterable[bytes]) -> list[SeenItem]:
+    def add(self, items: Sequence[bytes]) -> list[SeenItem]:
         """Add the items of a page; if a call occurs twice, the later item counts.
 
         Raises:
             ChorusCallsError: The calls belong to another account than the lake's.
         """
         last = self._clock().astimezone(UTC).date() + timedelta(days=1)
-        seen: list[SeenItem] = []
-        heads = [(read_header(item), item) for item in items]
-        self._account.require_own({head.organisation for head, _ in heads if head.organisation and head.call_id})
-        for head, item in heads:
-            day = head.day(self._start_date, last)
-            kept = self.suppression.keep(item, placed=day is not None)
-            if kept is None:
-                seen.append(SeenItem(self.suppression.alias(head.call_id or payload_hash(item)), head.instant, day))
-                continue
-            version = Version(head.call_id, payload_hash(kept), kept)
-            if self.suppression.is_too_old(head.instant and head.instant.date()):
-                seen.append(SeenItem(head.call_id or version.payload_hash, head.instant, day))
-                continue
-            if day is None or head.call_id is None:
-                self._bytes += self._rejects.hold(version)
-                self.counts.rejected = len(self._rejects.seen)
-                seen.append(SeenItem(head.call_id or f"#{version.payload_hash}", None))
-                continue
-            self._hold(self._day(day), head.call_id, version)
-            seen.append(SeenItem(head.call_id, head.instant, day))
-        return seen
+        headers = [read_header(item) for item in items]
+        self._account.require_own({header.organisation for header in headers if header.organisation and header.call_id})
+        return [self._add_item(header, item, last) for header, item in zip(headers, items, strict=True)]
+
+    def _add_item(self, header: ItemHeader, item: bytes, last: date) -> SeenItem:
+        call_id, instant, day = header.call_id, header.instant, header.day(self._start_date, last)
+        kept = self.suppression.keep(item, placed=day is not None)
+        if kept is None:
+            return SeenItem(self.suppression.alias(call_id or payload_hash(item)), instant, day)
+        version = Version(call_id, payload_hash(kept), kept)
+        if self.suppression.is_too_old(instant and instant.date()):
+            return SeenItem(call_id or version.payload_hash, instant, day)
+        if day is None or call_id is None:
+            self._bytes += self._rejects.hold(version)
+            self.counts.rejected = len(self._rejects.seen)
+            return SeenItem(call_id or f"#{version.payload_hash}", None)
+        self._hold(self._day(day), call_id, version)
+        return SeenItem(call_id, instant, day)
 
     def flush(self) -> None:
         """Write and commit what is held back; nothing is written if nothing differs.
