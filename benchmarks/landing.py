@@ -20,7 +20,7 @@ import requests
 from pydantic import SecretStr
 
 from pipelines.extract.http.client import CallsClient
-from pipelines.extract.http.response import split
+from pipelines.extract.http.response import parse_body
 from pipelines.extract.landing.landing import Landing
 from pipelines.extract.sync import sync
 from pipelines.lake import state
@@ -41,7 +41,7 @@ def land_files(storage: Storage, folder: Path) -> int:
     landing = Landing(storage, state.load_landed(storage), start_date=START_DATE, sync_id="benchmark")
     pages = 0
     for pages, file in enumerate(sorted(folder.glob("page_*.json")), start=1):
-        landing.add(split(file.read_bytes()).items)
+        landing.add(parse_body(file.read_bytes()).items)
         if landing.full or pages % _PAGES_PER_FLUSH == 0:
             landing.flush()
     landing.flush()

@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipelines.extract.http.response import split
+from pipelines.extract.http.response import parse_body
 from pipelines.simulator import SimulatedApi
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--pages", type=int, required=True)
     wanted = parser.parse_args()
     files = sorted(wanted.folder.glob("page_*.json"))[: wanted.pages]
-    with SimulatedApi(items=[item for file in files for item in split(file.read_bytes()).items]) as api:
+    with SimulatedApi(items=[item for file in files for item in parse_body(file.read_bytes()).items]) as api:
         print(api.url, flush=True)
         sys.stdin.read()
 

@@ -1,12 +1,13 @@
-"""JSON as it was sent: the source of the values of an object or array, found by brackets and quotes alone.
+"""JSON as it was sent: find the source of an object's or array's values by brackets and quotes alone.
 
-What lands is kept byte by byte, and what is wrong with it is shown as it was sent. Text that is not JSON by the book
-(NaN, half a surrogate pair, nesting without end) must cost no more than the value that it is: whoever meets it takes
-its surroundings apart with these functions, which read no value at all.
+Landed items are kept byte by byte, and a wrong value is shown as it was sent. One value that is not strict JSON (NaN,
+half a surrogate pair, nesting without end) must not cost the values around it: these functions split the text without
+parsing any value.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -17,26 +18,36 @@ import msgspec
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[\[\]{},]', re.DOTALL)
 _MEMBER = re.compile(rb'\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*(\S(?:.*\S)?)\s*', re.DOTALL)
 _LITERAL = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[^\s"\[\]{},:]+', re.DOTALL)
+# Within a JSON string a quote is escaped, so this finds keys alone. A blank address counts as none.
+_RECORDING = re.compile(
+    rb'"recordingUrl"(?<!\\"recordingUrl")\s*:\s*"(?!(?: |\\[tnrf])*")[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL
+)
+_ANY_RECORDING = b'"recordingUrl":"*"'
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 _DEEPEST = 100
-"""Levels of brackets that every parser follows; no table shows a value that lies deeper."""
+"""Levels of nesting that every parser supports; no table shows a deeper value."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for text that is not JSON by the book or not of the wanted shape."""
+"""What msgspec raises for text that is not strict JSON or not of the wanted shape."""
 
 
 class OutlineError(ValueError):
-    """Text that is no object or array; its words say what it is instead."""
+    """Text that is no object or array; the message says what it is instead."""
 
 
 def storable(text: str) -> str:
-    """Return a text with what no table can hold, NUL and lone surrogates, replaced by U+FFFD."""
+    """Replace what no table can hold, NUL and lone surrogates, by U+FFFD."""
     return _UNSTORABLE.sub("\ufffd", text)
 
 
+def payload_hash(item: bytes) -> str:
+    """Hash an item as it was sent. Recordings' addresses expire, so only their presence counts."""
+    return hashlib.sha256(_RECORDING.sub(_ANY_RECORDING, item)).hexdigest()[:32]
+
+
 def decode(source: bytes) -> Any:
-    """Decode JSON by Python's lenient rules, integers as text; what is nested too deep for a parser comes as null.
+    """Decode JSON by Python's lenient rules, integers as text; values nested too deep for a parser become null.
 
     Raises:
         ValueError: It is no JSON.
@@ -58,7 +69,7 @@ def elements(source: bytes) -> list[bytes]:
 
 
 def members(source: bytes) -> dict[str, bytes]:
-    """Return the source of each value of a JSON object by its key; of a key that is there twice the last one.
+    """Return the source of each value of a JSON object by its key; of a repeated key, the last one.
 
     Raises:
         OutlineError: The source is no object, or its brackets and quotes do not match.
@@ -67,7 +78,7 @@ def members(source: bytes) -> dict[str, bytes]:
 
 
 def pairs(source: bytes) -> list[tuple[str, bytes, bytes]]:
-    """Return key, source of the value and the whole text of each member of a JSON object, also of repeated keys.
+    """Return the key, the value's source and the whole text of each member of a JSON object, repeated keys included.
 
     The texts, joined by commas within brackets, are the object again.
 
@@ -80,12 +91,12 @@ def pairs(source: bytes) -> list[tuple[str, bytes, bytes]]:
         if member is None:
             message = "an object without keys"
             raise OutlineError(message)
-        found.append((_key(member[1]), member[2], part))
+        found.append((_unquote(member[1]), member[2], part))
     return found
 
 
 def without_elements(source: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
-    """Return a JSON array without some of its elements; what stays is as it was.
+    """Return a JSON array without the unwanted elements; the others stay as they were.
 
     Raises:
         OutlineError: The source is no array, or its brackets and quotes do not match.
@@ -97,24 +108,19 @@ def scalar_text(source: bytes) -> str | None:
     """Return a string, or a number or boolean as it is written; None for null, an object or an array."""
     if source[:1] in (b"{", b"[", b"") or source == b"null":
         return None
-    text = source.decode("utf-8", "replace")
-    if source[:1] == b'"':
-        try:
-            text = str(json.loads(text, strict=False))
-        except ValueError:
-            text = text[1:-1]
-    return storable(text)
+    return storable(_unquote(source) if source[:1] == b'"' else source.decode("utf-8", "replace"))
 
 
 def literals(source: bytes) -> Iterator[str]:
-    """Yield every string of a text, keys too, and whatever stands alone between its brackets, be it JSON or not."""
+    """Yield every string of a text, keys too, and every other literal between its brackets, JSON or not."""
     for match in _LITERAL.finditer(source):
         text = scalar_text(match[0])
         if text is not None:
             yield text
 
 
-def _key(source: bytes) -> str:
+def _unquote(source: bytes) -> str:
+    """Return the text of a JSON string, or what is between its quotes if its escapes are wrong."""
     text = source.decode("utf-8", "replace")
     try:
         return str(json.loads(text, strict=False))
@@ -123,7 +129,7 @@ def _key(source: bytes) -> str:
 
 
 def _shallow(source: bytes) -> bytes:
-    """The source with null for each object and array that lies too deep."""
+    """Return the source with null for each object and array that is nested too deep."""
     kept: list[bytes] = []
     depth, start = 0, 0
     for match in _TOKEN.finditer(source):
@@ -139,7 +145,7 @@ def _shallow(source: bytes) -> bytes:
 
 
 def _parts(source: bytes, opening: bytes) -> Iterator[bytes]:
-    """Cut an array or object at its own commas; those in strings and in deeper brackets are left alone."""
+    """Split an array or object at its own commas, not at those in strings and in deeper brackets."""
     if source[:1] != opening:
         message = "JSON of another shape" if source[:1] in (b"{", b"[") else "something that is not JSON"
         raise OutlineError(message)

@@ -10,8 +10,8 @@ from pipelines.doctor.subject import Subject
 from pipelines.errors import ChorusCallsError, KeyRefusedError
 from pipelines.extract.http.client import CallsClient, Page
 from pipelines.extract.http.prefetch import CLOCK_TOLERANCE
-from pipelines.extract.http.rate_limit import NoPageError
-from pipelines.extract.landing.items import read_head
+from pipelines.extract.http.rate_limit import PageUnavailableError
+from pipelines.extract.landing.items import read_header
 from pipelines.lake import state
 
 _PATIENCE: Final = 3.0
@@ -26,7 +26,7 @@ def api(subject: Subject) -> Area:
         page = _page(subject)
     except KeyRefusedError:
         return Area("api", url, [_wrong("api_key_refused", f"{url} refused the key.", "Check CHORUS_API_KEY.")])
-    except NoPageError as error:
+    except PageUnavailableError as error:
         remedy = "Check CHORUS_API_URL and the network, or try again later."
         return Area("api", url, [_wrong("api_no_answer", f"{url} gave no calls: {error.reason}.", remedy)])
     except ChorusCallsError as error:
@@ -67,7 +67,7 @@ def other_organisation(subject: Subject, page: Page) -> Iterator[Finding]:
     """Find calls of another organisation than the lake's."""
     lake = subject.lake.value
     known = set(lake.organisations) if lake else set()
-    new = {head.organisation for head in map(read_head, page.items) if head.organisation} - known
+    new = {head.organisation for head in map(read_header, page.items) if head.organisation} - known
     if known and new:
         what = f"The API has calls of {', '.join(sorted(new))}; the lake holds those of {', '.join(sorted(known))}."
         remedy = "One lake holds one account: set this lake's CHORUS_API_KEY, or another CHORUS_LAKE."

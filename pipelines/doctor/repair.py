@@ -19,7 +19,7 @@ from pipelines.doctor.rebuild_state import (
 from pipelines.doctor.state_files import broken_plans, scans_readable
 from pipelines.doctor.subject import Subject, look_at
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.scan.checkpoint import Journal
+from pipelines.extract.sync_state import SyncState
 from pipelines.lake import layout, state
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.state import LakeRecord, Manifest, Stored
@@ -134,7 +134,7 @@ def _listed(paths: Sequence[str]) -> str:
 
 def _read_all_next(storage: Storage) -> Iterator[str]:
     """Let the next sync read the whole list: what a scan has seen is no longer what has landed."""
-    kept = state.read(storage, layout.SCAN, Journal)
+    kept = state.read(storage, layout.SCAN, SyncState)
     if kept and (kept.value.checkpoint or kept.value.full_scan_at):
         kept.value.checkpoint, kept.value.full_scan_at = None, None
         state.commit(storage, kept)

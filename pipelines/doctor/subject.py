@@ -12,7 +12,7 @@ import msgspec
 
 from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.scan.checkpoint import Journal
+from pipelines.extract.sync_state import SyncState
 from pipelines.lake import layout, raw, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.names import Names
@@ -109,7 +109,7 @@ class Subject:
     shaping: Shaping | None
     lake: Found[LakeRecord]
     landed: Found[Landed]
-    journal: Found[Journal]
+    journal: Found[SyncState]
     manifest: Found[Manifest]
     names: Found[Names]
     generation: int | None
@@ -174,7 +174,7 @@ def look_at(settings: Settings) -> Subject:
         generation=read_generation(settings.catalog_path),
         manifest=_find(storage, layout.MANIFEST, Manifest),
         lake=_find(storage, layout.LAKE, LakeRecord),
-        journal=_find(storage, layout.SCAN, Journal),
+        journal=_find(storage, layout.SCAN, SyncState),
         landed=_find(storage, layout.LANDED, Landed),
         names=_find(storage, layout.NAMES, Names),
         raw=storage.list("raw"),

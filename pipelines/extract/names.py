@@ -19,9 +19,9 @@ from types import MappingProxyType
 from typing import Final
 
 from pipelines.errors import ChorusCallsError, KeyRefusedError, disk_trouble
-from pipelines.extract.http.client import CallsClient, Listed
-from pipelines.extract.http.rate_limit import NoPageError
-from pipelines.extract.http.response import FinalAnswerError
+from pipelines.extract.http.client import CallsClient, ListEndpoint
+from pipelines.extract.http.rate_limit import PageUnavailableError
+from pipelines.extract.http.response import PermanentResponseError
 from pipelines.json_source import decode
 from pipelines.lake import state
 from pipelines.lake.maintenance.reconcile import reconcile
@@ -78,10 +78,10 @@ def _unusable(path: Path, reason: str) -> UnusableLookupError:
 _MOST_PAGES: Final = 50
 _ALL_SECONDS: Final = 10.0
 """After that no further page is asked for."""
-_LISTS: Final[Mapping[str, Listed]] = MappingProxyType(
+_LISTS: Final[Mapping[str, ListEndpoint]] = MappingProxyType(
     {
-        AGENTS: Listed("agents", trying_seconds=2, answer_seconds=5),
-        PHONE_NUMBERS: Listed("phone-numbers", trying_seconds=2, answer_seconds=5),
+        AGENTS: ListEndpoint("agents", retry_seconds=2, request_seconds=5),
+        PHONE_NUMBERS: ListEndpoint("phone-numbers", retry_seconds=2, request_seconds=5),
     }
 )
 
@@ -191,8 +191,8 @@ def _listed(client: CallsClient, kind: str, deadline: float) -> Iterator[Named]:
     for _ in range(_MOST_PAGES):
         if time.monotonic() > deadline:
             reason = "it answers too slowly"
-            raise NoPageError(reason, reason)
-        page = client.page(offset, listed=_LISTS[kind])
+            raise PageUnavailableError(reason, reason)
+        page = client.page(offset, endpoint=_LISTS[kind])
         new = [one for item in page.items if (one := _read(item)) and one.id not in seen]
         yield from new
         seen.update(one.id for one in new)
@@ -234,6 +234,6 @@ def _keep(storage: Storage, of_api: Mapping[str, dict[str, str]], by_hand: Mappi
 def _reason(error: ChorusCallsError) -> str:
     if isinstance(error, KeyRefusedError):
         return "the API refused the key for them"
-    if isinstance(error, NoPageError | FinalAnswerError):
+    if isinstance(error, PageUnavailableError | PermanentResponseError):
         return error.reason
     return error.message.partition(". ")[0]

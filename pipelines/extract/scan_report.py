@@ -1,4 +1,4 @@
-"""What a sync tells: how far it is while it runs, what it did when it ends, and a line of record for each scan."""
+"""The report of a scan: its progress while it runs, what it did when it ends, and a row in the record of scans."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from pipelines.lake.storage import Storage
 
 FULL = "full"
 INCREMENTAL = "incremental"
-_KEPT_SCANS = 10_000
-_TRUE_SHARE = 0.9
-"""Of the calls that were seen: an API that counts fewer is wrong, also where calls were removed during the scan."""
+_MAX_RECORDED_SCANS = 10_000
+_MIN_COUNTED_SHARE = 0.9
+"""An API that counts fewer than this share of the calls seen is wrong, even if calls were removed during the scan."""
+_ONLY_RECORDED = frozenset({"started_at", "finished_at", "retries", "chain_breaks"})
+"""Columns of the record that `as_dict` leaves out."""
 
 SCANS_SCHEMA = pa.schema(
     [
@@ -48,14 +50,14 @@ SCANS_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class PageProgress:
-    """How far a sync is after a page.
+    """The progress of a sync after a page.
 
     Attributes:
         pages: Pages read.
         seen: Different items seen.
         new: Calls landed for the first time.
         changed: Calls landed because they differ from their last version.
-        total: How many items the API says there are.
+        total: The number of items that the API reports; None if it reports none.
     """
 
     pages: int
@@ -72,14 +74,15 @@ class ScanReport:
     Attributes:
         mode: `full` or `incremental`.
         order: How the API lists calls, as observed.
-        ending: How it ended.
-        resumed: Whether it went on where an earlier one had been cut off.
-        pages: Pages read; `requests` is more by what had to be asked again (`retries`).
+        ending: Why the scan ended.
+        resumed: Whether it resumed an interrupted scan.
+        seconds: How long it took.
+        pages: Pages read; `requests` also counts requests that were made again (`retries`).
         calls_seen: Different items on the pages; each is new, changed, unchanged or rejected.
         calls_deleted: Known calls that the API no longer lists, and that are marked deleted now.
         calls_moved: Known calls that left the day they were known on, since the API lists them on another.
-        chain_breaks: Pages that did not join what was read before, so that the scan had to look where the list went on.
-        total_start: How many items the API said there are, at the beginning; None where it did not say.
+        chain_breaks: Pages that did not join what was read before, so that the scan searched where the list continues.
+        total_start: The number of items that the API reported at the beginning; None if it reported none.
         total_end: The same, at the end.
         changed_days: The days of which something landed.
     """
@@ -107,72 +110,55 @@ class ScanReport:
 
     @property
     def calls_unchanged(self) -> int:
-        """Calls that were seen as they had landed before."""
+        """The number of calls that are as they had landed before."""
         return max(self.calls_seen - self.calls_new - self.calls_changed - self.items_rejected, 0)
 
     @property
     def complete(self) -> bool:
-        """Whether the scan saw all it was for."""
+        """Whether the scan saw everything that it was started for."""
         return self.ending.complete
 
     @property
     def contradiction(self) -> str | None:
-        """What is odd about a whole list that was seen to its end: the API's count of calls is another than theirs."""
+        """A warning if the API counts other than the calls that a full scan saw; None if the numbers agree."""
         totals = [total for total in (self.total_start, self.total_end) if total is not None]
         if self.mode != FULL or not self.complete or self.resumed or not totals:
             return None
-        if min(totals) <= self.calls_seen and max(totals) >= _TRUE_SHARE * self.calls_seen:
+        if min(totals) <= self.calls_seen and max(totals) >= _MIN_COUNTED_SHARE * self.calls_seen:
             return None
         counted = f"{totals[-1]:,} call{'s' * (totals[-1] != 1)}"
         return f"The API counts {counted}, but its list showed {self.calls_seen:,} and then ended."
 
+    def as_row(self) -> dict[str, Any]:
+        """Return the report as a row of SCANS_SCHEMA."""
+        row = {name: getattr(self, name) for name in SCANS_SCHEMA.names}
+        return row | {"order": str(self.order), "ending": str(self.ending)}
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the facts of the scan as JSON has them."""
-        return {
-            "mode": self.mode,
-            "order": str(self.order),
-            "ending": str(self.ending),
-            "complete": self.complete,
-            "resumed": self.resumed,
-            "pages": self.pages,
-            "requests": self.requests,
-            "calls_seen": self.calls_seen,
-            "calls_new": self.calls_new,
-            "calls_changed": self.calls_changed,
-            "calls_unchanged": self.calls_unchanged,
-            "calls_deleted": self.calls_deleted,
-            "calls_moved": self.calls_moved,
-            "items_rejected": self.items_rejected,
-            "total_start": self.total_start,
-            "total_end": self.total_end,
-            "changed_days": [str(day) for day in self.changed_days],
-            "seconds": round(self.seconds, 3),
-        }
+        """Return the facts that are shown to people and programs, as JSON values."""
+        facts = {name: value for name, value in self.as_row().items() if name not in _ONLY_RECORDED}
+        return facts | {"changed_days": [str(day) for day in self.changed_days], "seconds": round(self.seconds, 3)}
 
     def sentence(self) -> str:
-        """Return the scan in one line."""
-        counts = (
-            (self.calls_deleted, "deleted"),
-            (self.calls_moved, "moved to another day"),
-            (self.items_rejected, "rejected"),
-        )
-        more = "".join(f", {number:,} {what}" for number, what in counts if number)
+        """Return the report in one sentence for the terminal."""
+        marks = {
+            "deleted": self.calls_deleted,
+            "moved to another day": self.calls_moved,
+            "rejected": self.items_rejected,
+        }
         return (
             f"{self.mode} scan {'complete' if self.complete else self.ending}: {self.pages:,} pages, "
-            f"{self.calls_seen:,} calls seen, {self.calls_new:,} new, {self.calls_changed:,} changed{more} "
-            f"({self.seconds:.1f} s)"
+            f"{self.calls_seen:,} calls seen, {self.calls_new:,} new, {self.calls_changed:,} changed"
+            f"{''.join(f', {number:,} {what}' for what, number in marks.items() if number)} ({self.seconds:.1f} s)"
         )
 
 
-def record(storage: Storage, report: ScanReport) -> None:
-    """Add a scan to the record of all scans."""
-    row = {name: getattr(report, name) for name in SCANS_SCHEMA.names}
-    row |= {"order": str(report.order), "ending": str(report.ending)}
-    scans = pa.Table.from_pylist([row], SCANS_SCHEMA)
+def record_scan(storage: Storage, report: ScanReport) -> None:
+    """Append a scan to the record of scans, which keeps the newest ones."""
+    scans = pa.Table.from_pylist([report.as_row()], SCANS_SCHEMA)
     if storage.size(layout.SCANS) is not None:
         before = pq.read_table(storage.open_input(layout.SCANS))
-        scans = pa.concat_tables([before, scans], promote_options="default").slice(
-            max(before.num_rows + 1 - _KEPT_SCANS, 0)
-        )
+        first = max(before.num_rows + 1 - _MAX_RECORDED_SCANS, 0)
+        scans = pa.concat_tables([before, scans], promote_options="default").slice(first)
     with storage.create(layout.SCANS) as stream:
         pq.write_table(scans, stream, compression="zstd")

@@ -1,241 +1,33 @@
-"""Sync: one scan of the API whose calls land, with a checkpoint from which the next sync resumes."""
+"""Sync: read the API's list of calls, land what is new or changed, and leave a checkpoint for the next sync."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import date
+
+from msgspec.structs import replace
 
 from pipelines.errors import ChorusCallsError, KeyRefusedError, disk_trouble
 from pipelines.extract.http.client import CallsClient, Page
-from pipelines.extract.http.prefetch import Prefetcher, prefetching
-from pipelines.extract.landing.landing import Landing
-from pipelines.extract.landing.raw_writer import require_landing_log
+from pipelines.extract.http.prefetch import Prefetcher
+from pipelines.extract.landing.items import SeenItem
+from pipelines.extract.landing.landing import Landing, require_landing_log
 from pipelines.extract.landing.tombstones import DEFAULT_GUARD, DeletionDetector, DeletionGuard, Refusal, tombstones
-from pipelines.extract.scan.checkpoint import Checkpoint, Journal, load_journal, resume, take_checkpoint, watermark
-from pipelines.extract.scan.ordered import advance
-from pipelines.extract.scan.state import Ending, Order, Phase, Scan, Shown
-from pipelines.extract.scan.unordered import UnorderedScan, advance_unordered
-from pipelines.extract.scan_report import FULL, INCREMENTAL, PageProgress, ScanReport, record
+from pipelines.extract.scan.ordered import OrderedScan, Phase
+from pipelines.extract.scan.state import Checkpoint, Ending, Order, PageSeen, Scan
+from pipelines.extract.scan.unordered import UnorderedScan
+from pipelines.extract.scan_report import FULL, INCREMENTAL, PageProgress, ScanReport, record_scan
+from pipelines.extract.sync_state import SyncState, load_sync_state, watermark
 from pipelines.lake import state
 from pipelines.lake.maintenance.compaction import compact
 from pipelines.lake.state import Stored
 from pipelines.lake.storage import Storage
 
-_FEWEST_SAVED, _MOST_SAVED = 5, 100
-"""Pages between two savings: a fiftieth of the list, within these bounds. So much is read again after a crash."""
-_FRESH_STARTS = 2
-
-
-class Run:
-    """One sync under way; the caller holds its locks."""
-
-    def __init__(
-        self,
-        storage: Storage,
-        pages: Prefetcher,
-        journal: Stored[Journal],
-        *,
-        start_date: date,
-        until: datetime | None,
-        allowance: DeletionGuard,
-        workers: int,
-        on_page: Callable[[PageProgress], None] | None,
-    ) -> None:
-        landed = state.load_landed(storage)
-        require_landing_log(storage, landed)
-        self._storage = storage
-        self._ahead = pages
-        self._journal = journal
-        self._until = until
-        self._allowance = allowance
-        self._workers = workers
-        self._on_page = on_page
-        self._landing = Landing(storage, landed, start_date=start_date, sync_id=secrets.token_hex(4))
-        self._report = ScanReport(FULL if until is None else INCREMENTAL, state.now())
-        # What had landed before: landing replaces this state with later ones and leaves it as it is.
-        self._roll = DeletionDetector(storage, landed.value.days if until is None else {}, self._landing.screen)
-        self._began = time.monotonic()
-        self._pages = self._breaks = 0
-        self._scan: Scan | UnorderedScan = Scan()
-
-    def perform(self, client: CallsClient, max_pages: int | None) -> ScanReport:
-        """Read to the end, whatever it is, and keep what was read."""
-        self._report.requests, self._report.retries = -client.requests, -client.retries
-        self._client = client
-        try:
-            self._read_all(max_pages)
-            self._save()
-            refusal = self._mark_gone()
-        except KeyboardInterrupt:
-            self._close(Ending.INTERRUPTED)
-            raise
-        except KeyRefusedError as error:
-            self._close(Ending.FAILED)
-            raise KeyRefusedError(_incomplete(error.message)) from None
-        except ChorusCallsError as error:
-            self._close(Ending.FAILED)
-            raise ChorusCallsError(_incomplete(error.message), error.exit_code) from error
-        except OSError as error:
-            with suppress(OSError):  # the record of a scan is the least that a full disk costs
-                self._write_report(Ending.FAILED)
-            raise ChorusCallsError(_incomplete(disk_trouble(error))) from error
-        self._finish(refusal.ending if refusal else self._scan.ending or Ending.FAILED)
-        if refusal:
-            message = f"The sync is incomplete: {refusal.reason}"
-            raise ChorusCallsError(message)
-        if not self._report.complete and self._scan.ending is not Ending.LIMITED:
-            raise ChorusCallsError(_incomplete(f"{self._report.ending}."))
-        return self._report
-
-    def _read_all(self, max_pages: int | None) -> None:
-        """Scan until an ending; where pages do not join, once more from the beginning, then without joining them."""
-        # A scan that is resumed has not seen all of the list as it is now, so it could not mark what is accepted.
-        is_resumable = self._report.mode == FULL and not self._allowance.accepted
-        checkpoint = self._journal.value.checkpoint if is_resumable else None
-        for start in [None] * _FRESH_STARTS if checkpoint is None else [checkpoint, None]:
-            self._start(start)
-            self._read(self._begin(start, self._left(max_pages)))
-            # Of a short list in no order known pages may come again and again; passes tell that from a broken paging.
-            in_vain = self._scan.ending in {Ending.NOT_JOINED, Ending.REPEATED}
-            if not in_vain and not self._scan.clearly_unordered:
-                return
-            if self._scan.clearly_unordered:
-                break
-        self._start()
-        self._read(UnorderedScan(max_pages=self._left(max_pages)))
-
-    def _left(self, max_pages: int | None) -> int | None:
-        return None if max_pages is None else max(max_pages - self._pages, 1)
-
-    def _begin(self, checkpoint: Checkpoint | None, max_pages: int | None) -> Scan:
-        if checkpoint is not None:
-            return resume(checkpoint, max_pages)
-        is_oldest_first = self._until is not None and self._journal.value.order is Order.OLDEST
-        phase = Phase.SEEK if is_oldest_first else Phase.WALK
-        return Scan(until=self._until, max_pages=max_pages, phase=phase)
-
-    def _start(self, checkpoint: Checkpoint | None = None) -> None:
-        """Begin a reading: with nothing known of the list, or with what an earlier one had proven."""
-        self._report.resumed = checkpoint is not None
-        self._head = checkpoint.head if checkpoint else []
-        self._newest = checkpoint.newest if checkpoint else None
-        self._scan_began = checkpoint.started_at if checkpoint else self._report.started_at
-        self._pages_before = checkpoint.pages if checkpoint else 0
-        self._from_before = {*checkpoint.head, *checkpoint.tail} if checkpoint else set[str]()
-        self._seen = set(self._from_before)
-        self._unsaved = 0
-        self._pages += self._scan.pages
-        self._breaks += self._scan.breaks if isinstance(self._scan, Scan) else 0
-        self._scan = Scan()
-
-    def _read(self, scan: Scan | UnorderedScan) -> None:
-        self._scan = scan
-        while self._scan.ending is None:
-            self._take(self._ahead.page(self._scan.ahead(self._workers), self._scan.limit))
-            self._unsaved += 1
-            if self._landing.full or (isinstance(self._scan, Scan) and self._unsaved >= _saved_together(self._scan)):
-                self._save()
-            if self._on_page:
-                self._on_page(self._progress())
-            if isinstance(self._scan, Scan) and self._scan.clearly_unordered:
-                return
-
-    def _take(self, page: Page) -> None:
-        """Hold back what a page brings, and let the scan decide what it means."""
-        items = self._landing.add(page.items)
-        self._roll.see(items)
-        keys = tuple(item.key for item in items)
-        unseen = frozenset(key for key in keys if key not in self._seen)
-        shown = Shown(page.offset, keys, unseen, tuple(item.instant for item in items), page.total)
-        if self._scan.pages == 0 and not self._report.resumed:
-            self._head = list(keys)
-            self._newest = min(max(shown.known_times), self._report.started_at) if shown.known_times else None
-        self._scan = (
-            advance(self._scan, shown) if isinstance(self._scan, Scan) else advance_unordered(self._scan, shown)
-        )
-        self._seen |= self._scan.accepted
-
-    def _save(self) -> None:
-        """Land what is held back, then write down how far the scan is proven."""
-        self._landing.flush()
-        self._unsaved = 0
-        scan = self._scan
-        is_over = scan.ending not in {None, Ending.LIMITED}
-        if self._report.mode == FULL and isinstance(scan, Scan) and scan.tail and not (is_over or scan.hole):
-            self._journal.value.checkpoint = take_checkpoint(
-                scan, started_at=self._scan_began, newest=self._newest, head=self._head, pages_before=self._pages_before
-            )
-            state.commit(self._storage, self._journal)
-
-    def _mark_gone(self) -> Refusal | None:
-        """Mark the known calls that are gone, where the scan proves that they are; or say why that has to be asked."""
-        scan, report = self._scan, self._report
-        if not isinstance(scan, Scan) or scan.ending is not Ending.END or scan.unordered:
-            return None
-        if report.mode != FULL or report.resumed:
-            return None
-        absent = self._roll.absent()
-        refusal = self._allowance.refusal(absent, hidden=scan.hidden)
-        deleted = {} if refusal else absent.deleted
-        self._landing.mark(tombstones(deleted, absent.moved))
-        report.calls_deleted = sum(map(len, deleted.values()))
-        report.calls_moved = sum(map(len, absent.moved.values()))
-        return refusal
-
-    def _close(self, ending: Ending) -> None:
-        """Keep what was read before the scan was stopped."""
-        try:
-            self._save()
-        finally:
-            self._write_report(ending)
-
-    def _finish(self, ending: Ending) -> None:
-        """Let the journal say how far the scan came, and the record what it did."""
-        journal = self._journal.value
-        if ending.complete or ending.proven:
-            journal.order = self._scan.order
-        if ending.proven and isinstance(self._scan, Scan):
-            journal.watermark = watermark(self._scan, self._newest, self._scan_began)
-        if ending is not Ending.LIMITED and self._report.mode == FULL:
-            journal.checkpoint = None
-            journal.full_scan_at = self._scan_began if ending.proven else journal.full_scan_at
-        state.commit(self._storage, self._journal)
-        self._write_report(ending)
-
-    def _write_report(self, ending: Ending) -> None:
-        report, scan, counts = self._report, self._scan, self._landing.counts
-        report.ending, report.order = ending, scan.order
-        report.pages = self._pages + scan.pages
-        report.chain_breaks = self._breaks + (scan.breaks if isinstance(scan, Scan) else 0)
-        report.requests += self._client.requests
-        report.retries += self._client.retries
-        report.calls_seen = len(self._seen) - len(self._from_before)
-        report.calls_new, report.calls_changed, report.items_rejected = counts.new, counts.changed, counts.rejected
-        report.total_start, report.total_end = scan.total_start, scan.total
-        report.changed_days = sorted(self._landing.changed_days)
-        report.finished_at = state.now()
-        report.seconds = time.monotonic() - self._began
-        record(self._storage, report)
-
-    def _progress(self) -> PageProgress:
-        counts, pages = self._landing.counts, self._pages + self._scan.pages
-        return PageProgress(pages, len(self._seen), counts.new, counts.changed, self._scan.total)
-
-
-def _saved_together(scan: Scan) -> int:
-    pages = (scan.total or 0) // max(scan.widest, 1)
-    return min(max(pages // 50, _FEWEST_SAVED), _MOST_SAVED)
-
-
-def _incomplete(reason: str) -> str:
-    return f"The sync is incomplete: {reason} What was read is landed; run it again to go on."
-
-
-_PATIENCE = 2.0
-"""Seconds to wait for another sync: none ends so soon, but who cleans the lake holds its lock for less."""
+_LOCK_WAIT_SECONDS = 2.0
+"""How long to wait for the lock: no other sync ends so soon, but lake maintenance holds it for less."""
 
 
 def sync(
@@ -245,7 +37,7 @@ def sync(
     start_date: date,
     full: bool = False,
     max_pages: int | None = None,
-    allowance: DeletionGuard = DEFAULT_GUARD,
+    guard: DeletionGuard = DEFAULT_GUARD,
     lookback_hours: float = 48,
     workers: int = 1,
     on_page: Callable[[PageProgress], None] | None = None,
@@ -256,47 +48,253 @@ def sync(
         storage: The lake's files; its settings have been admitted.
         client: The API.
         start_date: The first day that a call may belong to.
-        full: Read the whole list, even where what is newer than the last complete scan would do.
-        max_pages: Stop after so many pages; the report then says `limited`.
-        allowance: How many known calls may be marked deleted. Where any number may be, the whole list is read anew.
+        full: Read the whole list, even if calls newer than the last complete scan would be enough.
+        max_pages: Stop after this many pages; the report's ending is then `LIMITED`.
+        guard: How many known calls may be marked deleted. If any number may be, the whole list is read again.
         lookback_hours: How far to read behind the newest call that was known when the last complete scan began.
-        workers: How many pages may be asked for at a time.
-        on_page: Told after each page.
+        workers: The number of pages that may be requested at a time.
+        on_page: Called after each page.
 
     Returns:
-        What was done. Its ending is a complete one, or LIMITED.
+        What the scan did. Its ending is a complete one, or LIMITED.
 
     Raises:
         LakeBusyError: Another sync is running.
         KeyRefusedError: The API refused the key.
-        ChorusCallsError: The scan is incomplete, or more calls are gone than may be marked deleted; what it had read
-            is landed.
+        ChorusCallsError: The scan is incomplete, or the deletion guard refused; what was read is landed.
     """
-    with storage.lock("sync", wait=_PATIENCE), storage.lock("lake", shared=True):
-        journal = load_journal(storage)
-        until = None if full or allowance.accepted else _until(journal.value, lookback_hours)
-        with prefetching(client, workers) as pages:
-            run = Run(
-                storage,
-                pages,
-                journal,
-                start_date=start_date,
-                until=until,
-                allowance=allowance,
-                workers=workers,
-                on_page=on_page,
-            )
-            try:
-                report = run.perform(client, max_pages)
-            except ChorusCallsError:
-                compact(storage, state.load_landed(storage))
-                raise
+    with storage.lock("sync", wait=_LOCK_WAIT_SECONDS), storage.lock("lake", shared=True):
+        run = _SyncRun(
+            storage,
+            client,
+            start_date=start_date,
+            full=full,
+            max_pages=max_pages,
+            guard=guard,
+            lookback_hours=lookback_hours,
+            on_page=on_page,
+        )
+        try:
+            with Prefetcher(client, workers) as pages:
+                report = run.perform(pages)
+        except ChorusCallsError:
+            compact(storage, state.load_landed(storage))
+            raise
         compact(storage, state.load_landed(storage))
         return report
 
 
-def _until(journal: Journal, lookback_hours: float) -> datetime | None:
-    """How far back an incremental scan reads; None where only a full one will do."""
-    if journal.order in {None, Order.NONE} or journal.full_scan_at is None or journal.watermark is None:
-        return None
-    return journal.watermark - timedelta(hours=lookback_hours)
+class _Reading:
+    """One reading of the list, from its beginning or from a checkpoint.
+
+    Attributes:
+        scan: What the pages have shown, and what to ask for next.
+        start: The checkpoint, or the head of the list as the first page showed it.
+        is_resumed: Whether the reading began at a checkpoint.
+        keys: The items accepted so far, with those known from the checkpoint.
+    """
+
+    def __init__(self, scan: Scan, start: Checkpoint) -> None:
+        self.scan = scan
+        self.start = start
+        self.is_resumed = bool(start.tail)
+        self.keys = {*start.head, *start.tail}
+        self._known = len(self.keys)
+
+    @property
+    def calls_seen(self) -> int:
+        """The number of different items that this reading accepted."""
+        return len(self.keys) - self._known
+
+    def take(self, page: Page, items: Sequence[SeenItem]) -> None:
+        """Let the scan decide what a page means."""
+        keys = tuple(item.key for item in items)
+        unseen = frozenset(key for key in keys if key not in self.keys)
+        seen = PageSeen(page.offset, keys, unseen, tuple(item.instant for item in items), page.total)
+        if self.scan.pages == 0 and not self.is_resumed:
+            newest = min(max(seen.known_times), self.start.started_at) if seen.known_times else None
+            self.start = replace(self.start, head=list(keys), newest=newest)
+        self.scan = self.scan.after(seen)
+        self.keys |= self.scan.accepted
+
+
+class _SyncRun:
+    """One sync; the caller holds its locks."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        client: CallsClient,
+        *,
+        start_date: date,
+        full: bool,
+        max_pages: int | None,
+        guard: DeletionGuard,
+        lookback_hours: float,
+        on_page: Callable[[PageProgress], None] | None,
+    ) -> None:
+        self._saved: Stored[SyncState] = load_sync_state(storage)
+        self._until = None if full or guard.accepted else self._saved.value.boundary(lookback_hours)
+        self._is_full = self._until is None
+        landed = state.load_landed(storage)
+        require_landing_log(storage, landed)
+        self._landing = Landing(storage, landed, start_date=start_date, sync_id=secrets.token_hex(4))
+        # Landing replaces the landed days and does not change them, so these stay the days before this sync.
+        days_before = landed.value.days if self._is_full else {}
+        self._detector = DeletionDetector(storage, days_before, self._landing.suppression)
+        self._storage = storage
+        self._client = client
+        self._max_pages = max_pages
+        self._guard = guard
+        self._on_page = on_page
+        self._requests_before, self._retries_before = client.requests, client.retries
+        self._report = ScanReport(FULL if self._is_full else INCREMENTAL, state.now())
+        self._began = time.monotonic()
+        self._fresh_start = Checkpoint(self._report.started_at)
+        self._reading = _Reading(OrderedScan(), self._fresh_start)
+        self._earlier_scans: list[Scan] = []
+        self._unsaved = 0
+
+    def perform(self, pages: Prefetcher) -> ScanReport:
+        """Read the list until the scan ends, and save what was read, however it ends.
+
+        See `sync` for the report and the errors.
+        """
+        try:
+            self._read_list(pages)
+            self._save()
+            refusal = self._mark_deletions()
+        except KeyboardInterrupt:
+            self._save_and_report(Ending.INTERRUPTED)
+            raise
+        except KeyRefusedError as error:
+            self._save_and_report(Ending.FAILED)
+            raise KeyRefusedError(_incomplete(error.message)) from None
+        except ChorusCallsError as error:
+            self._save_and_report(Ending.FAILED)
+            raise ChorusCallsError(_incomplete(error.message), error.exit_code) from error
+        except OSError as error:
+            with suppress(OSError):  # on a full disk the record of the scan is the smallest loss
+                self._write_report(Ending.FAILED)
+            raise ChorusCallsError(_incomplete(disk_trouble(error))) from error
+        ending = refusal.ending if refusal else self._scan.ending or Ending.FAILED
+        self._save_outcome(ending)
+        if refusal:
+            message = f"The sync is incomplete: {refusal.reason}"
+            raise ChorusCallsError(message)
+        if not ending.complete and ending is not Ending.LIMITED:
+            raise ChorusCallsError(_incomplete(f"{ending}."))
+        return self._report
+
+    @property
+    def _scan(self) -> Scan:
+        return self._reading.scan
+
+    @property
+    def _pages_read(self) -> int:
+        return sum(scan.pages for scan in (*self._earlier_scans, self._scan))
+
+    def _read_list(self, pages: Prefetcher) -> None:
+        """Read to an ending. If pages do not join, read once more from the beginning, then without joining pages."""
+        # A resumed scan has not seen all of the list as it is now, so it could not mark the accepted deletions.
+        is_resumable = self._is_full and not self._guard.accepted
+        checkpoint = self._saved.value.checkpoint if is_resumable else None
+        for start in (checkpoint, None):
+            self._read(pages, self._ordered_scan(start), start)
+            if self._scan.needs_unordered:
+                break
+            # A short list in an unknown order may repeat pages by chance; an unordered scan tells that from an API
+            # that ignores the offset.
+            if self._scan.ending not in {Ending.NOT_JOINED, Ending.REPEATED}:
+                return
+        self._read(pages, UnorderedScan(max_pages=self._pages_left()))
+
+    def _pages_left(self) -> int | None:
+        return None if self._max_pages is None else max(self._max_pages - self._pages_read, 1)
+
+    def _ordered_scan(self, checkpoint: Checkpoint | None) -> OrderedScan:
+        if checkpoint is not None:
+            return OrderedScan.resume(checkpoint, self._pages_left())
+        seeks = self._until is not None and self._saved.value.order is Order.OLDEST
+        return OrderedScan(until=self._until, max_pages=self._pages_left(), phase=Phase.SEEK if seeks else Phase.WALK)
+
+    def _read(self, pages: Prefetcher, scan: Scan, checkpoint: Checkpoint | None = None) -> None:
+        """Read pages until the scan ends, or shows that the list has no order."""
+        self._earlier_scans.append(self._scan)
+        reading = self._reading = _Reading(scan, checkpoint or self._fresh_start)
+        self._unsaved = 0
+        while reading.scan.ending is None and not reading.scan.needs_unordered:
+            page = pages.page(reading.scan.next_offsets(pages.workers), reading.scan.limit)
+            items = self._landing.add(page.items)
+            self._detector.add(items)
+            reading.take(page, items)
+            self._unsaved += 1
+            interval = reading.scan.save_interval
+            if self._landing.full or (interval is not None and self._unsaved >= interval):
+                self._save()
+            if self._on_page:
+                self._on_page(self._progress())
+
+    def _save(self) -> None:
+        """Land what is held back, then save the checkpoint up to which the list is proven."""
+        self._landing.flush()
+        self._unsaved = 0
+        checkpoint = self._scan.take_checkpoint(self._reading.start) if self._is_full else None
+        if checkpoint is not None:
+            self._saved.value.checkpoint = checkpoint
+            state.commit(self._storage, self._saved)
+
+    def _mark_deletions(self) -> Refusal | None:
+        """Land tombstones for the known calls that the scan proves to be gone; return the deletion guard's refusal."""
+        if not self._scan.proves_deletions or not self._is_full or self._reading.is_resumed:
+            return None
+        absent = self._detector.absent()
+        refusal = self._guard.refusal(absent, hidden=self._scan.hidden)
+        deleted = {} if refusal else absent.deleted
+        self._landing.mark_gone(tombstones(deleted, absent.moved))
+        self._report.calls_deleted = sum(map(len, deleted.values()))
+        self._report.calls_moved = sum(map(len, absent.moved.values()))
+        return refusal
+
+    def _save_and_report(self, ending: Ending) -> None:
+        """Save what was read before the scan was stopped."""
+        try:
+            self._save()
+        finally:
+            self._write_report(ending)
+
+    def _save_outcome(self, ending: Ending) -> None:
+        """Save how far the scan came for the next sync, and write the report."""
+        saved, reading = self._saved.value, self._reading
+        if ending.complete or ending.proven:
+            saved.order = reading.scan.order
+        if ending.proven:
+            saved.watermark = watermark(reading.scan, reading.start)
+        if ending is not Ending.LIMITED and self._is_full:
+            saved.checkpoint = None
+            saved.full_scan_at = reading.start.started_at if ending.proven else saved.full_scan_at
+        state.commit(self._storage, self._saved)
+        self._write_report(ending)
+
+    def _write_report(self, ending: Ending) -> None:
+        report, scan, counts = self._report, self._scan, self._landing.counts
+        report.ending, report.order, report.resumed = ending, scan.order, self._reading.is_resumed
+        report.pages = self._pages_read
+        report.chain_breaks = sum(one.chain_breaks for one in (*self._earlier_scans, scan))
+        report.requests = self._client.requests - self._requests_before
+        report.retries = self._client.retries - self._retries_before
+        report.calls_seen = self._reading.calls_seen
+        report.calls_new, report.calls_changed, report.items_rejected = counts.new, counts.changed, counts.rejected
+        report.total_start, report.total_end = scan.total_start, scan.total
+        report.changed_days = sorted(self._landing.changed_days)
+        report.finished_at = state.now()
+        report.seconds = time.monotonic() - self._began
+        record_scan(self._storage, report)
+
+    def _progress(self) -> PageProgress:
+        counts = self._landing.counts
+        return PageProgress(self._pages_read, len(self._reading.keys), counts.new, counts.changed, self._scan.total)
+
+
+def _incomplete(reason: str) -> str:
+    return f"The sync is incomplete: {reason} What was read is landed; run it again to resume."

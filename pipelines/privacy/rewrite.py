@@ -17,9 +17,9 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.extract.landing.items import payload_hash
-from pipelines.extract.landing.raw_writer import require_landing_log
-from pipelines.extract.scan.checkpoint import load_journal
+from pipelines.extract.landing.landing import require_landing_log
+from pipelines.extract.sync_state import load_sync_state
+from pipelines.json_source import payload_hash
 from pipelines.lake import layout, raw, state
 from pipelines.lake.maintenance.drop_versions import (
     drop_versions,
@@ -177,7 +177,7 @@ def counted(number: int, what: str) -> str:
 
 def _clean_journal(storage: Storage, erasures: SuppressionList) -> None:
     """Let the journal hold no erased id: a scan that was cut off at one begins again."""
-    journal = load_journal(storage)
+    journal = load_sync_state(storage)
     checkpoint = journal.value.checkpoint
     if checkpoint and any(map(erasures.covers_call, [*checkpoint.head, *checkpoint.tail])):
         journal.value.checkpoint = None

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.landing.items import payload_hash
+from pipelines.json_source import payload_hash
 from pipelines.lake import layout, raw
 from pipelines.lake.state import Landed
 from pipelines.lake.storage import Storage

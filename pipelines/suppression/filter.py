@@ -9,8 +9,7 @@ from __future__ import annotations
 from datetime import date
 
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.landing.items import payload_hash
-from pipelines.json_source import literals
+from pipelines.json_source import literals, payload_hash
 from pipelines.lake import layout, state
 from pipelines.lake.state import LakeRecord
 from pipelines.lake.storage import Storage

@@ -117,7 +117,7 @@ def _scan(workspace: Workspace, client: CallsClient, options: SyncOptions, progr
             start_date=settings.start_date,
             full=options.full,
             max_pages=options.max_pages,
-            allowance=DeletionGuard(settings.max_deleted_share, accepted=options.accept_deletions),
+            guard=DeletionGuard(settings.max_deleted_share, accepted=options.accept_deletions),
             lookback_hours=settings.lookback_hours,
             workers=settings.workers,
             on_page=on_page,

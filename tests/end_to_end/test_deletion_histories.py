@@ -85,7 +85,7 @@ def test_after_each_full_scan_the_tables_are_those_of_the_list(history):
             for event in happened:
                 account.happen(*event)
             with simulated_api(items=account.items()) as api:
-                synced(lake.storage, api, full=True, allowance=DeletionGuard(accepted=True))
+                synced(lake.storage, api, full=True, guard=DeletionGuard(accepted=True))
             account.scanned()
             versions = landed_versions(lake.storage)
             built = build(lake, sorted(versions))

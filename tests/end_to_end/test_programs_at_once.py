@@ -63,7 +63,7 @@ def held_elsewhere(lake: Path):
 
 
 def test_a_second_sync_is_refused_in_one_line_and_a_dead_one_is_no_obstacle(program, serve, monkeypatch):
-    monkeypatch.setattr(sync, "_PATIENCE", 0)
+    monkeypatch.setattr(sync, "_LOCK_WAIT_SECONDS", 0)
     serve(small_world(calls=20, days=2))
     with held_elsewhere(program.lake) as holder:
         code, out, err = program("sync")

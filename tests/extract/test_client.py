@@ -66,7 +66,7 @@ def test_a_compressed_page_is_unpacked():
     ],
     ids=["429", "500", "503", "408", "html", "empty", "cut", "other", "broken-off", "no-gzip", "cut-gzip"],
 )
-def test_what_a_later_answer_may_mend_is_asked_again(answer):
+def test_a_transient_error_is_retried(answer):
     with simulated_api(items=ITEMS, faults=[answering(answer, answer)]) as api, client_of(api.url) as client:
         assert client.page(0).items == ITEMS
         assert (client.requests, client.retries) == (3, 2)
@@ -117,7 +117,7 @@ def test_without_time_to_try_again_a_page_is_asked_for_once():
 
 
 @pytest.mark.parametrize("wait", ["3600", "date"])
-def test_a_longer_wait_than_allowed_is_neither_waited_for_nor_cut_short(wait):
+def test_a_longer_wait_than_allowed_ends_the_requests_at_once(wait):
     now = datetime(2026, 3, 4, 10, tzinfo=UTC)
     header = (now + timedelta(hours=1)).strftime("%a, %d %b %Y %H:%M:%S GMT") if wait == "date" else wait
     answer = error(503, "later").with_headers(Retry_After=header)
@@ -190,5 +190,5 @@ def test_the_key_is_in_no_error_and_no_log(trouble, caplog):
     assert SECRET not in "".join(traceback.format_exception(failed.value))
     assert SECRET not in caplog.text
     assert SECRET not in repr(vars(client))
-    assert SECRET not in repr([vars(part) for part in (client._pace, client._connections)])
+    assert SECRET not in repr([vars(part) for part in (client._rate, client._sessions)])
     assert KEY not in failed.value.message

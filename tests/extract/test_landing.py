@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from pipelines.errors import ChorusCallsError
+from pipelines.extract.landing.items import Version
 from pipelines.extract.landing.landing import Landing
-from pipelines.extract.landing.raw_writer import Version
 from pipelines.lake import raw, state
 from pipelines.lake.storage import Storage
 from tests.support.extraction import call, files_outside_state, raw_rows
@@ -177,7 +177,7 @@ def test_a_call_that_is_seen_after_it_was_marked_by_the_same_sync_is_alive(stora
     land(storage, call("a"))
     one = landing(storage)
     one.add([call("a", status="queued")])
-    one.mark({DAY: [Version("a", raw.DELETED)]})
+    one.mark_gone({DAY: [Version("a", raw.DELETED)]})
     one.add([call("a", status="queued")])
     one.flush()
     assert [row["deleted"] for row in raw_rows(storage)] == [False, False, True, False]
@@ -185,7 +185,7 @@ def test_a_call_that_is_seen_after_it_was_marked_by_the_same_sync_is_alive(stora
 
 def bury(storage: Storage, call_id: str) -> None:
     """Land a deletion of a call, as a full scan that missed it does."""
-    landing(storage).mark({DAY: [Version(call_id, raw.DELETED)]})
+    landing(storage).mark_gone({DAY: [Version(call_id, raw.DELETED)]})
 
 
 def test_versions_are_landed_in_order_even_where_the_clock_was_set_back(storage):

@@ -93,7 +93,7 @@ def test_an_agent_is_renamed_and_one_that_is_listed_no_more_keeps_its_name(stora
         (Response(200, b'{"agents": []}'), "without 'data'"),
         (Response(200, b"", silent=True), "it could not be reached"),
         (Response(200, b'{"data":[]}', sent_bytes=3), "broke"),
-        (Response(302, b"", {"Location": "http://127.0.0.1:1/v1/agents"}), "sends requests on to http://127.0.0.1:1"),
+        (Response(302, b"", {"Location": "http://127.0.0.1:1/v1/agents"}), "redirects to http://127.0.0.1:1"),
         (Response(302, b"", {"Location": "/v1/agents"}), "in a circle"),
     ],
     ids=["404", "500", "401", "403", "429", "html", "empty", "other", "silent", "cut", "elsewhere", "circle"],
@@ -126,7 +126,7 @@ def test_one_list_that_is_missing_does_not_keep_the_other_back(storage, api):
 @pytest.mark.parametrize("pause", [0.0, 0.02])
 def test_an_answer_that_takes_too_long_is_given_up(storage, api, monkeypatch, pause):
     """Whether nothing comes, or a byte now and then."""
-    hasty = {kind: replace(one, answer_seconds=0.3) for kind, one in reading._LISTS.items()}
+    hasty = {kind: replace(one, request_seconds=0.3) for kind, one in reading._LISTS.items()}
     monkeypatch.setattr(reading, "_LISTS", MappingProxyType(hasty))
 
     def slow(request, respond):

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.extract.scan.state import Ending, Phase, Scan
+from pipelines.extract.scan.ordered import OrderedScan, Phase
+from pipelines.extract.scan.state import Ending
 from tests.support.listing import NEWEST, OLDEST, SHUFFLED, ChangingList, Entry, Reading
 
 
@@ -48,8 +49,8 @@ class Drifting(ChangingList):
         return page
 
 
-def scan_of(size: int, drift: Drift, seed: int, workers: int = 1) -> tuple[Scan, set[str]]:
-    """Scan a list while it changes; return the scan and the calls that were there all along but not seen.
+def scan_of(size: int, drift: Drift, seed: int, workers: int = 1) -> tuple[OrderedScan, set[str]]:
+    """Read a list while it changes; return the scan and the calls that were there all along but not seen.
 
     Args:
         size: Calls in the beginning.
@@ -60,7 +61,7 @@ def scan_of(size: int, drift: Drift, seed: int, workers: int = 1) -> tuple[Scan,
     listed = Drifting(size, drift, Random(seed))
     until = None if drift.until is None else listed.entries[drift.until].created
     phase = Phase.SEEK if drift.oldest_first and until else Phase.WALK
-    reading = Reading(listed, Scan(until=until, phase=phase), workers=workers)
+    reading = Reading(listed, OrderedScan(until=until, phase=phase), workers=workers)
     reading.finish()
     wanted = {entry.name for entry in listed.entries if until is None or entry.created >= until}
     return reading.scan, wanted & listed.stayed - reading.run
@@ -127,7 +128,7 @@ def test_pages_fetched_ahead_cost_hardly_more_requests():
 @pytest.mark.parametrize("oldest_first", [False, True])
 def test_an_incremental_scan_reads_little_of_a_long_list(oldest_first):
     scan, missed = scan_of(20_000, Drift(until=19_500, oldest_first=oldest_first), seed=0, workers=8)
-    assert scan.ending is Ending.FRONTIER
+    assert scan.ending is Ending.WATERMARK
     assert not missed
     assert scan.pages <= 15
 

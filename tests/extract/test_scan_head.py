@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
-from pipelines.extract.scan.state import Ending, Phase, Scan
+from pipelines.extract.scan.ordered import OrderedScan, Phase, Run
+from pipelines.extract.scan.state import Ending
 from tests.support.page_reader import Reader
 
 
 def at_the_head() -> Reader:
-    return Reader(Scan(phase=Phase.HEAD, tail=("499",), size=500, falling=400), range(500))
+    return Reader(OrderedScan(phase=Phase.HEAD, run=Run(("499",)), size=500, falling=400), range(500))
 
 
 def test_a_quiet_head_ends_the_scan():
@@ -39,7 +40,7 @@ def test_a_round_of_the_head_whose_pages_do_not_join_begins_again():
     reading = at_the_head()
     reading.show(range(-300, -200))
     after = reading.show(range(-150, -50))
-    assert (after.offset, after.accepted, after.round) == (0, frozenset(), frozenset())
+    assert (after.offset, after.accepted, after.head.keys) == (0, frozenset(), frozenset())
 
 
 def test_a_head_that_never_rests_ends_after_some_rounds():

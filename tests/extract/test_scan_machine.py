@@ -1,7 +1,7 @@
 """Whatever happens to a list while it is scanned: what is called complete has been seen completely.
 
 Hypothesis plays the API, the network and the power supply: calls come, go and move between any two answers, answers are
-empty, short or lost, and a scan is dropped and goes on from what its journal says. The scan is the real decision.
+empty, short or lost, and a scan is dropped and resumes from its checkpoint. The scan is the real decision.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from pipelines.extract.scan.checkpoint import Checkpoint, resume, take_checkpoint
-from pipelines.extract.scan.state import Ending, Phase, Scan
+from pipelines.extract.scan.ordered import OrderedScan, Phase
+from pipelines.extract.scan.state import Checkpoint, Ending
 from pipelines.extract.scan.unordered import UnorderedScan
 from tests.support.listing import FIRST, MIXED, NEWEST, OLDEST, SHUFFLED, ChangingList, Reading
 
@@ -55,7 +55,7 @@ class ScanMachine(RuleBasedStateMachine):
         self.narrowest = self.listed.width
         self.saved = None
         oldest = self.listed.order == OLDEST and self.until is not None
-        scan = scan or Scan(until=self.until, phase=Phase.SEEK if oldest else Phase.WALK)
+        scan = scan or OrderedScan(until=self.until, phase=Phase.SEEK if oldest else Phase.WALK)
         self.reading = Reading(self.listed, scan, workers=self.workers)
         self.before: set[str] = set()
 
@@ -108,25 +108,25 @@ class ScanMachine(RuleBasedStateMachine):
 
     @rule(again=st.booleans())
     def saves_and_crashes(self, again):
-        """The journal is written; or the process ends, and the next one goes on from what is written there."""
+        """A checkpoint is saved; or the process ends, and the next one resumes from the saved checkpoint."""
         scan = self.reading.scan
         if not again:
-            if isinstance(scan, Scan) and not self.until and scan.tail:
-                cut = take_checkpoint(scan, started_at=FIRST, newest=None, head=self.reading.head, pages_before=0)
-                self.saved = cut, self.before | self.reading.run
+            saved = scan.take_checkpoint(Checkpoint(FIRST, head=self.reading.head))
+            if saved and not self.until:
+                self.saved = saved, self.before | self.reading.run
             return
         if self.saved is None or self.reading.over:
             self.start()
             return
-        cut, self.before = self.saved
-        known = {*cut.head, *cut.tail}
-        self.reading = Reading(self.listed, resume(cut, None), workers=self.workers, known=known)
-        self.reading.head = cut.head
+        checkpoint, self.before = self.saved
+        known = {*checkpoint.head, *checkpoint.tail}
+        self.reading = Reading(self.listed, OrderedScan.resume(checkpoint), workers=self.workers, known=known)
+        self.reading.head = checkpoint.head
 
     def judge(self):
         """Nothing that stayed is missing from a complete scan; each is followed by another one."""
         scan = self.reading.scan
-        if isinstance(scan, Scan) and (scan.ending in VAIN or scan.clearly_unordered):
+        if isinstance(scan, OrderedScan) and (scan.ending in VAIN or scan.needs_unordered):
             self.start(UnorderedScan())
         elif scan.ending is None:
             assert self.listed.requests - self.asked < 2_000

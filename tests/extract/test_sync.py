@@ -57,7 +57,7 @@ def test_an_incremental_sync_reads_what_may_be_new_and_no_more(storage):
         world.advance(hours=5)
         api.requests.clear()
         report = synced(storage, api, lookback_hours=48)
-    assert (report.mode, report.ending) == ("incremental", Ending.FRONTIER)
+    assert (report.mode, report.ending) == ("incremental", Ending.WATERMARK)
     assert report.calls_new > 0
     assert len(api.requests) == report.pages <= 6
     assert listed(world).keys() == landed_payloads(storage).keys()
@@ -140,7 +140,7 @@ def test_an_account_without_calls(storage):
     assert raw_rows(storage) == []
 
 
-def test_a_limited_sync_says_so_and_the_next_one_goes_on(storage):
+def test_a_limited_sync_says_so_and_the_next_one_resumes(storage):
     world = small_world(calls=700)
     with simulated_api(world) as api:
         report = synced(storage, api, max_pages=3)
@@ -152,13 +152,13 @@ def test_a_limited_sync_says_so_and_the_next_one_goes_on(storage):
     assert landed_payloads(storage) == listed(world)
 
 
-def test_progress_is_told_after_each_page(storage):
-    told: list[PageProgress] = []
+def test_progress_is_reported_after_each_page(storage):
+    reported: list[PageProgress] = []
     with simulated_api(small_world(calls=250)) as api:
-        report = synced(storage, api, on_page=told.append)
-    assert [one.pages for one in told] == list(range(1, report.pages + 1))
-    assert [one.seen for one in told] == sorted(one.seen for one in told)
-    assert told[-1].seen == told[-1].total == report.calls_seen
+        report = synced(storage, api, on_page=reported.append)
+    assert [one.pages for one in reported] == list(range(1, report.pages + 1))
+    assert [one.seen for one in reported] == sorted(one.seen for one in reported)
+    assert reported[-1].seen == reported[-1].total == report.calls_seen
 
 
 def test_each_scan_leaves_a_record(storage):

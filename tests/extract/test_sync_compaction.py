@@ -84,7 +84,7 @@ def test_an_incomplete_sync_merges_them_too(growing):
     assert len(raw_rows(growing.storage)) > 100
 
 
-def test_a_full_disk_leaves_the_sync_complete_and_is_told(growing, monkeypatch, caplog):
+def test_a_full_disk_leaves_the_sync_complete_and_is_reported(growing, monkeypatch, caplog):
     real = raw.write_versions
 
     def write(*args, **options):

@@ -23,11 +23,11 @@ PAGE = 25
 
 
 class DiedError(BaseException):
-    """Stands for a process that ends between two steps."""
+    """Simulates a process that ends between two steps."""
 
 
 class Drift:
-    """Stands between requests and answers: changes the list before most, and spoils some."""
+    """Changes the list before most requests, and spoils some answers."""
 
     def __init__(self, world: World, random: Random) -> None:
         self.world = world

@@ -28,7 +28,7 @@ def test_a_list_that_is_oldest_first_is_read_from_its_end(storage):
         world.advance(hours=5)
         api.requests.clear()
         report = synced(storage, api, lookback_hours=48)
-    assert (report.mode, report.order, report.ending) == ("incremental", Order.OLDEST, Ending.FRONTIER)
+    assert (report.mode, report.order, report.ending) == ("incremental", Order.OLDEST, Ending.WATERMARK)
     assert report.calls_new > 0
     assert len(api.requests) == report.pages <= 10
     assert landed_payloads(storage).keys() == listed(world).keys()

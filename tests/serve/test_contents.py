@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.dictionary import MARTS, RATIOS, Personal
 from pipelines.extract.scan.state import Ending
-from pipelines.extract.scan_report import ScanReport, record
+from pipelines.extract.scan_report import ScanReport, record_scan
 from pipelines.lake import layout
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog
 from tests.support.small_lake import SmallLake, at
@@ -209,7 +209,7 @@ def test_freshness_says_what_the_last_full_scan_marked_also_beside_a_record_that
     catalog = made(lake)
     assert freshness(catalog)["last_full_scan_calls_deleted"] is None
     report = ScanReport("full", at("2026-05-02 01:00"), ending=Ending.END, calls_deleted=3, calls_moved=1)
-    record(lake.storage, replace(report, finished_at=at("2026-05-02 01:05")))
-    record(lake.storage, ScanReport("incremental", at("2026-05-03 01:00")))
+    record_scan(lake.storage, replace(report, finished_at=at("2026-05-02 01:05")))
+    record_scan(lake.storage, ScanReport("incremental", at("2026-05-03 01:00")))
     shown = freshness(catalog)
     assert (shown["last_full_scan_calls_deleted"], shown["last_full_scan_calls_moved"]) == (3, 1)

@@ -31,7 +31,7 @@ class Account:
     def sync(self, storage: Storage, **options) -> ScanReport:
         settings = {name: options.pop(name) for name in ("order", "faults") if name in options}
         with simulated_api(items=self.items(), **settings) as api:
-            return synced(storage, api, **{"full": True, "allowance": ALL, **options})
+            return synced(storage, api, **{"full": True, "guard": ALL, **options})
 
     def move(self, name: str, days: int) -> None:
         self.calls[name] += timedelta(days=days)

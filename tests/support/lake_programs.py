@@ -76,7 +76,7 @@ def replace_slow_parts(patch: pytest.MonkeyPatch, lake: ModelledLake) -> None:
     patch.setattr(raw, "known_versions", small_builder.known_versions)
     patch.setattr(raw, "payloads", small_builder.payloads)
     patch.setattr(compaction, "MANY", 3)
-    patch.setattr("pipelines.extract.sync.record", lambda *_: None)
+    patch.setattr("pipelines.extract.sync.record_scan", lambda *_: None)
 
 
 def land(lake: ModelledLake, api: Listing) -> None:

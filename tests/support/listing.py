@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from pipelines.extract.scan.ordered import advance
-from pipelines.extract.scan.state import Scan, Shown
-from pipelines.extract.scan.unordered import UnorderedScan, advance_unordered
+from pipelines.extract.scan.state import PageSeen, Scan
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 NEWEST, OLDEST, MIXED, SHUFFLED = "newest first", "oldest first", "stable, without order", "shuffled at each request"
@@ -156,9 +154,7 @@ class Reading:
         run: What it has accepted; `known` is what it began with besides.
     """
 
-    def __init__(
-        self, listed: ChangingList, scan: Scan | UnorderedScan, *, workers: int = 1, known: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, listed: ChangingList, scan: Scan, *, workers: int = 1, known: Iterable[str] = ()) -> None:
         self.listed = listed
         self.scan = scan
         self.workers = workers
@@ -173,7 +169,7 @@ class Reading:
 
     def ask(self) -> None:
         """Answer one of the requests that are on their way, whichever."""
-        wanted = self.scan.ahead(self.workers)
+        wanted = self.scan.next_offsets(self.workers)
         assert wanted[0] == self.scan.offset
         assert len(wanted) <= self.workers
         self._coming = {offset: page for offset, page in self._coming.items() if offset in wanted}
@@ -199,8 +195,8 @@ class Reading:
         if self.scan.pages == 0:
             self.head = list(keys)
         unseen = frozenset(keys) - self.run - self.known
-        shown = Shown(offset, keys, unseen, tuple(entry.created for entry in entries), total)
-        self.scan = advance(self.scan, shown) if isinstance(self.scan, Scan) else advance_unordered(self.scan, shown)
+        shown = PageSeen(offset, keys, unseen, tuple(entry.created for entry in entries), total)
+        self.scan = self.scan.after(shown)
         self.run |= self.scan.accepted
 
     def step(self) -> None:

@@ -1,7 +1,7 @@
 """Rate limiting and retry back-off: when the next request may be sent.
 
-It is kept as the settings say, as the API asks for, and slower for a while after the API found it too fast. Whoever
-waits here can be stopped at any moment.
+The rate follows the settings and what the API asks for, and is lower for a while after the API answered 429. Every wait
+here can be stopped at any moment.
 """
 
 from __future__ import annotations
@@ -18,28 +18,48 @@ from email.utils import parsedate_to_datetime
 from pipelines.errors import ChorusCallsError
 
 _FIRST_WAIT = 0.5
-_LONGEST_WAIT = 30.0
-_LONGEST_ADVICE = 366 * 86_400.0
-"""Nothing an API asks for is longer: a larger number is no advice, and no date can be told from it."""
+_MAX_WAIT = 30.0
+_MAX_ADVICE = 366 * 86_400.0
+"""The longest wait an API may ask for: a larger number is nonsense, and no date can be made of it."""
 _EPOCH = 1e9
-"""A larger number of seconds is a point in time, not a length of it."""
+"""A larger number of seconds is a Unix time, not a duration."""
 _EPOCH_MS = 1e12
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_FIRST_INTERVAL = 0.02
+_MAX_INTERVAL = 2.0
+_RECOVERY = 0.9
+_JITTER_SHARE = 0.1
+_MAX_JITTER = 1.0
+
+
+class PageUnavailableError(ChorusCallsError):
+    """The API gave no page in time; `reason` says what it did instead."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class StoppedError(ChorusCallsError):
+    """The client was stopped by another thread; nothing is wrong with the API."""
+
+    def __init__(self) -> None:
+        super().__init__("The requests were stopped.")
 
 
 def backoff() -> Iterator[float]:
-    """Yield ever longer waits in seconds, each drawn between 0 and its bound so that clients do not return in step."""
+    """Yield ever longer waits in seconds, each random below its bound so that clients do not retry in step."""
     bound = _FIRST_WAIT
     while True:
         yield random.uniform(0, bound)  # noqa: S311 - spreads requests, keeps no secret
-        bound = min(bound * 2, _LONGEST_WAIT)
+        bound = min(bound * 2, _MAX_WAIT)
 
 
 def advised_wait(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Read from an answer that refuses how long it asks to wait, in seconds; None where it does not say.
+    """Return how many seconds an error response asks to wait; None if it does not say.
 
     Args:
-        headers: The answer's headers.
+        headers: The response's headers.
         now: The time at the server, to which a date is relative.
     """
     wait = retry_after(headers.get("Retry-After"), now)
@@ -54,7 +74,7 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         now: The time at the server, to which a date is relative.
 
     Returns:
-        Seconds to wait; None where the header is missing, makes no sense or asks for no wait.
+        Seconds to wait; None if the header is missing, makes no sense or asks for no wait.
     """
     if value is None:
         return None
@@ -68,10 +88,10 @@ def retry_after(value: str | None, now: datetime) -> float | None:
 
 
 def rate_limit_reset(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Read from X-RateLimit headers how long no request is left; None where one is, or where they do not say.
+    """Return for how many seconds X-RateLimit headers allow no request; None if they allow one, or do not say.
 
     Args:
-        headers: The answer's headers; X-RateLimit-Reset is a number of seconds, or a point in time as a Unix time.
+        headers: The response's headers; X-RateLimit-Reset is a number of seconds, or a point in time as a Unix time.
         now: The time at the server, to which a point in time is relative.
     """
     if _number(headers.get("X-RateLimit-Remaining")) != 0:
@@ -85,7 +105,7 @@ def rate_limit_reset(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def http_date(value: str | None) -> datetime | None:
-    """Read a date of an HTTP header as an instant in UTC; None where there is none."""
+    """Parse the date of an HTTP header as an instant in UTC; None if there is none."""
     if not value:
         return None
     try:
@@ -101,33 +121,11 @@ def _number(value: str | None) -> float | None:
 
 
 def _advice(seconds: float) -> float | None:
-    return min(seconds, _LONGEST_ADVICE) if seconds > 0 and not math.isnan(seconds) else None
-
-
-_FIRST_SLOWNESS = 0.02
-_MOST_SLOWNESS = 2.0
-_RECOVERY = 0.9
-_JITTER_SHARE = 0.1
-_MOST_JITTER = 1.0
-
-
-class NoPageError(ChorusCallsError):
-    """The API gave no page in time; `reason` says what it did instead."""
-
-    def __init__(self, message: str, reason: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-class StoppedError(ChorusCallsError):
-    """A client was stopped by another thread; nothing is wrong with the API."""
-
-    def __init__(self) -> None:
-        super().__init__("The requests were stopped.")
+    return min(seconds, _MAX_ADVICE) if seconds > 0 and not math.isnan(seconds) else None
 
 
 class RateLimiter:
-    """Gives requests their turns, over all threads."""
+    """Decides when requests may be sent, over all threads."""
 
     def __init__(
         self,
@@ -137,42 +135,42 @@ class RateLimiter:
         stopping: threading.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start at full pace.
+        """Start at the full rate.
 
         Args:
-            per_second: Requests a second at most; None: as many as are wanted.
+            per_second: The most requests per second; None for no limit.
             patience: The longest wait in seconds that the API may ask for; a longer one ends the requests instead.
             stopping: Ends every wait once it is set.
-            clock: Tells seconds.
+            clock: Returns seconds.
         """
-        self._pause = 1 / per_second if per_second else 0.0
+        self._interval = 1 / per_second if per_second else 0.0
         self._patience = patience
         self._stopping = stopping
         self._clock = clock
-        self._gate = threading.Lock()
+        self._queue = threading.Lock()
         self._lock = threading.Lock()
         self._next = 0.0
-        self._held_until = 0.0
-        self._slowness = 0.0
+        self._paused_until = 0.0
+        self._slow_interval = 0.0
         self._slowed_at = 0.0
 
-    def await_turn(self, patience: float = math.inf) -> float:
-        """Wait until the next request may be made, and return the moment by the clock.
+    def acquire(self, patience: float = math.inf) -> float:
+        """Wait until the next request may be sent, and return that moment by the clock.
 
         Args:
-            patience: The longest wait in seconds that the API may ask for, where that is less than usual.
+            patience: The longest wait in seconds that the API may ask for, if it is less than the limiter's own.
 
         Raises:
             StoppedError: The wait was stopped.
-            NoPageError: The API asked for a longer wait than there is patience.
+            PageUnavailableError: The API asked for a longer wait.
         """
-        with self._gate:  # one thread waits for the turn, the others behind it
-            while (left := self._left(min(patience, self._patience))) > 0:
+        with self._queue:  # one thread waits for the next turn, the others wait for that thread
+            while (left := self._time_left(min(patience, self._patience))) > 0:
                 self.wait(left)
             self.wait(0)
             with self._lock:
                 now = self._clock()
-                self._next = now + max(self._pause, self._slowness)
+                self._next = now + max(self._interval, self._slow_interval)
                 return now
 
     def wait(self, seconds: float) -> None:
@@ -184,45 +182,45 @@ class RateLimiter:
         if self._stopping.wait(seconds):
             raise StoppedError
 
-    def hold(self, seconds: float) -> None:
-        """Let every thread wait: the API asked one of them to."""
-        jitter = random.uniform(0, min(seconds * _JITTER_SHARE, _MOST_JITTER))  # noqa: S311 - keeps no secret
+    def pause(self, seconds: float) -> None:
+        """Let every thread wait, since the API asked one of them to."""
+        jitter = random.uniform(0, min(seconds * _JITTER_SHARE, _MAX_JITTER))  # noqa: S311 - keeps no secret
         with self._lock:
-            self._held_until = max(self._held_until, self._clock() + seconds + jitter)
+            self._paused_until = max(self._paused_until, self._clock() + seconds + jitter)
 
-    def slow_down(self, asked_at: float) -> None:
-        """Halve the pace, since the API found a request too fast.
+    def slow_down(self, requested_at: float) -> None:
+        """Halve the rate, since the API found a request too fast.
 
         Args:
-            asked_at: When that request was made. What many threads did before they could know counts once.
+            requested_at: When that request was sent. Requests that were sent before the last slow-down do not count.
         """
         with self._lock:
-            if asked_at >= self._slowed_at:
+            if requested_at >= self._slowed_at:
                 self._slowed_at = self._clock()
-                self._slowness = min(max(self._slowness * 2, _FIRST_SLOWNESS), _MOST_SLOWNESS)
+                self._slow_interval = min(max(self._slow_interval * 2, _FIRST_INTERVAL), _MAX_INTERVAL)
 
     def speed_up(self) -> None:
-        """Come back to the full pace little by little: a page came."""
+        """Return to the full rate step by step, after a page came."""
         with self._lock:
-            slowness = self._slowness * _RECOVERY
-            self._slowness = slowness if slowness >= _FIRST_SLOWNESS / 2 else 0.0
+            interval = self._slow_interval * _RECOVERY
+            self._slow_interval = interval if interval >= _FIRST_INTERVAL / 2 else 0.0
 
-    def _left(self, patience: float) -> float:
+    def _time_left(self, patience: float) -> float:
         with self._lock:
             now = self._clock()
-            held = self._held_until - now
+            pause = self._paused_until - now
             turn = self._next - now
-        if held > patience + min(held * _JITTER_SHARE, _MOST_JITTER):
-            raise too_long(held)
-        return max(held, turn)
+        if pause > patience + min(pause * _JITTER_SHARE, _MAX_JITTER):
+            raise wait_too_long(pause)
+        return max(pause, turn)
 
 
-def too_long(wait: float, answered: str = "it") -> NoPageError:
-    """Say that the API asks for a longer wait than there is patience, and when to come back.
+def wait_too_long(wait: float, answered: str = "it") -> PageUnavailableError:
+    """Return the error for a longer wait than CHORUS_RETRY_SECONDS, which says when to come back.
 
     Args:
         wait: Seconds.
-        answered: What it answered, as in `it answered 503 and`.
+        answered: What the API answered, as in `it answered 503 and`.
     """
     moment = datetime.now(UTC) + timedelta(seconds=wait)
     reason = f"{answered} asked to wait {wait:.0f} s"
@@ -230,4 +228,4 @@ def too_long(wait: float, answered: str = "it") -> NoPageError:
         f"The API gives no page now: {reason}, longer than CHORUS_RETRY_SECONDS. "
         f"Come back after {moment:%Y-%m-%d %H:%M:%S} UTC."
     )
-    return NoPageError(message, reason)
+    return PageUnavailableError(message, reason)

@@ -1,8 +1,7 @@
-"""One item of a page: which call it is, when it was created, and whether it says what another version of it says."""
+"""One item of a page: which call it is, when it was created, and whether it equals another version of the call."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -14,24 +13,20 @@ import msgspec
 
 from pipelines.api_values import parse_instant
 from pipelines.json_source import UNREADABLE, decode, members, storable
+from pipelines.lake import raw
 
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
-# Within a JSON string a quote is escaped, so this finds keys alone. A blank address counts as none.
-_RECORDING = re.compile(
-    rb'"recordingUrl"(?<!\\"recordingUrl")\s*:\s*"(?!(?: |\\[tnrf])*")[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL
-)
-_ANY_RECORDING = b'"recordingUrl":"*"'
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """What places an item.
+class ItemHeader:
+    """The fields of an item that decide where it lands.
 
     Attributes:
-        call_id: Its id; None where it has no usable one.
-        instant: When the call was created, or started where that is unusable; None where neither is usable.
-        organisation: Whose call it is, where it says so.
+        call_id: Its id; None if it has no usable one.
+        instant: When the call was created, or started if that is unusable; None if neither is usable.
+        organisation: The organisation that the call belongs to; None if the item does not say.
     """
 
     call_id: str | None
@@ -39,7 +34,7 @@ class Head:
     organisation: str | None = None
 
     def day(self, first: date, last: date) -> date | None:
-        """The day in UTC that the call belongs to; None where it has no id, or no day within these bounds."""
+        """Return the day in UTC that the call belongs to; None if it has no id, or no day within these bounds."""
         if self.call_id is None or self.instant is None:
             return None
         day = self.instant.date()
@@ -47,61 +42,73 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """An item as a scan knows it: a key that is its own, when the call was created, and the day it was given to.
-
-    The last two are None where they are not known.
-    """
+class SeenItem:
+    """An item as a scan knows it: its key, when the call was created, and the day it was assigned to, if known."""
 
     key: str
     instant: datetime | None
     day: date | None = None
 
 
-class _Plain(msgspec.Struct, rename="camel"):
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an item, as received; or a tombstone.
+
+    Attributes:
+        call_id: None for an item without a usable id.
+        payload_hash: Of a tombstone, raw.DELETED or raw.MOVED.
+        payload: The item's JSON source; empty for a tombstone.
+    """
+
+    call_id: str | None
+    payload_hash: str
+    payload: bytes = b""
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it is a tombstone: the call is gone from its day."""
+        return self.payload_hash in {raw.DELETED, raw.MOVED}
+
+
+class _RegularItem(msgspec.Struct, rename="camel"):
     id: str
     created_at: str
     organization_id: str | None = None
 
 
-_PLAIN = msgspec.json.Decoder(_Plain)
+_REGULAR = msgspec.json.Decoder(_RegularItem)
 
 
-def read_head(item: bytes) -> Head:
-    """Read what places an item; whatever else is wrong with it does not matter here."""
+def read_header(item: bytes) -> ItemHeader:
+    """Read the fields that decide where an item lands; errors in other fields do not matter here."""
     try:
-        plain = _PLAIN.decode(item)
+        regular = _REGULAR.decode(item)
     except UNREADABLE:
-        return _read_unusual(item)
-    instant, _ = parse_instant(plain.created_at)
-    if instant is None or not plain.id.strip():
-        return _read_unusual(item)
-    return Head(storable(plain.id), instant, plain.organization_id)
-
-
-def payload_hash(item: bytes) -> str:
-    """Hash an item as it was sent; of the addresses of recordings, which expire, only that they are there."""
-    return hashlib.sha256(_RECORDING.sub(_ANY_RECORDING, item)).hexdigest()[:32]
+        return _read_irregular(item)
+    instant, _ = parse_instant(regular.created_at)
+    if instant is None or not regular.id.strip():
+        return _read_irregular(item)
+    return ItemHeader(storable(regular.id), instant, regular.organization_id)
 
 
 def same_call(one: bytes, other: bytes) -> bool:
-    """Tell whether two versions of a call say the same: order of keys, white space and recordings' addresses aside."""
+    """Whether two versions of a call are equal, except for order of keys, white space and recordings' addresses."""
     try:
         return _same(_parse(one), _parse(other))
     except (ValueError, RecursionError):
         return one == other
 
 
-def _read_unusual(item: bytes) -> Head:
-    """Read an item that is not as documented: odd types, not JSON by the book, or no call at all."""
+def _read_irregular(item: bytes) -> ItemHeader:
+    """Read an item that is not as documented: unexpected types, no strict JSON, or no call at all."""
     try:
         decode(item)
         sources = members(item)
     except ValueError:
-        return Head(None, None)
+        return ItemHeader(None, None)
     instants = (_instant(sources.get(name)) for name in ("createdAt", "startedAt"))
     organisation = _string(sources.get("organizationId"))
-    return Head(
+    return ItemHeader(
         _call_id(sources.get("id")),
         next((instant for instant in instants if instant is not None), None),
         None if organisation is None else storable(organisation),
@@ -145,7 +152,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _without_recording(value: dict[str, Any]) -> dict[str, Any]:
-    """The object with its recording's address replaced by a mark, or left out where there is none."""
+    """Return the object with its recording's address replaced by a mark, or left out if it is empty."""
     if "recordingUrl" not in value:
         return value
     address = value["recordingUrl"]

@@ -1,70 +1,53 @@
 """Landing: new and changed calls become versions in raw; unchanged calls cost nothing.
 
-Calls are held back by day until they fill a budget of memory, so that a list in any order makes few files. One flush
+Calls are held back by day until they fill a memory budget, so that a list in any order makes few files. One flush
 writes them all and then commits the landing log once: a crash leaves either everything of it or nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
+import pyarrow as pa
 
-from pipelines.extract.landing.items import Seen, payload_hash, read_head, same_call
-from pipelines.extract.landing.raw_writer import Rejects, Version, write
-from pipelines.lake import raw, state
+from pipelines.dictionary.schemas import raw_schema
+from pipelines.errors import ChorusCallsError
+from pipelines.extract.landing.items import ItemHeader, SeenItem, Version, read_header, same_call
+from pipelines.json_source import payload_hash
+from pipelines.lake import layout, raw, state
 from pipelines.lake.identity import add_organisations, lake_record, require_own
 from pipelines.lake.state import Landed, LandedDay, LandedFile, Stored
 from pipelines.lake.storage import Storage
 from pipelines.suppression.filter import open_filter
 
-
-class Account:
-    """The organisations of a lake's account.
-
-    An API key shows one account, so the first page that an empty lake is shown says whose calls all others have to be.
-    An account may have several organisations; which they are is remembered with the first calls that land.
-    """
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-        self._own: set[str] = set()
-        self._new: set[str] = set()
-
-    def require_own(self, organisations: set[str]) -> None:
-        """Go on with a page's calls only where they are the account's.
-
-        Raises:
-            ChorusCallsError: They are of an organisation that the lake does not know.
-        """
-        if organisations <= self._own:
-            return
-        lake = lake_record(self._storage).value
-        known = self._own.union(lake.organisations)
-        require_own(known, organisations)
-        self._own = known | organisations
-        self._new = self._own.difference(lake.organisations)
-
-    def admit(self) -> None:
-        """Let the lake remember whose calls it holds, before they land."""
-        if self._new:
-            add_organisations(self._storage, self._new)
-            self._new = set()
-
-
 BUDGET = 64_000_000
-"""Bytes of payload that are held back at most before they are written."""
+"""The most bytes of payload to hold back before they are written."""
 KNOWN_CALLS = 1_000_000
-"""Calls whose hashes are kept in memory at most, beside the days that are being filled."""
+"""The most calls whose hashes are kept in memory, besides the days that are being filled."""
 _DELETED = ""
 _TICK = timedelta(microseconds=1)
 
 
+def require_landing_log(storage: Storage, landed: Stored[Landed]) -> None:
+    """Check that the landing log exists.
+
+    Raises:
+        ChorusCallsError: The landing log is missing, though calls have landed.
+    """
+    if raw.log_is_lost(storage, landed):
+        message = (
+            f"{storage.address(layout.LANDED)} is missing, though calls have landed. "
+            "Run `chorus-calls doctor --repair` to rebuild it."
+        )
+        raise ChorusCallsError(message)
+
+
 @dataclass
 class Counts:
-    """What became of the items so far; calls that are held back count once they are written."""
+    """The number of items by outcome; calls that are held back count once they are written."""
 
     new: int = 0
     changed: int = 0
@@ -79,13 +62,86 @@ class _Day:
     held: dict[str, Version] = field(default_factory=dict)
 
 
-class Landing:
-    """Takes items and lands those that say something new.
+class AccountGuard:
+    """Refuses calls of another account than the lake's.
+
+    An API key shows one account, so the first page that lands in an empty lake decides which account that is. An
+    account may have several organisations; the lake records them before their first calls land.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._own: set[str] = set()
+        self._new: set[str] = set()
+
+    def require_own(self, organisations: set[str]) -> None:
+        """Check that the calls of a page belong to the account.
+
+        Raises:
+            ChorusCallsError: They belong to an organisation that the lake does not know.
+        """
+        if organisations <= self._own:
+            return
+        lake = lake_record(self._storage).value
+        known = self._own.union(lake.organisations)
+        require_own(known, organisations)
+        self._own = known | organisations
+        self._new = self._own.difference(lake.organisations)
+
+    def record_new(self) -> None:
+        """Record new organisations of the account in the lake, before their calls land."""
+        if self._new:
+            add_organisations(self._storage, self._new)
+            self._new = set()
+
+
+class RejectBuffer:
+    """Rejected items that are held back until they land.
 
     Attributes:
-        counts: What became of the items.
+        held: The items by hash.
+        seen: The hashes of all rejected items of this sync.
+    """
+
+    def __init__(self, storage: Storage, landed: Stored[Landed]) -> None:
+        self.held: dict[str, Version] = {}
+        self._storage = storage
+        self._landed = landed
+        self._before: set[str] | None = None
+        self.seen: set[str] = set()
+
+    def hold(self, version: Version) -> int:
+        """Hold an item back, unless it is held or landed already; return by how many bytes the buffer grew."""
+        if self._before is None:
+            self._before = {
+                known
+                for day, landed in self._landed.value.days.items()
+                if landed.rejected
+                for known in raw.known_versions(self._storage, day, landed, raw.REJECTED)["payload_hash"]
+            }
+        self.seen.add(version.payload_hash)
+        if version.payload_hash in self._before or version.payload_hash in self.held:
+            return 0
+        self.held[version.payload_hash] = version
+        return len(version.payload)
+
+    def drop_matching(self, unwanted: Callable[[bytes], bool]) -> None:
+        """Drop items that are held back."""
+        self.held = {hashed: version for hashed, version in self.held.items() if not unwanted(version.payload)}
+
+    def mark_landed(self) -> None:
+        """Record that the items held back have landed."""
+        self._before = (self._before or set()) | self.held.keys()
+        self.held.clear()
+
+
+class Landing:
+    """Lands the items that are new or changed.
+
+    Attributes:
+        counts: The number of items by outcome.
         changed_days: Days whose raw files have changed.
-        screen: What must not land.
+        suppression: What must not land.
     """
 
     def __init__(
@@ -100,7 +156,7 @@ class Landing:
     ) -> None:
         self.counts = Counts()
         self.changed_days: set[date] = set()
-        self.screen = open_filter(storage)
+        self.suppression = open_filter(storage)
         self._storage = storage
         self._landed = landed
         self._start_date = start_date
@@ -109,62 +165,59 @@ class Landing:
         self._clock = clock
         self._days: dict[date, _Day] = {}
         self._known = 0
-        self._rejects = Rejects(storage, landed)
-        self._account = Account(storage)
+        self._rejects = RejectBuffer(storage, landed)
+        self._account = AccountGuard(storage)
         self._bytes = 0
 
     @property
     def full(self) -> bool:
-        """Whether as much is held back as may be."""
+        """Whether the memory budget is used up."""
         return self._bytes >= self._budget
 
-    def add(self, items: Iterable[bytes]) -> list[Seen]:
-        """Take the items of a page; where one is there twice, the later one counts.
+    def add(self, items: Sequence[bytes]) -> list[SeenItem]:
+        """Add the items of a page; if a call occurs twice, the later item counts.
 
         Raises:
             ChorusCallsError: The calls belong to another account than the lake's.
         """
         last = self._clock().astimezone(UTC).date() + timedelta(days=1)
-        seen: list[Seen] = []
-        heads = [(read_head(item), item) for item in items]
-        self._account.require_own({head.organisation for head, _ in heads if head.organisation and head.call_id})
-        for head, item in heads:
-            day = head.day(self._start_date, last)
-            kept = self.screen.keep(item, placed=day is not None)
-            if kept is None:
-                seen.append(Seen(self.screen.alias(head.call_id or payload_hash(item)), head.instant, day))
-                continue
-            version = Version(head.call_id, payload_hash(kept), kept)
-            if self.screen.is_too_old(head.instant and head.instant.date()):
-                seen.append(Seen(head.call_id or version.payload_hash, head.instant, day))
-                continue
-            if day is None or head.call_id is None:
-                self._bytes += self._rejects.hold(version)
-                self.counts.rejected = self._rejects.count
-                seen.append(Seen(head.call_id or f"#{version.payload_hash}", None))
-                continue
-            self._hold(self._day(day), head.call_id, version)
-            seen.append(Seen(head.call_id, head.instant, day))
-        return seen
+        headers = [read_header(item) for item in items]
+        self._account.require_own({header.organisation for header in headers if header.organisation and header.call_id})
+        return [self._add_item(header, item, last) for header, item in zip(headers, items, strict=True)]
+
+    def _add_item(self, header: ItemHeader, item: bytes, last: date) -> SeenItem:
+        call_id, instant, day = header.call_id, header.instant, header.day(self._start_date, last)
+        kept = self.suppression.keep(item, placed=day is not None)
+        if kept is None:
+            return SeenItem(self.suppression.alias(call_id or payload_hash(item)), instant, day)
+        version = Version(call_id, payload_hash(kept), kept)
+        if self.suppression.is_too_old(instant and instant.date()):
+            return SeenItem(call_id or version.payload_hash, instant, day)
+        if day is None or call_id is None:
+            self._bytes += self._rejects.hold(version)
+            self.counts.rejected = len(self._rejects.seen)
+            return SeenItem(call_id or f"#{version.payload_hash}", None)
+        self._hold(self._day(day), call_id, version)
+        return SeenItem(call_id, instant, day)
 
     def flush(self) -> None:
-        """Write what is held back and let it count; nothing is written where nothing differs.
+        """Write and commit what is held back; nothing is written if nothing differs.
 
         Raises:
             ChorusCallsError: The calls belong to another account than the lake's.
         """
-        self._drop_erased()
-        self.screen.commit()
-        self._drop_equal()
+        self._drop_suppressed()
+        self.suppression.commit()
+        self._drop_unchanged()
         held = {day: list(entry.held.values()) for day, entry in self._days.items() if entry.held}
         if held or self._rejects.held:
-            self._account.admit()
+            self._account.record_new()
             self._write(held, list(self._rejects.held.values()))
         self._bytes = 0
-        self._forget_days()
+        self._evict_days()
 
-    def mark(self, gone: Mapping[date, Sequence[Version]]) -> None:
-        """Land versions that say of known calls that they are gone from their days."""
+    def mark_gone(self, gone: Mapping[date, Sequence[Version]]) -> None:
+        """Land the tombstones of known calls, by day."""
         self.flush()
         if gone:
             self._write(gone)
@@ -172,7 +225,7 @@ class Landing:
             self._known -= len(self._days.pop(day, _Day({})).known)
 
     def _hold(self, day: _Day, call_id: str, version: Version) -> None:
-        """Hold a version back, in place of an earlier one, unless it is the one that has landed."""
+        """Hold a version back, in place of an earlier one, unless the same one has landed."""
         held = day.held.get(call_id)
         if held is not None and held.payload_hash == version.payload_hash:
             return
@@ -193,12 +246,12 @@ class Landing:
             ]
             entry = _Day(dict(zip(versions["call_id"], hashes, strict=True)))
             self._known += len(entry.known)
-            self._forget_days()
-        self._days[day] = entry  # the day touched last stands last
+            self._evict_days()
+        self._days[day] = entry  # keeps the days in the order of their last use
         return entry
 
-    def _forget_days(self) -> None:
-        """Let go of the days touched longest ago, so that memory stays bounded however long the list is."""
+    def _evict_days(self) -> None:
+        """Drop the least recently used days, so that memory stays bounded however long the list is."""
         if self._known <= KNOWN_CALLS:
             return
         for day in [day for day, entry in self._days.items() if not entry.held]:
@@ -206,20 +259,20 @@ class Landing:
                 return
             self._known -= len(self._days.pop(day).known)
 
-    def _drop_erased(self) -> None:
-        """Let go of what is covered only since it was held back, such as a child item that came before its parent."""
-        while self.screen.has_news():
+    def _drop_suppressed(self) -> None:
+        """Drop items that are suppressed only since they were held back, such as a child item before its parent."""
+        while self.suppression.has_news():
             for entry in self._days.values():
                 for call_id, version in list(entry.held.items()):
-                    kept = self.screen.keep(version.payload, placed=True)
+                    kept = self.suppression.keep(version.payload, placed=True)
                     if kept is None:
                         del entry.held[call_id]
                     elif kept != version.payload:
                         entry.held[call_id] = Version(call_id, payload_hash(kept), kept)
-            self._rejects.drop(lambda item: self.screen.keep(item, placed=False) is None)
+            self._rejects.drop_matching(lambda item: self.suppression.keep(item, placed=False) is None)
 
-    def _drop_equal(self) -> None:
-        """Let go of versions that only look different: the same JSON with keys or white space in another order."""
+    def _drop_unchanged(self) -> None:
+        """Drop versions that differ only in the order of keys or in white space."""
         for day, entry in self._days.items():
             suspects = [call_id for call_id in entry.held if entry.known.get(call_id, _DELETED) != _DELETED]
             if not suspects:
@@ -232,28 +285,40 @@ class Landing:
                     del entry.held[call_id]
 
     def _write(self, calls: Mapping[date, Sequence[Version]], rejected: Sequence[Version] = ()) -> None:
-        """Write a file for each day, and let all of them count in one step."""
+        """Write a file for each day, and commit all of them at once."""
         landed_at = self._next_instant()
         name = f"{landed_at:%Y%m%dT%H%M%S%fZ}-{self._sync_id}"
         parts = [(raw.CALLS, day, versions) for day, versions in sorted(calls.items())]
         if rejected:
             parts.append((raw.REJECTED, landed_at.date(), rejected))
         files = [
-            (kind, day, write(self._storage, kind, day, name, versions, landed_at=landed_at, sync_id=self._sync_id))
+            (kind, day, raw.write_versions(self._storage, kind, day, self._table(versions, landed_at), name))
             for kind, day, versions in parts
         ]
         self._commit(files, landed_at, name)
 
+    def _table(self, versions: Sequence[Version], landed_at: datetime) -> pa.Table:
+        rows = len(versions)
+        columns = {
+            "call_id": pa.array([version.call_id for version in versions], pa.string()),
+            "landed_at": pa.repeat(pa.scalar(landed_at, pa.timestamp("us", "UTC")), rows),
+            "sync_id": pa.repeat(pa.scalar(self._sync_id), rows),
+            "payload_hash": pa.array([version.payload_hash for version in versions], pa.string()),
+            "deleted": pa.array([version.deleted for version in versions], pa.bool_()),
+            "payload": _texts([None if version.deleted else version.payload for version in versions]),
+        }
+        return pa.table({column: columns[column] for column in raw_schema().names})
+
     def _next_instant(self) -> datetime:
-        """Now, but later than anything that has landed, even where the clock was set back."""
+        """Return now, but later than anything that has landed, even if the clock was set back."""
         now = self._clock().astimezone(UTC)
         newest = self._landed.value.newest_landed_at
         return now if newest is None else max(now, newest + _TICK)
 
     def _commit(self, files: Sequence[tuple[str, date, LandedFile]], landed_at: datetime, name: str) -> None:
-        """Let the written files count, in one step, and remember what they hold."""
+        """Add the written files to the landing log at once, and remember what they hold."""
         before = self._landed.value
-        # A commit that fails must leave nothing behind that a later one would count as well.
+        # A failed commit must leave nothing that a later one would add too.
         after = msgspec.structs.replace(before, newest_landed_at=landed_at, days=dict(before.days))
         for day in {day for _, day, _ in files}:
             known = before.days.get(day, LandedDay())
@@ -274,4 +339,13 @@ class Landing:
             self._known += len(entry.held) - changed
             entry.known.update((call_id, version.payload_hash) for call_id, version in entry.held.items())
             entry.held.clear()
-        self._rejects.landed()
+        self._rejects.mark_landed()
+
+
+def _texts(payloads: Sequence[bytes | None]) -> pa.Array:
+    """Return payloads as text; bytes that are not UTF-8 are replaced, since a text column cannot hold them."""
+    try:
+        return pa.array(payloads, pa.binary()).cast(pa.string())
+    except pa.ArrowInvalid:
+        texts = (None if payload is None else payload.decode("utf-8", "replace") for payload in payloads)
+        return pa.array(texts, pa.string())

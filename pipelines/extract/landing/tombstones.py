@@ -1,7 +1,7 @@
-"""Which known calls a scan has not seen: gone from the API or moved to another day; and how many may be marked unasked.
+"""Tombstones: find the known calls that a scan did not see, and guard against marking too many of them deleted.
 
-A call is known by its day and its id. Who finds it missing has to be sure, so everything that any page showed counts as
-seen: also pages that did not join, and items whose id is a known call's though their day cannot be told any more.
+A call is known by its day and its id. A false tombstone would hide a call, so everything that any page showed counts as
+seen: also pages that did not join, and items with a known id whose day cannot be read any more.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from pipelines.extract.landing.items import Seen
-from pipelines.extract.landing.raw_writer import Version
+from pipelines.extract.landing.items import SeenItem, Version
 from pipelines.extract.scan.state import Ending
 from pipelines.lake import raw
 from pipelines.lake.state import LandedDay
@@ -25,9 +24,9 @@ class Absent:
     """Known calls that were not seen.
 
     Attributes:
-        known: How many calls were known and alive before the scan.
+        known: The number of calls that were known and not marked before the scan.
         deleted: Of those, by day, the calls whose id was not seen at all.
-        moved: By day, the calls whose id was seen on another day alone; they may have been marked deleted before.
+        moved: By day, the calls whose id was seen on another day only; they may have been marked deleted before.
     """
 
     known: int
@@ -37,7 +36,7 @@ class Absent:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why calls are not marked deleted unasked."""
+    """Why calls are not marked deleted without confirmation, and how the scan ends therefore."""
 
     ending: Ending
     reason: str
@@ -45,30 +44,30 @@ class Refusal:
 
 @dataclass(frozen=True)
 class DeletionGuard:
-    """How many of the known calls may be marked deleted.
+    """Limits how many of the known calls a scan may mark deleted.
 
     Attributes:
-        share: At most this share of them, from 0 to 1, and never all.
-        accepted: Whether somebody has said that the calls were really deleted, however many.
+        share: The largest share of them, from 0 to 1; never all of them.
+        accepted: Whether a person has confirmed that the calls were really deleted, however many.
     """
 
     share: float = 0.1
     accepted: bool = False
 
     def refusal(self, absent: Absent, *, hidden: int) -> Refusal | None:
-        """Say why missing calls must not be marked deleted; None where they may be.
+        """Return why missing calls must not be marked deleted; None if they may be.
 
         Args:
             absent: The missing calls.
-            hidden: How many calls the API counts beyond those it showed: any of them may be a missing one.
+            hidden: The number of calls that the API counts beyond those it showed: each may be a missing one.
         """
         deleted, known = sum(map(len, absent.deleted.values())), absent.known
         if self.accepted or not deleted:
             return None
         if deleted == known:
-            ending, why = Ending.TOO_MANY_GONE, "which is all of them"
+            ending, why = Ending.DELETION_GUARD, "which is all of them"
         elif deleted / known > self.share:
-            ending, why = Ending.TOO_MANY_GONE, "more than CHORUS_MAX_DELETED_SHARE allows"
+            ending, why = Ending.DELETION_GUARD, "more than CHORUS_MAX_DELETED_SHARE allows"
         elif hidden:
             ending, why = Ending.HIDDEN, f"but the API counts {hidden:,} more than it showed"
         else:
@@ -84,25 +83,25 @@ DEFAULT_GUARD: Final = DeletionGuard()
 
 
 class DeletionDetector:
-    """Notes the calls that a scan sees, to tell in the end which known ones were missing."""
+    """Collects the calls that a scan sees, to find the known ones that are missing."""
 
-    def __init__(self, storage: Storage, known: Mapping[date, LandedDay], screen: SuppressionFilter) -> None:
-        """Begin with nothing seen.
+    def __init__(self, storage: Storage, known: Mapping[date, LandedDay], suppression: SuppressionFilter) -> None:
+        """Start with nothing seen.
 
         Args:
             storage: The lake's files.
-            known: The days as they had landed before the scan; none where nobody will ask.
-            screen: What must not land, and so is not missing where it has not been removed yet.
+            known: The days as they had landed before the scan; empty if `absent` will not be called.
+            suppression: What must not land, and so is not missing even if it has not been removed yet.
         """
-        self._screen = screen
+        self._suppression = suppression
         self._storage = storage
         self._known = known
         self._day: dict[str, date | None] = {}
         self._more: dict[str, set[date | None]] = {}
         self._days: dict[date, date] = {}
 
-    def see(self, items: Iterable[Seen]) -> None:
-        """Note the items of a page."""
+    def add(self, items: Iterable[SeenItem]) -> None:
+        """Add the items of a page."""
         if not self._known:
             return
         for item in items:
@@ -117,22 +116,22 @@ class DeletionDetector:
         deleted: dict[date, list[str]] = {}
         moved: dict[date, list[str]] = {}
         for day, landed in sorted(self._known.items()):
-            if self._screen.is_too_old(day):
+            if self._suppression.is_too_old(day):
                 continue
             versions = raw.known_versions(self._storage, day, landed)
-            for call_id, mark, tombstones in versions.select("call_id", "payload_hash", "deleted").iter_rows():
-                if tombstones and mark == raw.MOVED:
+            for call_id, mark, is_marked in versions.select("call_id", "payload_hash", "deleted").iter_rows():
+                if is_marked and mark == raw.MOVED:
                     continue
-                known += not tombstones
+                known += not is_marked
                 if call_id not in self._day:
-                    if not tombstones and not self._screen.covers_call(call_id):
+                    if not is_marked and not self._suppression.covers_call(call_id):
                         deleted.setdefault(day, []).append(call_id)
                 elif self._is_elsewhere(call_id, day):
                     moved.setdefault(day, []).append(call_id)
         return Absent(known, deleted, moved)
 
     def _is_elsewhere(self, call_id: str, day: date) -> bool:
-        """Whether a call that was seen was on other days alone; where its day could not be told, it may be this one."""
+        """Whether a call was seen on other days only; if its day could not be read once, that may be this day."""
         first = self._day[call_id]
         if first is None or first == day:
             return False
@@ -140,7 +139,7 @@ class DeletionDetector:
 
 
 def tombstones(deleted: Mapping[date, Sequence[str]], moved: Mapping[date, Sequence[str]]) -> dict[date, list[Version]]:
-    """Return the versions, by day, that say of calls that they are deleted or moved."""
+    """Return the tombstones of deleted and moved calls, by day."""
     versions: dict[date, list[Version]] = {}
     for mark, days in ((raw.DELETED, deleted), (raw.MOVED, moved)):
         for day, call_ids in days.items():

@@ -1,102 +1,86 @@
-"""Reading a list that has no order: from beginning to end, again and again, until that brings nothing new.
+"""Scan a list that has no order: read it from beginning to end, again and again, until that brings nothing new.
 
-Where each request may find other neighbours, pages cannot be joined, and no single reading proves anything. Readings
-that bring nothing new any more, and as many calls as the API says there are, are the best that can be had; that is not
-proof enough to mark calls deleted, nor to read less the next time.
-
-Pure, like `advance.py`.
+Where each request may find other neighbours, pages cannot be joined, and no single pass proves anything. The best
+evidence there can be is passes that bring nothing new and as many calls as the API counts. That is not proof enough to
+mark calls deleted, nor to read less the next time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec.structs import replace
 
-from pipelines.extract.scan.state import Ending, Observed, Shown, observe
+from pipelines.extract.scan.state import Ending, PageSeen, Scan
 
 MAX_PASSES = 40
-"""Of a list that is shuffled for each request, every pass misses a third of what is left: 25 find all of millions."""
+"""If a list is shuffled for each request, every pass misses a third of what is left: 25 passes find all of millions."""
 QUIET_PASSES = 2
 """Passes in a row that have to bring nothing new."""
-_VAIN = 10
-"""Such passes after which calls that the API counts but does not show are no longer looked for, or none is expected."""
-_LAPSES = 2
-"""Empty pages in a row that are no end yet, where there should be items: of the second one, those behind it."""
-_BEYOND = 30
-"""Pages behind the known end that may go on showing items."""
+_MAX_QUIET_PASSES = 10
+"""Such passes after which the scan stops looking for calls that the API counts but does not show."""
+_MAX_EMPTY = 2
+"""Empty pages in a row that do not end a pass, where items are expected: the second one is skipped."""
+_MAX_PAGES_BEYOND = 30
+"""Pages behind the known end that may still show items."""
 
 
-@dataclass(frozen=True)
-class UnorderedScan(Observed):
-    """Passes over a list so far, and what is asked next.
+class UnorderedScan(Scan, frozen=True):
+    """Passes over a list so far, and what to ask for next.
 
     Attributes:
-        offset: What to ask for next.
-        ending: Why there is nothing more to ask; None while there is.
-        accepted: What the last page added; there are `size` different keys by now.
-        number: Of the present pass.
-        brought: New keys in the present pass.
-        quiet: Passes in a row that brought none.
-        empty: How many of the last pages were empty where they should not be.
-        grew: Whether the API ever said that there are more calls than before; `fell` is the same for fewer.
+        pass_number: The number of the present pass, from 1.
+        new_in_pass: New keys in the present pass.
+        quiet_passes: Passes in a row that brought no new key.
+        grew: Whether the API ever reported more calls than before; `shrank` is the same for fewer.
     """
 
-    offset: int = 0
-    limit: int = 100
-    max_pages: int | None = None
-    ending: Ending | None = None
-    accepted: frozenset[str] = frozenset()
-    size: int = 0
-    number: int = 1
-    brought: int = 0
-    quiet: int = 0
-    empty: int = 0
+    pass_number: int = 1
+    new_in_pass: int = 0
+    quiet_passes: int = 0
     grew: bool = False
-    fell: bool = False
+    shrank: bool = False
 
-    def ahead(self, most: int) -> list[int]:
-        """Return the offsets asked for next, the first included, as far as they can be foretold."""
+    def next_offsets(self, most: int) -> list[int]:
+        """See Scan: up to the end of the list."""
         width, end = self.widest, self.total or 0
         more = range(self.offset + width, end, width) if width and not self.empty else ()
         return [self.offset, *more][:most]
 
-
-def advance_unordered(passes: UnorderedScan, shown: Shown) -> UnorderedScan:
-    """Return the passes after one more page."""
-    difference = (shown.total or 0) - (passes.total or 0) if None not in {shown.total, passes.total} else 0
-    after = replace(
-        observe(passes, shown),
-        grew=passes.grew or difference > 0,
-        fell=passes.fell or difference < 0,
-        accepted=frozenset(shown.keys),
-        size=passes.size + len(shown.unseen),
-        brought=passes.brought + len(shown.unseen),
-        total=shown.total if shown.total is not None else passes.total,
-    )
-    after = _on(after, shown)
-    if after.ending is None and after.max_pages is not None and after.pages >= after.max_pages:
-        return replace(after, ending=Ending.LIMITED)
-    return after
+    def after(self, page: PageSeen) -> UnorderedScan:
+        """See Scan."""
+        total = self.total if page.total is None else page.total
+        change = 0 if total is None or self.total is None else total - self.total
+        scan = replace(
+            self.observe(page),
+            grew=self.grew or change > 0,
+            shrank=self.shrank or change < 0,
+            accepted=frozenset(page.keys),
+            size=self.size + len(page.unseen),
+            new_in_pass=self.new_in_pass + len(page.unseen),
+            total=total,
+        )
+        return _decide(scan, page).limited()
 
 
-def _on(passes: UnorderedScan, shown: Shown) -> UnorderedScan:
-    if shown.keys:
-        beyond = max(passes.total or 0, passes.size) + _BEYOND * passes.widest
-        if shown.offset > beyond and not shown.unseen:
-            return replace(passes, ending=Ending.REPEATED)
-        if not shown.unseen and shown.offset >= passes.size == passes.total:  # whatever is shown behind the end
-            return _next_pass(passes)
-        return replace(passes, offset=shown.offset + len(shown.keys), empty=0)
-    if shown.offset < (passes.total or 0) and passes.empty < _LAPSES:  # it may be a lapse, or a hole
-        return replace(passes, offset=passes.offset + passes.limit * passes.empty, empty=passes.empty + 1)
-    return _next_pass(passes)
+def _decide(scan: UnorderedScan, page: PageSeen) -> UnorderedScan:
+    total = scan.total or 0
+    if page.keys:
+        if page.offset > max(total, scan.size) + _MAX_PAGES_BEYOND * scan.widest and not page.unseen:
+            return replace(scan, ending=Ending.REPEATED)
+        if not page.unseen and page.offset >= scan.size == scan.total:  # whatever is shown behind the end
+            return _next_pass(scan)
+        return replace(scan, offset=page.offset + len(page.keys), empty=0)
+    if page.offset < total and scan.empty < _MAX_EMPTY:  # it may be a passing fault, or a gap
+        return replace(scan, offset=scan.offset + scan.limit * scan.empty, empty=scan.empty + 1)
+    return _next_pass(scan)
 
 
-def _next_pass(passes: UnorderedScan) -> UnorderedScan:
-    quiet = 0 if passes.brought else passes.quiet + 1
-    after = replace(passes, offset=0, number=passes.number + 1, brought=0, quiet=quiet, empty=0)
-    totals = (passes.total_start, passes.total)
+def _next_pass(scan: UnorderedScan) -> UnorderedScan:
+    quiet = 0 if scan.new_in_pass else scan.quiet_passes + 1
+    after = replace(scan, offset=0, pass_number=scan.pass_number + 1, new_in_pass=0, quiet_passes=quiet, empty=0)
+    totals = (scan.total_start, scan.total)
     # Where calls came and others went, the number of those that were seen says less.
-    enough = _VAIN if passes.grew and passes.fell else QUIET_PASSES
-    if quiet >= enough and all(total is not None and passes.size >= total for total in totals):
+    enough = _MAX_QUIET_PASSES if scan.grew and scan.shrank else QUIET_PASSES
+    if quiet >= enough and all(total is not None and scan.size >= total for total in totals):
         return replace(after, ending=Ending.SETTLED)
-    return replace(after, ending=Ending.UNSETTLED) if quiet == _VAIN or passes.number == MAX_PASSES else after
+    is_over = quiet == _MAX_QUIET_PASSES or scan.pass_number == MAX_PASSES
+    return replace(after, ending=Ending.UNSETTLED) if is_over else after

@@ -34,7 +34,7 @@ def test_22_23_24_26_30_what_passes_costs_no_call(storage, fault):
 
 
 def incomplete(storage, faults, words, error=ChorusCallsError, **options):
-    """A sync that reads three pages and ends incomplete in these words, and the next one, which goes on."""
+    """A sync that reads three pages and ends incomplete in these words, and the next one, which resumes."""
     with (
         simulated_api(WORLD, faults=parse_faults(faults)) as api,
         pytest.raises(error, match=rf"^The sync is incomplete: [^\n]*{words}[^\n]*$") as failed,
@@ -73,12 +73,12 @@ def test_27_one_that_stays_within_the_server_is_followed(storage):
     assert landed_ids(storage) == IDS
 
 
-def test_28_a_key_that_is_replaced_in_the_middle_is_told_as_such(storage):
+def test_28_a_key_that_is_replaced_in_the_middle_is_reported_as_such(storage):
     assert incomplete(storage, "rotated_key", "refused the key", KeyRefusedError).exit_code == 3
 
 
 @pytest.mark.parametrize(("code", "error"), [(403, KeyRefusedError), (404, ChorusCallsError)])
-def test_29_what_no_later_try_will_mend_ends_the_sync_at_once(storage, code, error):
+def test_29_an_error_that_no_retry_can_fix_ends_the_sync_at_once(storage, code, error):
     incomplete(storage, f"status:code={code}:every=1:after=3", "CHORUS_API_URL", error, retry_seconds=600)
 
 

@@ -65,7 +65,7 @@ def test_35_what_is_no_finite_number_is_null_and_noted_as_it_was_sent(program, s
     ]
 
 
-def test_36_text_that_no_table_can_hold_is_mended_and_noted(program, serve):
+def test_36_text_that_no_table_can_hold_is_repaired_and_noted(program, serve):
     def case(sent, kept, noted):
         return f'"analysis":{{"summary":"{sent}"}}', {"summary": kept}, noted
 
@@ -185,7 +185,7 @@ def test_41_a_number_is_an_id_and_what_is_no_call_is_kept_apart(program, serve):
     assert sum(len(kept) for kept in program.versions("rejected").values()) == len(items) - 1
 
 
-def test_42_a_field_that_nobody_knows_is_kept_and_changes_nothing(program, serve):
+def test_42_an_unknown_field_is_kept_and_changes_nothing(program, serve):
     rows = assert_each_costs_its_field(program, serve, [('"sentiment":{"score":[1,2]}', {}, [])])
     (payload,) = [text for text in program.newest() if "sentiment" in text]
     assert json.loads(payload)["sentiment"] == {"score": [1, 2]}

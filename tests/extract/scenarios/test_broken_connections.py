@@ -13,7 +13,7 @@ import requests
 
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.http.rate_limit import StoppedError
-from pipelines.extract.http.response import is_certificate
+from pipelines.extract.http.response import is_certificate_error
 from pipelines.simulator import Response
 from tests.support.extraction import client_of
 from tests.support.faulty import CALLS, faulty
@@ -70,12 +70,12 @@ def test_26_tls_that_fails_in_passing_is_tried_again():
     assert client.retries >= 1
 
 
-def test_26_a_certificate_that_is_not_trusted_is_told_from_other_trouble():
+def test_26_an_untrusted_certificate_is_distinguished_from_other_errors():
     refused = requests.exceptions.SSLError("no")
     refused.__context__ = OSError("outer")
-    assert not is_certificate(refused)
+    assert not is_certificate_error(refused)
     refused.__context__.__cause__ = ssl.SSLCertVerificationError("no")
-    assert is_certificate(refused)
+    assert is_certificate_error(refused)
 
 
 def test_27_a_redirect_within_the_server_is_followed_and_keeps_the_page():
@@ -105,7 +105,7 @@ def test_27_the_key_goes_nowhere_else():
     with simulated_api(items=CALLS) as other, simulated_api(items=CALLS) as api, client_of(api.url) as client:
         for location in (f"{other.url}/calls", f"//{other.url.removeprefix('http://')}/calls"):
             api.faults = [lambda _request, _respond, to=location: Response(302, b"", {"Location": to})]
-            with pytest.raises(ChorusCallsError, match=rf"sends requests on to {other.url[:-3]}.*CHORUS_API_URL"):
+            with pytest.raises(ChorusCallsError, match=rf"redirects to {other.url[:-3]}.*CHORUS_API_URL"):
                 client.page(0)
         assert other.requests == []
         assert client.requests == 2
@@ -114,7 +114,7 @@ def test_27_the_key_goes_nowhere_else():
 @pytest.mark.parametrize("form", ["host", "https"])
 def test_27_a_redirect_to_another_host_or_scheme_fails_at_once(form):
     with faulty(f"redirect:form={form}") as (_, client):
-        with pytest.raises(ChorusCallsError, match="which is not asked"):
+        with pytest.raises(ChorusCallsError, match="which is not requested"):
             client.page(0)
         assert client.requests == 1
 
@@ -122,7 +122,7 @@ def test_27_a_redirect_to_another_host_or_scheme_fails_at_once(form):
 @pytest.mark.parametrize("location", ["http://[", "mailto:someone@example.com", "file:///etc/hosts", "http://:99999/"])
 def test_27_a_redirect_to_no_address_fails_at_once(location):
     with simulated_api(items=CALLS, faults=[lambda _q, _r: Response(302, b"", {"Location": location})]) as api:
-        with client_of(api.url) as client, pytest.raises(ChorusCallsError, match="which is not asked"):
+        with client_of(api.url) as client, pytest.raises(ChorusCallsError, match="which is not requested"):
             client.page(0)
         assert len(api.requests) == 1
 
@@ -132,7 +132,7 @@ def test_27_the_body_of_a_redirect_is_not_read():
     with simulated_api(items=CALLS, faults=[lambda _q, _r: large]) as api, client_of(api.url) as client:
         tracemalloc.start()
         try:
-            with pytest.raises(ChorusCallsError, match="which is not asked"):
+            with pytest.raises(ChorusCallsError, match="which is not requested"):
                 client.page(0)
             _, most = tracemalloc.get_traced_memory()
         finally:

@@ -25,12 +25,12 @@ from tests.support.simulated import small_world
 
 CALLS = 450
 PAGES = 4
-"""Pages that are shown before the API goes on no more."""
+"""Pages that are shown before the API stops answering."""
 WAIT = 60
 
 
 class Holding:
-    """An API that shows some pages and then lets everybody wait until it is told to go on."""
+    """An API that shows some pages and then lets every request wait until it is released."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -61,7 +61,7 @@ def holding(serve, world):
 def running(program, holding, monkeypatch):
     """A process that syncs, one page after the other, and that the API lets wait."""
     monkeypatch.setenv("CHORUS_WORKERS", "1")
-    monkeypatch.setattr(extraction, "_PATIENCE", 0)
+    monkeypatch.setattr(extraction, "_LOCK_WAIT_SECONDS", 0)
     run = Run(program.lake.parent, {})
     try:
         run.begin("sync")
@@ -93,9 +93,9 @@ def test_43_a_sync_that_is_killed_in_the_middle_is_no_obstacle_and_costs_nothing
     assert_whole(program, world)
 
 
-@pytest.mark.parametrize("told", [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
-def test_43_a_sync_that_is_told_to_stop_keeps_what_it_read_and_is_gone_on_with(program, world, running, holding, told):
-    number, code = told
+@pytest.mark.parametrize("stopped_by", [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
+def test_43_a_sync_that_is_stopped_keeps_what_it_read_and_is_resumed(program, world, running, holding, stopped_by):
+    number, code = stopped_by
     os.kill(running.pid, number)
     assert running.ends_within(WAIT), running.said()
     assert running.code() == code, running.said()

@@ -70,7 +70,7 @@ def test_05_as_many_that_come_as_go_are_noticed_although_the_total_stays(storage
 
 @pytest.mark.parametrize(("first", "then"), [("newest", "oldest"), ("oldest", "newest")])
 @pytest.mark.parametrize("pages", [2, 5])
-def test_06_a_list_that_turns_round_is_read_anew(storage, first, then, pages):
+def test_06_a_list_that_reverses_its_order_is_read_again(storage, first, then, pages):
     _, landed, _, after = scanned(storage, f"order:form={then}:after={pages}", order=first)
     assert landed == after
 

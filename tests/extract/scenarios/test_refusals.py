@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipelines.errors import ChorusCallsError, KeyRefusedError
-from pipelines.extract.http.client import NoPageError
+from pipelines.extract.http.client import PageUnavailableError
 from pipelines.simulator.messages import error
 from tests.support.extraction import client_of
 from tests.support.faulty import CALLS, faulty
@@ -57,7 +57,7 @@ def test_30_a_date_is_waited_for():
         assert time.monotonic() - began >= 1
 
 
-def test_30_one_that_is_told_to_wait_makes_all_wait():
+def test_30_one_thread_that_has_to_wait_makes_all_wait():
     arrivals: list[float] = []
     refused = threading.Event()
 
@@ -75,7 +75,7 @@ def test_30_one_that_is_told_to_wait_makes_all_wait():
     ):
         first = pool.submit(client.page, 0)
         assert refused.wait(60)
-        while client._pace._held_until == 0:  # until the client has read what the API told it
+        while client._rate._paused_until == 0:  # until the client has read the response
             time.sleep(0.01)
         others = [pool.submit(client.page, 0) for _ in range(8)]
         assert {len(one.result(60).items) for one in (first, *others)} == {30}
@@ -84,7 +84,7 @@ def test_30_one_that_is_told_to_wait_makes_all_wait():
 
 
 @pytest.mark.parametrize("form", ["seconds", "epoch"])
-def test_30_a_quota_that_is_told_is_never_overdrawn_by_one_thread(form):
+def test_30_a_reported_quota_is_never_exceeded_by_one_thread(form):
     with faulty(f"quota:limit=3:seconds=0.3:form={form}") as (api, client):
         for offset in range(8):
             assert client.page(offset, 1).items == [CALLS[offset]]
@@ -95,7 +95,9 @@ def test_30_a_quota_that_is_told_is_never_overdrawn_by_one_thread(form):
 @pytest.mark.parametrize("fault", ["rate_limit", "unavailable"])
 def test_31_a_wait_beyond_the_budget_stops_at_once_and_says_when_to_come_back(fault, form):
     with faulty(f"{fault}:wait=3600:form={form}:every=1", retry_seconds=30) as (api, client):
-        with pytest.raises(NoPageError, match=r"asked to wait 3600 s, longer than CHORUS_RETRY_SECONDS") as failed:
+        with pytest.raises(
+            PageUnavailableError, match=r"asked to wait 3600 s, longer than CHORUS_RETRY_SECONDS"
+        ) as failed:
             client.page(0)
         assert failed.value.reason == f"it answered {api.requests[0].status} and asked to wait 3600 s"
         when = datetime.fromisoformat(re.search(r"after (.*) UTC", failed.value.message)[1]).replace(tzinfo=UTC)

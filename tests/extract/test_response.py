@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.extract.http.response import NotAPageError, split
+from pipelines.extract.http.response import NotAPageError, parse_body
 
 
 def body(*items: bytes, total: bytes = b"3") -> bytes:
@@ -13,7 +13,7 @@ GOOD = b'{ "id": "a", "note": "say \\"hi\\", [ok] {}" }'
 
 
 def test_items_are_given_on_as_they_were_sent():
-    listing = split(body(GOOD, b'"text"', b"null", b"12.50"))
+    listing = parse_body(body(GOOD, b'"text"', b"null", b"12.50"))
     assert listing.items == [GOOD, b'"text"', b"null", b"12.50"]
     assert listing.total == 3
 
@@ -33,11 +33,11 @@ def test_items_are_given_on_as_they_were_sent():
     ids=["nan", "infinity", "surrogate", "no-utf8", "control", "deep", "number", "word"],
 )
 def test_an_item_that_is_not_json_by_the_book_costs_its_neighbours_nothing(bad):
-    assert split(body(GOOD, bad, GOOD)).items == [GOOD, bad, GOOD]
+    assert parse_body(body(GOOD, bad, GOOD)).items == [GOOD, bad, GOOD]
 
 
 def test_a_byte_order_mark_and_white_space_are_no_obstacle():
-    assert split(b"\xef\xbb\xbf \n" + body(GOOD) + b"\n").items == [GOOD]
+    assert parse_body(b"\xef\xbb\xbf \n" + body(GOOD) + b"\n").items == [GOOD]
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def test_a_byte_order_mark_and_white_space_are_no_obstacle():
     [(b"20", 20), (b"0", 0), (b'"20"', None), (b"null", None), (b"-1", None), (b"2.5", None), (b"NaN", None)],
 )
 def test_only_a_count_is_taken_for_a_total(total, read):
-    assert split(body(total=total)).total == read
+    assert parse_body(body(total=total)).total == read
 
 
 def test_a_page_without_pagination_has_no_total():
-    listing = split(b'{"data":[{"id":"a"}]}')
+    listing = parse_body(b'{"data":[{"id":"a"}]}')
     assert (listing.items, listing.total) == ([b'{"id":"a"}'], None)
 
 
@@ -73,11 +73,11 @@ def test_a_page_without_pagination_has_no_total():
 )
 def test_what_is_no_page_is_never_taken_for_an_empty_one(answer, said):
     with pytest.raises(NotAPageError, match=said):
-        split(answer)
+        parse_body(answer)
 
 
-def test_every_cut_of_a_page_is_noticed():
+def test_every_truncation_of_a_page_is_noticed():
     whole = body(GOOD, b'{"id": "b", "cost": NaN}')
     for length in range(len(whole)):
         with pytest.raises(NotAPageError):
-            split(whole[:length])
+            parse_body(whole[:length])

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.extract.landing.items import payload_hash, read_head, same_call
+from pipelines.extract.landing.items import read_header, same_call
+from pipelines.json_source import payload_hash
 from tests.support.extraction import call
 
 TEN = datetime(2026, 3, 4, 10, tzinfo=UTC)
@@ -37,16 +38,16 @@ TEN = datetime(2026, 3, 4, 10, tzinfo=UTC)
 )
 def test_what_counts_as_an_id(sent, call_id):
     item = f'{{"createdAt": "2026-03-04T10:00:00Z", "id": {sent}}}'.encode()
-    assert read_head(item).call_id == call_id
+    assert read_header(item).call_id == call_id
 
 
 def test_a_missing_id_is_none():
-    assert read_head(call(...)).call_id is None
+    assert read_header(call(...)).call_id is None
 
 
 @pytest.mark.parametrize("item", [b"null", b"12", b'"text"', b"[]", b"nonsense", b'[{"id": "a"}]', b"[" * 50_000])
 def test_what_is_no_object_has_neither_id_nor_time(item):
-    head = read_head(item)
+    head = read_header(item)
     assert (head.call_id, head.instant) == (None, None)
 
 
@@ -61,7 +62,7 @@ def test_what_is_no_object_has_neither_id_nor_time(item):
     ],
 )
 def test_a_bad_value_elsewhere_does_not_matter(rest):
-    head = read_head(('{"id": "a", "createdAt": "2026-03-04T10:00:00Z", ' + rest + "}").encode())
+    head = read_header(('{"id": "a", "createdAt": "2026-03-04T10:00:00Z", ' + rest + "}").encode())
     assert (head.call_id, head.instant) == ("a", TEN)
 
 
@@ -82,11 +83,11 @@ def test_a_bad_value_elsewhere_does_not_matter(rest):
     ],
 )
 def test_created_at_places_a_call_and_started_at_where_that_is_unusable(created, started, instant):
-    assert read_head(call(createdAt=created, startedAt=started)).instant == instant
+    assert read_header(call(createdAt=created, startedAt=started)).instant == instant
 
 
 def test_the_day_is_that_in_utc():
-    head = read_head(call(createdAt="2026-03-04T23:30:00-02:00"))
+    head = read_header(call(createdAt="2026-03-04T23:30:00-02:00"))
     assert head.day(date(2019, 1, 1), date(2026, 3, 5)) == date(2026, 3, 5)
     assert head.day(date(2019, 1, 1), date(2026, 3, 4)) is None
     assert head.day(date(2026, 3, 6), date(2026, 3, 7)) is None

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from pipelines.extract.scan.state import Ending, Shown
-from pipelines.extract.scan.unordered import MAX_PASSES, UnorderedScan, advance_unordered
+from pipelines.extract.scan.state import Ending, PageSeen
+from pipelines.extract.scan.unordered import MAX_PASSES, UnorderedScan
 
 
 def passes_over(calls, *, shuffle=True, seed=0, total=len, max_pages=None, clamp=100, lapses=()):
@@ -16,14 +16,14 @@ def passes_over(calls, *, shuffle=True, seed=0, total=len, max_pages=None, clamp
     passes = UnorderedScan(max_pages=max_pages)
     while passes.ending is None:
         assert passes.pages < 10_000
-        assert passes.ahead(4)[0] == passes.offset
+        assert passes.next_offsets(4)[0] == passes.offset
         view = list(calls)
         if shuffle:
             random.shuffle(view)
         page = [] if passes.pages in lapses else view[passes.offset : passes.offset + clamp]
         keys = tuple(map(str, page))
         unseen = frozenset(key for key in keys if key not in seen)
-        passes = advance_unordered(passes, Shown(passes.offset, keys, unseen, (), total(calls)))
+        passes = passes.after(PageSeen(passes.offset, keys, unseen, (), total(calls)))
         seen |= passes.accepted
     return passes, seen
 
@@ -40,7 +40,7 @@ def test_a_list_shuffled_at_each_request_is_seen_whole(count, clamp):
 def test_a_list_that_keeps_its_order_takes_a_pass_and_two_that_bring_nothing():
     passes, _ = passes_over(range(1_000), shuffle=False)
     assert passes.ending is Ending.SETTLED
-    assert passes.number - 1 == 3
+    assert passes.pass_number - 1 == 3
     assert passes.pages == 3 * 11
 
 
@@ -57,9 +57,9 @@ def test_a_list_that_never_settles_ends_after_some_passes():
     while passes.ending is None:
         keys = () if passes.offset else tuple(str(seen + number) for number in range(50))
         seen += len(keys)
-        passes = advance_unordered(passes, Shown(passes.offset, keys, frozenset(keys), (), 50))
+        passes = passes.after(PageSeen(passes.offset, keys, frozenset(keys), (), 50))
     assert passes.ending is Ending.UNSETTLED
-    assert passes.number == MAX_PASSES + 1
+    assert passes.pass_number == MAX_PASSES + 1
 
 
 def test_an_empty_page_in_the_middle_is_asked_for_again():
@@ -69,12 +69,12 @@ def test_an_empty_page_in_the_middle_is_asked_for_again():
     assert passes.pages == 3 * 6 + 1
 
 
-def test_an_api_that_ignores_the_offset_is_found_out():
+def test_an_api_that_ignores_the_offset_is_detected():
     passes = UnorderedScan()
     keys = tuple(map(str, range(100)))
     while passes.ending is None:
         unseen = frozenset(keys) if not passes.pages else frozenset()
-        passes = advance_unordered(passes, Shown(passes.offset, keys, unseen, (), 200))
+        passes = passes.after(PageSeen(passes.offset, keys, unseen, (), 200))
     assert passes.ending is Ending.REPEATED
     assert passes.pages < 50
 
@@ -84,7 +84,7 @@ def test_a_number_of_pages_limits_passes():
     assert (passes.ending, passes.pages) == (Ending.LIMITED, 3)
 
 
-def test_pages_are_foretold_up_to_the_end():
-    passes = advance_unordered(UnorderedScan(), Shown(0, tuple(map(str, range(100))), frozenset(), (), 350))
-    assert passes.ahead(8) == [100, 200, 300]
-    assert passes.ahead(2) == [100, 200]
+def test_pages_are_prefetched_up_to_the_end():
+    passes = UnorderedScan().after(PageSeen(0, tuple(map(str, range(100))), frozenset(), (), 350))
+    assert passes.next_offsets(8) == [100, 200, 300]
+    assert passes.next_offsets(2) == [100, 200]

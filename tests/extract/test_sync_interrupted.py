@@ -1,4 +1,4 @@
-"""What a sync leaves behind when it is cut off, whatever did it, and how the next one goes on."""
+"""What an interrupted sync leaves behind, whatever interrupted it, and how the next one resumes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def last_scan(storage: Storage) -> dict:
     return pl.read_parquet(storage.address(layout.SCANS)).row(-1, named=True)
 
 
-def cut_off(storage: Storage, api: SimulatedApi, pages: int = 5) -> None:
+def interrupted_sync(storage: Storage, api: SimulatedApi, pages: int = 5) -> None:
     """A sync that ends after some pages because the API is down; the API is up again afterwards."""
     api.faults.append(down_after(len(api.requests) + pages))
     with pytest.raises(ChorusCallsError):
@@ -66,10 +66,10 @@ def test_an_api_that_goes_down_leaves_what_was_read_and_says_incomplete(storage)
     assert last_scan(storage)["calls_new"] == 460
 
 
-def test_the_next_sync_goes_on_where_it_was_cut_off(storage):
+def test_the_next_sync_resumes_from_the_checkpoint(storage):
     world = small_world(calls=CALLS)
     with simulated_api(world) as api:
-        cut_off(storage, api)
+        interrupted_sync(storage, api)
         report = synced(storage, api)
         assert api.requests[0].offset == 450
     assert report.resumed
@@ -79,10 +79,10 @@ def test_the_next_sync_goes_on_where_it_was_cut_off(storage):
     assert len(raw_rows(storage)) == len(ids(world))
 
 
-def test_new_calls_since_the_cut_are_found_too(storage):
+def test_new_calls_since_the_checkpoint_are_found_too(storage):
     world = small_world(calls=CALLS, days=3)
     with simulated_api(world) as api:
-        cut_off(storage, api)
+        interrupted_sync(storage, api)
         world.advance(days=1)
         assert len(ids(world)) > CALLS + 200
         report = synced(storage, api)
@@ -91,10 +91,10 @@ def test_new_calls_since_the_cut_are_found_too(storage):
     assert landed_ids(storage) == ids(world)
 
 
-def test_it_starts_anew_where_its_place_cannot_be_found(storage):
+def test_it_starts_again_if_the_checkpoint_is_not_found_in_the_list(storage):
     world = small_world(calls=CALLS)
     with simulated_api(world) as api:
-        cut_off(storage, api)
+        interrupted_sync(storage, api)
         for item in world.items()[430:470]:
             world.delete(json.loads(item)["id"])
         report = synced(storage, api)
@@ -103,11 +103,11 @@ def test_it_starts_anew_where_its_place_cannot_be_found(storage):
     assert ids(world) <= landed_ids(storage)
 
 
-def test_a_resumed_scan_moves_the_frontier_to_where_it_had_begun(storage):
+def test_a_resumed_scan_moves_the_watermark_to_where_it_had_begun(storage):
     world = small_world(calls=CALLS)
     newest = max(json.loads(item)["createdAt"] for item in world.items())
     with simulated_api(world) as api:
-        cut_off(storage, api)
+        interrupted_sync(storage, api)
         world.advance(hours=12)
         synced(storage, api)
         journal = json.loads(storage.read(layout.SCAN))
@@ -116,18 +116,18 @@ def test_a_resumed_scan_moves_the_frontier_to_where_it_had_begun(storage):
         assert synced(storage, api).mode == "incremental"
 
 
-def test_it_can_be_cut_off_again_and_again(storage):
+def test_it_can_be_interrupted_again_and_again(storage):
     world = small_world(calls=CALLS)
     with simulated_api(world) as api:
         for _ in range(3):
-            cut_off(storage, api, pages=3)
+            interrupted_sync(storage, api, pages=3)
         report = synced(storage, api)
     assert report.resumed
     assert report.complete
     assert landed_ids(storage) == ids(world)
 
 
-def test_a_cut_off_full_scan_does_not_keep_incremental_ones_from_running(storage):
+def test_an_interrupted_full_scan_does_not_block_incremental_ones(storage):
     world = small_world(calls=CALLS, days=9)
     with simulated_api(world) as api:
         synced(storage, api)
@@ -141,20 +141,20 @@ def test_a_cut_off_full_scan_does_not_keep_incremental_ones_from_running(storage
         assert synced(storage, api, full=True).resumed
 
 
-def test_a_failed_incremental_scan_leaves_the_frontier(storage):
+def test_a_failed_incremental_scan_leaves_the_watermark(storage):
     world = small_world(calls=CALLS, days=9)
     with simulated_api(world) as api:
         synced(storage, api)
         frontier = json.loads(storage.read(layout.SCAN))["frontier"]
         world.advance(days=2)
-        cut_off(storage, api, pages=1)
+        interrupted_sync(storage, api, pages=1)
         assert json.loads(storage.read(layout.SCAN))["frontier"] == frontier
         report = synced(storage, api)
-    assert (report.mode, report.ending) == ("incremental", Ending.FRONTIER)
+    assert (report.mode, report.ending) == ("incremental", Ending.WATERMARK)
     assert landed_ids(storage) == ids(world)
 
 
-def test_a_key_that_is_revoked_midway_is_told_as_such(storage):
+def test_a_key_that_is_revoked_midway_is_reported_as_such(storage):
     with (
         simulated_api(small_world(calls=CALLS), faults=[down_after(3, 401)]) as api,
         pytest.raises(KeyRefusedError, match=r"incomplete.*refused the key") as refused,
@@ -180,7 +180,7 @@ def test_ctrl_c_keeps_what_was_read(storage):
 
 
 class DiedError(BaseException):
-    """Stands for a process that ends between two steps."""
+    """Simulates a process that ends between two steps."""
 
 
 @pytest.mark.parametrize("step", ["files written", "landed, no journal"])
@@ -209,7 +209,7 @@ def test_a_process_that_dies_between_two_steps_leaves_nothing_double(storage, mo
     assert len(storage.list("raw")) == counted
 
 
-def test_a_scan_that_had_come_to_its_end_is_not_gone_on_with(storage, monkeypatch):
+def test_a_scan_that_had_reached_its_end_is_not_resumed(storage, monkeypatch):
     real = state.commit
 
     def commit(storage, kept):
@@ -230,7 +230,7 @@ def test_a_scan_that_had_come_to_its_end_is_not_gone_on_with(storage, monkeypatc
     assert report.calls_changed == 1
 
 
-def test_raw_is_not_thrown_away_where_the_log_of_what_landed_is_lost(storage):
+def test_raw_is_kept_if_the_landing_log_is_lost(storage):
     world = small_world(calls=120)
     with simulated_api(world) as api:
         synced(storage, api)

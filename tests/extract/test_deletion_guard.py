@@ -1,4 +1,4 @@
-"""When missing calls are not marked: the scan proves nothing, or so many are missing that somebody has to be asked."""
+"""When missing calls are not marked: the scan proves nothing, or the deletion guard wants a confirmation."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def refused(storage: Storage, account: Account, **options) -> str:
     return refusal.value.message
 
 
-def test_more_than_the_allowed_share_is_not_marked_unasked(storage):
+def test_more_than_the_allowed_share_is_not_marked_without_confirmation(storage):
     account = Account(30)
     account.sync(storage)
     newest = {"createdAt": "2026-03-05T00:00:00Z"}
     account.lose(["c003", "c004", "c005", "c015"])
     account.move("c010", 1)
     account.others = [call("new", **newest)]
-    said = refused(storage, account, allowance=DeletionGuard(0.1))
+    said = refused(storage, account, guard=DeletionGuard(0.1))
     assert "\n" not in said
     assert (
         "incomplete: 4 of 30 known calls are no longer listed, more than CHORUS_MAX_DELETED_SHARE allows. "
@@ -51,37 +51,37 @@ def test_more_than_the_allowed_share_is_not_marked_unasked(storage):
     assert shown(storage, date(2026, 3, 5)) == {"new": (True, 1)}
     assert json.loads(storage.read(layout.SCAN))["frontier"][:10] == "2026-03-05"
     last = pl.read_parquet(storage.address(layout.SCANS)).row(-1, named=True)
-    assert (last["complete"], last["ending"]) == (False, str(Ending.TOO_MANY_GONE))
+    assert (last["complete"], last["ending"]) == (False, str(Ending.DELETION_GUARD))
     assert (last["calls_deleted"], last["calls_moved"]) == (0, 1)
-    assert account.sync(storage, full=False, allowance=DeletionGuard(0.1)).mode == "incremental"
+    assert account.sync(storage, full=False, guard=DeletionGuard(0.1)).mode == "incremental"
 
-    refused(storage, account, allowance=DeletionGuard(0.1))
-    assert account.sync(storage, full=False, allowance=DeletionGuard(0.1, accepted=True)).calls_deleted == 4
+    refused(storage, account, guard=DeletionGuard(0.1))
+    assert account.sync(storage, full=False, guard=DeletionGuard(0.1, accepted=True)).calls_deleted == 4
 
 
 def test_the_allowed_share_itself_is_marked(storage):
     account = Account(30)
     account.sync(storage)
     account.lose(["c003", "c004", "c005"])
-    assert account.sync(storage, allowance=DeletionGuard(0.1)).calls_deleted == 3
+    assert account.sync(storage, guard=DeletionGuard(0.1)).calls_deleted == 3
 
 
-def test_no_share_at_all_lets_nothing_be_marked_unasked(storage):
+def test_a_share_of_zero_allows_no_deletion(storage):
     account = Account()
     account.sync(storage)
     account.lose(["c003"])
-    assert "1 of 24 known calls" in refused(storage, account, allowance=DeletionGuard(0.0))
+    assert "1 of 24 known calls" in refused(storage, account, guard=DeletionGuard(0.0))
 
 
 @pytest.mark.parametrize("size", [1, 24])
 @pytest.mark.parametrize("others", [[], [call("new")]])
-def test_all_known_calls_are_never_marked_unasked(storage, size, others):
+def test_all_known_calls_are_never_marked_without_confirmation(storage, size, others):
     account = Account(size)
     account.sync(storage)
     account.calls, account.others = {}, others
     assert f"incomplete: {size} of {size} known calls are no longer listed" in refused(storage, account)
     assert gone(storage) == {}
-    report = account.sync(storage, allowance=DeletionGuard(0.1, accepted=True))
+    report = account.sync(storage, guard=DeletionGuard(0.1, accepted=True))
     assert (report.calls_deleted, report.complete) == (size, True)
     assert len(gone(storage)) == size
     assert account.sync(storage).complete
@@ -125,7 +125,7 @@ def test_a_limited_scan_marks_nothing(storage):
     assert gone(storage) == {}
 
 
-def test_a_scan_that_failed_and_the_one_that_goes_on_mark_nothing_but_the_one_after_does(storage):
+def test_a_failed_scan_and_its_resumption_mark_nothing_but_the_one_after_does(storage):
     account = Account(240)
     account.sync(storage)
     account.lose(["c003", "c230"])
@@ -138,12 +138,12 @@ def test_a_scan_that_failed_and_the_one_that_goes_on_mark_nothing_but_the_one_af
     assert account.sync(storage).calls_deleted == 2
 
 
-def test_accepted_deletions_are_not_left_out_because_a_scan_was_cut_off(storage):
+def test_accepted_deletions_are_marked_even_after_an_interrupted_scan(storage):
     account = Account(240)
     account.sync(storage)
     account.lose(["c003"])
     account.sync(storage, max_pages=2)
-    report = account.sync(storage, allowance=DeletionGuard(0.0, accepted=True))
+    report = account.sync(storage, guard=DeletionGuard(0.0, accepted=True))
     assert (report.resumed, report.calls_deleted) == (False, 1)
 
 
@@ -155,7 +155,7 @@ def test_a_page_that_is_empty_for_once_marks_nothing(storage):
     assert gone(storage) == {}
 
 
-def test_calls_that_the_api_counts_but_does_not_show_are_not_marked_unasked(storage):
+def test_calls_that_the_api_counts_but_does_not_show_are_not_marked_without_confirmation(storage):
     account = Account(240)
     account.sync(storage)
 

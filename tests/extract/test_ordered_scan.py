@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from pipelines.extract.scan.ordered import advance
-from pipelines.extract.scan.state import Ending, Order, Phase, Scan, Shown
+from pipelines.extract.scan.ordered import OrderedScan, Phase, Run
+from pipelines.extract.scan.state import Ending, Order, PageSeen
 from tests.support.page_reader import NOON, Reader
 
 
@@ -21,8 +21,8 @@ def reader() -> Reader:
 
 
 def test_a_scan_begins_at_the_head_and_each_page_reaches_back_over_the_last_one(reader):
-    assert Scan().offset == 0
-    assert (reader.scan.offset, reader.scan.end) == (180, 190)
+    assert OrderedScan().offset == 0
+    assert (reader.scan.offset, reader.scan.run.end) == (180, 190)
 
 
 def test_it_steps_by_what_it_got_not_by_what_it_asked_for():
@@ -40,7 +40,7 @@ def test_fewer_calls_vanish_than_pages_overlap(reader, vanished):
     assert after.offset == 270
 
 
-def test_calls_that_vanished_before_the_page_are_gone_back_for(reader):
+def test_the_scan_steps_back_for_calls_that_vanished_before_the_page(reader):
     assert reader.show(range(195, 295)).offset == 90
     assert not reader.scan.accepted
     after = reader.show(range(105, 205))
@@ -49,7 +49,7 @@ def test_calls_that_vanished_before_the_page_are_gone_back_for(reader):
 
 
 def test_it_steps_back_further_each_time_until_pages_join():
-    reading = Reader(Scan(offset=4990, tail=tuple(map(str, range(4990, 5000))), end=5000))
+    reading = Reader(OrderedScan(offset=4990, run=Run(tuple(map(str, range(4990, 5000))), 5000)))
     assert [reading.show(range(start, start + 100)).offset for start in (5500, 5410, 5230)] == [4900, 4720, 4360]
 
 
@@ -65,8 +65,8 @@ def test_a_burst_larger_than_a_page_leads_forward(reader):
     assert not reader.show(range(110, 130)).ending
 
 
-def test_where_the_list_grew_by_a_known_number_it_looks_there_first():
-    reading = Reader(Scan(offset=180, tail=("188", "189"), end=190, total=1000))
+def test_if_the_list_grew_by_a_known_number_it_searches_there_first():
+    reading = Reader(OrderedScan(offset=180, run=Run(("188", "189"), 190), total=1000))
     assert reading.show(range(60, 160), total=1120).offset == 300
 
 
@@ -91,31 +91,31 @@ def test_an_empty_page_in_the_middle_is_asked_for_again_and_no_end(reader):
     assert reader.show(range(180, 280)).offset == 270
 
 
-def test_an_empty_page_that_stays_is_gone_back_from_where_nothing_stands_behind_it(reader):
+def test_it_steps_back_from_an_empty_page_that_stays_with_nothing_behind_it(reader):
     assert [reader.show([]).offset for _ in range(4)] == [180, 180, 280, 90]
     assert reader.show(range(105, 190)).phase is Phase.WALK
 
 
-def test_where_the_list_is_said_to_end_nothing_is_looked_for_behind_it(reader):
+def test_nothing_is_read_behind_the_reported_end_of_the_list(reader):
     assert [reader.show([], 250).offset for _ in range(2)] == [180, 90]
 
 
-def test_what_stands_behind_an_empty_page_that_stays_is_read_and_not_called_complete(reader):
+def test_calls_behind_an_empty_page_that_stays_are_read_and_the_scan_is_incomplete(reader):
     for _ in range(3):
         reader.show([])
     assert reader.show(range(280, 380)).offset == 370
     assert reader.show(range(370, 400), 400).ending is None
     while reader.scan.ending is None:
         reader.show(range(100) if reader.scan.phase is Phase.HEAD else range(390, 400), 400)
-    assert reader.scan.ending is Ending.HOLE
-    assert not Ending.HOLE.complete
-    assert not Ending.HOLE.proven
+    assert reader.scan.ending is Ending.GAP
+    assert not Ending.GAP.complete
+    assert not Ending.GAP.proven
 
 
-def test_a_run_that_is_shown_behind_an_empty_page_makes_no_hole(reader):
+def test_a_run_that_is_shown_behind_an_empty_page_has_no_gap(reader):
     for _ in range(3):
         reader.show([])
-    assert not reader.show(range(90, 190)).hole
+    assert not reader.show(range(90, 190)).run.gap
 
 
 def test_an_empty_list_is_complete():
@@ -133,7 +133,7 @@ def test_a_list_of_one_call_is_complete():
     assert reading.scan.ending is Ending.END
 
 
-def test_an_api_that_ignores_the_offset_is_found_out():
+def test_an_api_that_ignores_the_offset_is_detected():
     reading = Reader()
     while reading.scan.ending is None:
         reading.show(range(100), 1000)
@@ -141,7 +141,7 @@ def test_an_api_that_ignores_the_offset_is_found_out():
     assert reading.scan.pages < 50
 
 
-def test_pages_that_go_in_circles_are_found_out():
+def test_pages_that_repeat_in_a_circle_are_detected():
     reading = Reader()
     while reading.scan.ending is None:
         reading.show(range(100) if reading.scan.pages % 2 else range(200, 300))
@@ -159,23 +159,23 @@ def test_pages_that_never_join_end_the_scan(reader):
 
 
 def test_an_incremental_scan_ends_behind_its_boundary():
-    reading = Reader(Scan(until=NOON - timedelta(minutes=150)))
+    reading = Reader(OrderedScan(until=NOON - timedelta(minutes=150)))
     reading.show(range(100), 1000)
     assert reading.show(range(90, 190), 1000).phase is Phase.WALK  # part of the page is younger
     after = reading.show(range(180, 280), 1000)
     assert (after.phase, after.offset) == (Phase.HEAD, 0)
-    assert reading.show(range(100), 1000).ending is Ending.FRONTIER
+    assert reading.show(range(100), 1000).ending is Ending.WATERMARK
 
 
 def test_an_incremental_scan_does_not_stop_in_a_list_that_is_not_newest_first():
-    reading = Reader(Scan(until=NOON))
+    reading = Reader(OrderedScan(until=NOON))
     reading.show(range(1000, 900, -1), 1000)
     assert reading.scan.order is Order.OLDEST
     assert reading.scan.phase is Phase.WALK
 
 
 def test_a_number_of_pages_limits_a_scan():
-    reading = Reader(Scan(max_pages=2))
+    reading = Reader(OrderedScan(max_pages=2))
     assert reading.show(range(100)).ending is None
     after = reading.show(range(90, 190))
     assert after.ending is Ending.LIMITED
@@ -196,7 +196,7 @@ def test_a_number_of_pages_limits_a_scan():
 def test_the_order_is_observed(minutes, order):
     keys = tuple(map(str, range(len(minutes))))
     times = tuple(NOON - timedelta(minutes=minute) for minute in minutes)
-    assert advance(Scan(), Shown(0, keys, frozenset(keys), times)).order is order
+    assert OrderedScan().after(PageSeen(0, keys, frozenset(keys), times)).order is order
 
 
 def test_totals_are_those_of_the_first_and_the_last_page(reader):
