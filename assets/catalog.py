@@ -15,6 +15,7 @@ from assets.resources import LakeResource, expected_failures
 from assets.tables import BUILT_LATELY, OWNERS, SERVING, docs_link
 from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
+from pipelines.lake.locks import LAKE
 from pipelines.lake.plans import drop_plan
 from pipelines.lake.publish import Build, publish
 from pipelines.lake.state import load_manifest
@@ -46,7 +47,7 @@ def catalog(
         workspace = lake.workspace()
         storage = workspace.storage
         builds = run_plan.recall(workspace, context.run, context.partition_keys, needs=TABLES)
-        with storage.lock("lake", shared=True):
+        with storage.lock(LAKE, shared=True):
             _require_verdicts(storage, builds)
             result = publish(storage, workspace.shaping, builds, workspace.catalog)
         for day in result.superseded:

@@ -19,6 +19,7 @@ from assets.resources import LakeResource, expected_failures
 from pipelines.dictionary import CORE_TABLES, TABLES, ColumnType, Personal
 from pipelines.dictionary import MARTS as MART_TABLES
 from pipelines.lake import layout
+from pipelines.lake.locks import LAKE
 from pipelines.lake.state import load_landed, load_manifest
 from pipelines.lake.table_reader import VersionTables
 from pipelines.lake.versions import read_audit
@@ -128,7 +129,7 @@ def core_tables(
     with expected_failures():
         workspace = lake.for_writing()
         storage = workspace.storage
-        with storage.lock("lake", shared=True):
+        with storage.lock(LAKE, shared=True):
             manifest = load_manifest(storage).value
             landed = load_landed(storage).value
             builds = run_plan.begin(workspace, context.run, context.partition_keys, manifest, landed)
@@ -171,7 +172,7 @@ def _mart(table: str) -> dg.AssetsDefinition:
         with expected_failures():
             workspace = lake.workspace()
             storage = workspace.storage
-            with storage.lock("lake", shared=True):
+            with storage.lock(LAKE, shared=True):
                 builds = run_plan.recall(workspace, context.run, context.partition_keys, needs=MART_INPUTS[table])
                 yield from nothing_events(table, context.partition_keys, builds)
                 for day, build in builds.items():

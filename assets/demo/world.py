@@ -20,6 +20,7 @@ import msgspec
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import state
 from pipelines.lake.local import LocalStorage
+from pipelines.lake.locks import DEMO
 from pipelines.lake.state import FORMAT, Stored
 from pipelines.lake.storage import LakeBusyError
 from pipelines.simulator import Order, World
@@ -118,7 +119,7 @@ def alone(folder: Path) -> Iterator[None]:
     """
     with ExitStack() as held:
         try:
-            held.enter_context(LocalStorage(folder).lock("demo", wait=0))
+            held.enter_context(LocalStorage(folder).lock(DEMO, wait=0))
         except LakeBusyError:
             message = "Another demo is running here. Wait until it has ended."
             raise ChorusCallsError(message) from None

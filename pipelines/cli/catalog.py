@@ -24,6 +24,7 @@ def command(target: Path | None) -> None:
     from pipelines.extract.names import keep_names_by_hand
     from pipelines.lake import state
     from pipelines.lake.local import LocalStorage
+    from pipelines.lake.locks import PUBLISH
     from pipelines.serve.catalog import DuckDBCatalog
 
     settings = load_settings()
@@ -32,7 +33,7 @@ def command(target: Path | None) -> None:
     for sentence in keep_names_by_hand(storage).sentences:
         say(sentence)
     try:
-        with storage.lock("publish"):
+        with storage.lock(PUBLISH):
             manifest = state.load_manifest(storage).value
             if target is None:
                 catalog.make_anew(manifest)

@@ -14,6 +14,7 @@ from pipelines.doctor.findings import Area, Finding
 from pipelines.doctor.subject import Subject, is_held
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, raw, state
+from pipelines.lake.locks import SYNC
 from pipelines.lake.state import Landed, LandedDay, LandedFile
 from pipelines.lake.storage import Storage
 
@@ -64,7 +65,7 @@ def changed(subject: Subject, landed: Landed) -> Iterator[Finding]:
 def uncounted(subject: Subject, landed: Landed) -> Iterator[Finding]:
     """Find files that do not count, as a sync that was killed leaves them; while one runs they are its own."""
     extra = _extra(subject, landed)
-    if not extra or is_held(subject.storage, "sync"):
+    if not extra or is_held(subject.storage, SYNC):
         return
     try:
         landed = state.load_landed(subject.storage).value  # a sync that has ended meanwhile may have counted them

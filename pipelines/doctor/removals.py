@@ -9,6 +9,7 @@ from pipelines.doctor.findings import Area, Finding
 from pipelines.doctor.subject import Subject, is_held
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout
+from pipelines.lake.locks import SYNC
 from pipelines.lake.maintenance.retention import days_before
 from pipelines.lake.state import BrokenStateError
 from pipelines.suppression.suppression_list import SuppressionList, list_is_lost, load_suppression_list
@@ -42,7 +43,7 @@ def lost(subject: Subject) -> Iterator[Finding]:
 
 def pending(subject: Subject, listed: SuppressionList) -> Iterator[Finding]:
     """Find that an erasure is listed and not done; while somebody is at work, that may be just what is being done."""
-    if listed.pending is not None and not is_held(subject.storage, "sync"):
+    if listed.pending is not None and not is_held(subject.storage, SYNC):
         yield Finding("erasure_pending", "An erasure is listed and not finished.", None, _FINISH)
 
 
@@ -52,7 +53,7 @@ _BUILD: Final = "Run `chorus-calls build`, which ends it."
 def removals(subject: Subject) -> Area:
     """Look for what is left of removals, unless somebody may be at just that."""
     lake = subject.lake.value
-    if lake is None or is_held(subject.storage, "sync"):
+    if lake is None or is_held(subject.storage, SYNC):
         return Area("removals")
     seen = f"kept from {lake.retention_floor}" if lake.retention_floor else ""
     return Area("removals", seen, [*old_days(subject), *unmasked(subject)])

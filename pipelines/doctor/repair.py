@@ -21,6 +21,7 @@ from pipelines.doctor.subject import Subject, look_at
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.scan.checkpoint import Journal
 from pipelines.lake import layout, state
+from pipelines.lake.locks import PUBLISH, try_exclusive_access
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.state import LakeRecord, Manifest, Stored
 from pipelines.lake.storage import Storage
@@ -44,7 +45,7 @@ def repair(settings: Settings) -> list[str]:
     if subject.empty:
         return []
     storage = subject.storage
-    with storage.lock("sync", wait=_PATIENCE), storage.lock("lake", wait=_PATIENCE), storage.lock("publish"):
+    with try_exclusive_access(storage, wait=_PATIENCE), storage.lock(PUBLISH):
         subject = look_at(settings)
         _refuse_newer(subject)
         done = [*_set_broken_aside(subject), *_lake(subject), *_landed(subject), *_manifest(subject)]

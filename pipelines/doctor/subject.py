@@ -15,6 +15,7 @@ from pipelines.errors import ChorusCallsError
 from pipelines.extract.scan.checkpoint import Journal
 from pipelines.lake import layout, raw, state
 from pipelines.lake.local import LocalStorage
+from pipelines.lake.locks import PUBLISH
 from pipelines.lake.names import Names
 from pipelines.lake.state import BrokenStateError, LakeRecord, Landed, Manifest, Stored
 from pipelines.lake.storage import LakeBusyError, Storage, StoredFile
@@ -40,7 +41,7 @@ def quiet(storage: Storage) -> Iterator[bool]:
     """Let nobody publish for a block; gives false where somebody does so for longer than is worth waiting for."""
     with ExitStack() as held:
         try:
-            held.enter_context(_taken(storage, "publish", _PATIENCE))
+            held.enter_context(_taken(storage, PUBLISH, _PATIENCE))
         except LakeBusyError:
             yield False
         else:

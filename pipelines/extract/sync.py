@@ -20,6 +20,7 @@ from pipelines.extract.scan.state import Ending, Order, Phase, Scan, Shown
 from pipelines.extract.scan.unordered import UnorderedScan, advance_unordered
 from pipelines.extract.scan_report import FULL, INCREMENTAL, PageProgress, ScanReport, record
 from pipelines.lake import state
+from pipelines.lake.locks import LAKE, SYNC
 from pipelines.lake.maintenance.compaction import compact
 from pipelines.lake.state import Stored
 from pipelines.lake.storage import Storage
@@ -272,7 +273,7 @@ def sync(
         ChorusCallsError: The scan is incomplete, or more calls are gone than may be marked deleted; what it had read
             is landed.
     """
-    with storage.lock("sync", wait=_PATIENCE), storage.lock("lake", shared=True):
+    with storage.lock(SYNC, wait=_PATIENCE), storage.lock(LAKE, shared=True):
         journal = load_journal(storage)
         until = None if full or allowance.accepted else _until(journal.value, lookback_hours)
         with prefetching(client, workers) as pages:

@@ -14,6 +14,7 @@ import portalocker
 import pyarrow as pa
 
 from pipelines.lake import disk, layout
+from pipelines.lake.locks import SWAP
 from pipelines.lake.storage import LakeBusyError, StoredFile, SwapConflictError
 
 _TEMPORARY = ".tmp"
@@ -117,7 +118,7 @@ class LocalStorage:
 
     def swap(self, path: str, data: bytes, expected: bytes | None) -> None:
         """Replace a small file if it still holds what was expected."""
-        with self.lock("swap"):
+        with self.lock(SWAP):
             if self.read(path) != expected:
                 raise SwapConflictError(path)
             with self.create(path) as stream:

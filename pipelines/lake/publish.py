@@ -10,6 +10,7 @@ from typing import Protocol
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.identity import lake_shaping
+from pipelines.lake.locks import PUBLISH
 from pipelines.lake.state import Manifest, PublishedDay, Stored
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Shaping, VerdictRecord, fingerprint, read_audit, shaping_digest
@@ -68,7 +69,7 @@ def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], ca
         FileNotFoundError: A version is not complete.
     """
     result = Published()
-    with storage.lock("publish"):
+    with storage.lock(PUBLISH):
         kept = state.load_manifest(storage)
         landed = state.load_landed(storage).value
         wanted = lake_shaping(storage) or shaping

@@ -13,6 +13,7 @@ from operator import itemgetter
 
 from pipelines.errors import ChorusCallsError, disk_trouble
 from pipelines.lake import state
+from pipelines.lake.locks import LAKE
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.publish import Build, Published, publish
 from pipelines.lake.state import Landed
@@ -84,7 +85,7 @@ def build_days(
         ChorusCallsError: Days could not be built; all others are built and published.
     """
     begun = time.monotonic()
-    with workspace.storage.lock("lake", shared=True):
+    with workspace.storage.lock(LAKE, shared=True):
         report, failed = build_alone(workspace, days, recheck=recheck, on_day=on_day)
     # A version that was lost and is back is published already, but not linked. What was replaced can only be removed
     # while nobody builds, this build included.

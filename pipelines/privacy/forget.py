@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pipelines.api_values import Number
 from pipelines.errors import ChorusCallsError
 from pipelines.json_source import storable
-from pipelines.lake.locks import exclusive_access
+from pipelines.lake.locks import exclusive_access, try_exclusive_access
 from pipelines.lake.storage import LakeBusyError
 from pipelines.privacy.proof import Proof, prove
 from pipelines.privacy.rewrite import Erased, apply_suppression_list, find_listed, open_suppression_list
@@ -150,7 +150,7 @@ def finish_erasures(workspace: Workspace, tell: Callable[[str], None]) -> None:
     from pipelines.privacy.search_terms import SearchTerms  # noqa: PLC0415 - see above
 
     try:
-        with storage.lock("sync", wait=0), storage.lock("lake", wait=0):
+        with try_exclusive_access(storage):
             erasures, needles = open_suppression_list(workspace), SearchTerms()
             if erasures.pending is None:
                 return

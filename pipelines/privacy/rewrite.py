@@ -21,6 +21,7 @@ from pipelines.extract.landing.items import payload_hash
 from pipelines.extract.landing.raw_writer import require_landing_log
 from pipelines.extract.scan.checkpoint import load_journal
 from pipelines.lake import layout, raw, state
+from pipelines.lake.locks import PUBLISH
 from pipelines.lake.maintenance.drop_versions import (
     drop_versions,
     known_manifest,
@@ -163,7 +164,7 @@ def apply_suppression_list(
     done = Erased(seen)
     if days:
         _rebuild(workspace, days, done, tell)
-    with storage.lock("publish"):
+    with storage.lock(PUBLISH):
         workspace.catalog.remove_unfinished()
         remove_unfinished(storage)
     erasures.commit(storage, None)

@@ -15,6 +15,7 @@ from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, raw, state
 from pipelines.lake.identity import lake_shaping
+from pipelines.lake.locks import PUBLISH, SWAP
 from pipelines.lake.plans import drop_from_plans
 from pipelines.lake.publish import Catalog, catalog_lags, orphan_links, restart_grace_period, update_links
 from pipelines.lake.state import LakeRecord, Manifest, Stored
@@ -43,7 +44,7 @@ def drop_versions(storage: Storage, catalog: Catalog, days: Collection[date], *,
         ChorusCallsError: The manifest is lost, so nobody knows what is published; or the catalog cannot be made.
     """
     days = set(days)
-    with storage.lock("publish"):
+    with storage.lock(PUBLISH):
         kept = known_manifest(storage, catalog)
         manifest = kept.value
         staying: set[str] = _versions_to_keep(storage, manifest, days) if keep_published else set()
@@ -103,7 +104,7 @@ def remove_orphans(storage: Storage) -> int:
 
 def remove_unfinished(storage: Storage) -> int:
     """Remove what dead writers left; the caller holds `sync`, `lake` and `publish`."""
-    with storage.lock("swap"):  # the last of those who write
+    with storage.lock(SWAP):  # the last of those who write
         paths = storage.unfinished()
         for path in paths:
             storage.delete(path)

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from pipelines.lake import layout, raw, state
 from pipelines.lake.identity import lake_shaping
+from pipelines.lake.locks import PUBLISH, try_exclusive_access
 from pipelines.lake.maintenance.drop_versions import remove_folder, remove_orphans, remove_unfinished
 from pipelines.lake.plans import planned_versions
 from pipelines.lake.state import Manifest, Stored
@@ -39,7 +40,7 @@ def expire(storage: Storage, keep_versions: timedelta) -> Expired:
     if not _has_work(storage, keep_versions):
         return done
     try:
-        with storage.lock("sync", wait=0), storage.lock("lake", wait=0), storage.lock("publish"):
+        with try_exclusive_access(storage), storage.lock(PUBLISH):
             done.raw_files = remove_orphans(storage)
             done.versions = _remove_versions(storage, keep_versions)
             done.unfinished = remove_unfinished(storage)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pipelines.lake import state
+from pipelines.lake.locks import PUBLISH, try_exclusive_access
 from pipelines.lake.maintenance.drop_versions import manifest_is_lost, may_be_unmasked, remove_unmasked
 from pipelines.lake.maintenance.expire_versions import expire
 from pipelines.lake.maintenance.retention import days_before, remove_before_floor, retention_floor
@@ -60,7 +61,7 @@ def _serve(storage: Storage, catalog: Catalog, done: Reconciled) -> None:
         or orphan_links(storage, kept)
     ):
         return
-    with storage.lock("publish"):
+    with storage.lock(PUBLISH):
         kept = state.load_manifest(storage)
         if _is_outdated(storage, kept, catalog) and not damaged_days(storage, kept.value):
             if kept.value.unreferenced:
@@ -81,7 +82,7 @@ def _finish_removals(storage: Storage, catalog: Catalog, done: Reconciled) -> No
     if not pending or manifest_is_lost(storage, catalog):
         return
     try:
-        with storage.lock("sync", wait=0), storage.lock("lake", wait=0):
+        with try_exclusive_access(storage):
             done.days_pruned = len(remove_before_floor(storage, catalog))
             if may_be_unmasked(storage):
                 done.versions_removed = len(remove_unmasked(storage, catalog))
