@@ -16,8 +16,7 @@ from assets.tables import BUILT_LATELY, OWNERS, SERVING, docs_link
 from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
 from pipelines.lake.locks import LAKE
-from pipelines.lake.plans import drop_plan
-from pipelines.lake.publish import Build, publish
+from pipelines.lake.publish import Build, drop_plan, publish
 from pipelines.lake.state import load_manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import VerdictRecord, read_audit

@@ -21,7 +21,7 @@ from pipelines.dictionary import MARTS as MART_TABLES
 from pipelines.lake import layout
 from pipelines.lake.locks import LAKE
 from pipelines.lake.state import load_landed, load_manifest
-from pipelines.lake.table_reader import VersionTables
+from pipelines.lake.tables import VersionTables
 from pipelines.lake.versions import read_audit
 
 # Dagster looks at the annotation of `context` itself: no annotations from __future__ here.

@@ -10,8 +10,7 @@ import dagster as dg
 
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout
-from pipelines.lake.plans import read_plan, write_plan
-from pipelines.lake.publish import Build
+from pipelines.lake.publish import Build, read_plan, write_plan
 from pipelines.lake.state import Landed, Manifest, load_landed, load_manifest
 from pipelines.materialize.day import plan_builds
 from pipelines.workspace import Workspace

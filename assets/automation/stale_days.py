@@ -20,7 +20,7 @@ from dagster._core.storage.tags import PRIORITY_TAG, RUN_FAILURE_REASON_TAG
 from assets.automation.run_plan import PLANNING_STEP, plan_of
 from assets.jobs import MAX_RUNTIME
 from assets.partitions import days_of, spans, with_partition
-from pipelines.lake.plans import read_plan
+from pipelines.lake.publish import read_plan
 from pipelines.lake.state import load_landed
 from pipelines.lake.versions import fingerprint, read_audit
 from pipelines.materialize.days import days_to_build

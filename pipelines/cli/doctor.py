@@ -13,7 +13,7 @@ from pipelines.errors import ChorusCallsError
 from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
-    from pipelines.doctor.findings import Area, Report
+    from pipelines.doctor.inspection import Area, Report
 
 _SHOWN: Final = 3
 
@@ -73,7 +73,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _area_lines(area: Area) -> Iterator[str]:
-    from pipelines.doctor.findings import grouped
+    from pipelines.doctor.inspection import grouped
 
     seen = f"{area.seen} " if area.seen else ""
     if area.looked_at:

@@ -10,8 +10,7 @@ from shlex import quote
 from typing import Final
 
 from pipelines.dictionary import TABLES
-from pipelines.doctor.findings import Area, Finding
-from pipelines.doctor.subject import Subject
+from pipelines.doctor.inspection import Area, Finding, Subject
 from pipelines.lake import layout
 
 _OTHERS: Final = stat.S_IRWXO

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from pipelines.doctor.findings import Area, Finding
-from pipelines.doctor.subject import Subject
+from pipelines.doctor.inspection import Area, Finding, Subject
 from pipelines.errors import ChorusCallsError, KeyRefusedError
 from pipelines.extract.http.client import CallsClient, Page
 from pipelines.extract.http.prefetch import CLOCK_TOLERANCE

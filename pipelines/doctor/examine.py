@@ -12,13 +12,11 @@ from typing import Final
 
 from pipelines.doctor.access import access
 from pipelines.doctor.api import api
-from pipelines.doctor.findings import Area, Report
+from pipelines.doctor.inspection import Area, Report, Subject, look_at, quiet
 from pipelines.doctor.published import catalog, links, notes, published
 from pipelines.doctor.raw_files import raw_files
-from pipelines.doctor.removals import erasures, removals
+from pipelines.doctor.state_files import erasures, removals, state_files
 from pipelines.doctor.state_files import settings as settings_area
-from pipelines.doctor.state_files import state_files
-from pipelines.doctor.subject import Subject, look_at, quiet
 from pipelines.settings import Settings
 
 _AREAS: Final[tuple[Callable[[Subject], Area], ...]] = (

@@ -10,10 +10,9 @@ from typing import Final
 import duckdb
 
 from pipelines.dictionary import TABLES
-from pipelines.doctor.findings import Area, Finding
+from pipelines.doctor.inspection import Area, Finding, Subject
 from pipelines.doctor.raw_files import footer_rows
 from pipelines.doctor.state_files import scans_readable
-from pipelines.doctor.subject import Subject
 from pipelines.lake import layout
 from pipelines.lake.state import Manifest
 from pipelines.lake.versions import fingerprint, read_audit, read_verdicts, stale_days

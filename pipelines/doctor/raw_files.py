@@ -10,8 +10,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.doctor.findings import Area, Finding
-from pipelines.doctor.subject import Subject, is_held
+from pipelines.doctor.inspection import Area, Finding, Subject, is_held
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, raw, state
 from pipelines.lake.locks import SYNC

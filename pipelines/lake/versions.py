@@ -21,7 +21,7 @@ from pipelines.lake.state import Landed, Manifest, PublishedDay, ShapingRecord
 from pipelines.lake.storage import Storage
 
 if TYPE_CHECKING:
-    from pipelines.lake.table_reader import VersionTables
+    from pipelines.lake.tables import VersionTables
 
 
 @dataclass(frozen=True)

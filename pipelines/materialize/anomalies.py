@@ -11,7 +11,7 @@ import polars as pl
 
 from pipelines.errors import ChorusCallsError
 from pipelines.lake.state import load_landed
-from pipelines.lake.table_reader import VersionTables
+from pipelines.lake.tables import VersionTables
 from pipelines.materialize.days import days_to_build
 from pipelines.quality import thresholds
 from pipelines.quality.anomalies import DAILY_ANOMALY_CHECKS, DayFigures, Finding, full_scan, quiet_days, rejected_items

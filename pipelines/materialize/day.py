@@ -20,8 +20,7 @@ from pipelines.lake import raw
 from pipelines.lake.publish import Build
 from pipelines.lake.raw import landed_items
 from pipelines.lake.state import Landed, Manifest
-from pipelines.lake.table_reader import VersionTables
-from pipelines.lake.table_writer import write_table
+from pipelines.lake.tables import VersionTables, write_table
 from pipelines.lake.versions import Audit, VerdictRecord, fingerprint, write_audit
 from pipelines.metrics import (
     CALL_COLUMNS,

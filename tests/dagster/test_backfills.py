@@ -13,7 +13,7 @@ from assets import tables
 from assets.definitions import defs
 from assets.instance.in_process_runs import run_job
 from pipelines.lake import state
-from pipelines.lake.table_reader import VersionTables
+from pipelines.lake.tables import VersionTables
 from pipelines.materialize.day import CoreBuilder
 from tests.support.dagster_runs import CORE_AND_MARTS, days_after, failed, materialized, newest, staleness, tell_landed
 

@@ -7,7 +7,7 @@ import shutil
 import msgspec
 import pytest
 
-from pipelines.doctor.rebuild_state import _once, _RawFile
+from pipelines.doctor.repair import _once, _RawFile
 from pipelines.lake import layout, raw, state
 from pipelines.lake.maintenance import compaction
 from pipelines.lake.versions import read_audit

@@ -21,7 +21,7 @@ from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.maintenance.reconcile import reconcile
-from pipelines.lake.plans import read_plan
+from pipelines.lake.publish import read_plan
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import LakeBusyError
 from pipelines.lake.versions import fingerprint, stale_days

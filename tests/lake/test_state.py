@@ -9,8 +9,7 @@ import pytest
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.plans import drop_plan, read_plan, write_plan
-from pipelines.lake.publish import Build
+from pipelines.lake.publish import Build, drop_plan, read_plan, write_plan
 from pipelines.lake.state import LandedDay, LandedFile, PublishedDay
 from pipelines.lake.storage import SwapConflictError
 

@@ -16,8 +16,7 @@ from pipelines.lake import disk, identity, layout, publish, raw, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.maintenance import compaction
 from pipelines.lake.maintenance.reconcile import reconcile
-from pipelines.lake.plans import drop_plan, read_plan, write_plan
-from pipelines.lake.publish import Build, Published
+from pipelines.lake.publish import Build, Published, drop_plan, read_plan, write_plan
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Shaping, read_audit
 from pipelines.materialize import days, processes

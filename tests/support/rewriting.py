@@ -25,7 +25,7 @@ from pipelines.lake import identity, layout, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.publish import Build, publish
-from pipelines.lake.table_writer import write_table
+from pipelines.lake.tables import write_table
 from pipelines.lake.versions import write_audit
 from pipelines.serve.catalog import DuckDBCatalog
 from tests.support.small_lake import SHAPING

@@ -16,8 +16,14 @@ from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, raw, state
 from pipelines.lake.identity import lake_shaping
 from pipelines.lake.locks import PUBLISH, SWAP
-from pipelines.lake.plans import drop_from_plans
-from pipelines.lake.publish import Catalog, catalog_lags, orphan_links, restart_grace_period, update_links
+from pipelines.lake.publish import (
+    Catalog,
+    catalog_lags,
+    drop_from_plans,
+    orphan_links,
+    restart_grace_period,
+    update_links,
+)
 from pipelines.lake.state import LakeRecord, Manifest, Stored
 from pipelines.lake.storage import Storage, SwapConflictError
 from pipelines.lake.versions import damaged_days, fingerprint, shaping_digest

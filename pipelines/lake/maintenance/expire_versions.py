@@ -14,7 +14,7 @@ from pipelines.lake import layout, raw, state
 from pipelines.lake.identity import lake_shaping
 from pipelines.lake.locks import PUBLISH, try_exclusive_access
 from pipelines.lake.maintenance.drop_versions import remove_folder, remove_orphans, remove_unfinished
-from pipelines.lake.plans import planned_versions
+from pipelines.lake.publish import planned_versions
 from pipelines.lake.state import Manifest, Stored
 from pipelines.lake.storage import LakeBusyError, Storage
 from pipelines.lake.versions import fingerprint

@@ -14,8 +14,7 @@ from pipelines.lake import layout, state
 from pipelines.lake.maintenance.drop_versions import drop_versions
 from pipelines.lake.maintenance.expire_versions import expire
 from pipelines.lake.maintenance.reconcile import reconcile
-from pipelines.lake.plans import read_plan, write_plan
-from pipelines.lake.publish import Build, publish
+from pipelines.lake.publish import Build, publish, read_plan, write_plan
 from pipelines.lake.versions import VerdictRecord, damaged_days, fingerprint, write_audit
 from tests.support.catalogs import RememberingCatalog
 from tests.support.faults import Fault, FaultyDisk, KilledError

@@ -8,8 +8,7 @@ import pytest
 
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.maintenance import retention as module
-from pipelines.lake.plans import read_plan, write_plan
-from pipelines.lake.publish import Build
+from pipelines.lake.publish import Build, read_plan, write_plan
 from pipelines.lake.storage import LakeBusyError
 from tests.support.old_days import DAYS, SEVEN, clock, days_on_disk, items, lake
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.doctor import examine as examining
-from pipelines.doctor.subject import look_at
+from pipelines.doctor.inspection import look_at
 from pipelines.lake import layout
 from pipelines.settings import load_settings
 from pipelines.simulator import SimulatedApi
@@ -39,7 +39,7 @@ def test_what_a_commit_moves_between_two_glances_is_no_damage(patient, monkeypat
 
 
 def test_links_and_catalog_are_left_out_where_somebody_goes_on_publishing(patient, monkeypatch):
-    monkeypatch.setattr("pipelines.doctor.subject._PATIENCE", 0.0)
+    monkeypatch.setattr("pipelines.doctor.inspection._PATIENCE", 0.0)
     link(patient).unlink()
     (patient.lake / layout.CATALOG).unlink()
     patient.version().joinpath("calls.parquet").unlink()

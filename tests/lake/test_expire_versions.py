@@ -10,8 +10,7 @@ from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.maintenance.expire_versions import Expired, expire
 from pipelines.lake.maintenance.reconcile import Reconciled, reconcile
-from pipelines.lake.plans import drop_plan, write_plan
-from pipelines.lake.publish import Build, publish
+from pipelines.lake.publish import Build, drop_plan, publish, write_plan
 from pipelines.lake.versions import VerdictRecord, fingerprint, write_audit
 from tests.support.catalogs import RememberingCatalog
 from tests.support.small_lake import SHAPING, SmallLake
