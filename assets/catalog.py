@@ -48,7 +48,7 @@ def catalog(
         builds = run_plan.recall(workspace, context.run, context.partition_keys, needs=TABLES)
         with storage.lock(LAKE, shared=True):
             _require_verdicts(storage, builds)
-            result = publish(storage, workspace.shaping, builds, workspace.catalog)
+            result = publish(storage, workspace.table_settings, builds, workspace.catalog)
         for day in result.superseded:
             context.log.info("%s was published in a newer version meanwhile", day)
         yield from nothing_events(CATALOG, context.partition_keys, builds)

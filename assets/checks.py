@@ -68,7 +68,7 @@ def _audit(workspace: Workspace, day: date, version: str) -> Audit:
     known = read_audit(workspace.storage, day, version)
     if known is not None and known.checks_version == CHECKS_VERSION:
         return known
-    return audit_day(workspace, day, version)
+    return audit_day(workspace.storage, day, version)
 
 
 def _evaluation(day: date, verdict: VerdictRecord, targets: LatestMaterializations) -> dg.AssetCheckEvaluation:

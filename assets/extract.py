@@ -17,6 +17,7 @@ from pipelines.extract.landing.tombstones import DeletionGuard
 from pipelines.extract.names import refresh_names
 from pipelines.extract.scan_report import ScanReport
 from pipelines.extract.sync import sync
+from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.state import load_landed
 from pipelines.privacy.forget import finish_erasures
 from pipelines.quality import thresholds
@@ -93,7 +94,9 @@ def call_pages(
                     lookback_hours=workspace.settings.lookback_hours,
                     workers=workspace.settings.workers,
                 )
-                names = refresh_names(workspace.storage, client, workspace.catalog, workspace.keep_versions)
+                names = refresh_names(workspace.storage, client)
+            if names.changed:
+                reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
         finally:
             try:
                 finish_erasures(workspace, context.log.warning)

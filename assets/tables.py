@@ -137,7 +137,7 @@ def core_tables(
             inputs = {before for day in builds for before in (day, day - timedelta(days=1))}
             sync_landed_events(context.instance, landed, context.log_event, days=inputs)
             tags = core_tags(context.instance)
-            builder = CoreBuilder(workspace, landed)
+            builder = CoreBuilder(storage, workspace.flatten_settings, landed)
             context.log.info("%s of %s days have landed", len(builds), len(context.partition_keys))
             for table in CORE_TABLES:
                 yield from nothing_events(table, context.partition_keys, builds)
@@ -173,12 +173,13 @@ def _mart(table: str) -> dg.AssetsDefinition:
             workspace = lake.workspace()
             storage = workspace.storage
             with storage.lock(LAKE, shared=True):
+                zone = workspace.settings.timezone
                 builds = run_plan.recall(workspace, context.run, context.partition_keys, needs=MART_INPUTS[table])
                 yield from nothing_events(table, context.partition_keys, builds)
                 for day, build in builds.items():
                     complete = read_audit(storage, day, build.version)
                     begun = time.perf_counter()
-                    rows = complete.rows[table] if complete else build_mart(workspace, day, build.version, table)
+                    rows = complete.rows[table] if complete else build_mart(storage, zone, day, build.version, table)
                     seconds = None if complete else time.perf_counter() - begun
                     yield table_event(workspace, table, day, build.version, rows=rows, seconds=seconds)
         yield dg.MaterializeResult(asset_key=table, metadata=NO_OUTPUT_EVENT)

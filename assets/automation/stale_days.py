@@ -81,7 +81,9 @@ def build_queue(instance: dg.DagsterInstance, workspace: Workspace, *, now: date
     """Say which days are to be built now."""
     now = now or datetime.now(UTC)
     landed = load_landed(workspace.storage).value
-    stale = {day: fingerprint(landed, day, workspace.shaping) for day in with_partition(days_to_build(workspace))}
+    stale = {
+        day: fingerprint(landed, day, workspace.table_settings) for day in with_partition(days_to_build(workspace))
+    }
     busy = busy_days(instance, now)
     refused = {day for day, version in stale.items() if _refused(workspace, day, version)}
     failures = _failures(instance, workspace, stale, now)

@@ -98,7 +98,7 @@ def command(
     from pipelines.workspace import open_workspace
 
     workspace = open_workspace(load_settings(), renew_key=accept_settings)
-    require_same_settings(workspace.storage, workspace.shaping, accept=accept_settings)
+    require_same_settings(workspace.storage, workspace.table_settings, accept=accept_settings)
     reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     finish_erasures(workspace, say)
     days = sorted(state.load_landed(workspace.storage).value.days) if every else days_to_build(workspace)

@@ -21,7 +21,7 @@ from pipelines.settings import load_settings
 )
 def command(target: Path | None) -> None:
     """Make the DuckDB catalog again from what is published."""
-    from pipelines.extract.names import keep_names_by_hand
+    from pipelines.extract.names import refresh_names
     from pipelines.lake import state
     from pipelines.lake.local import LocalStorage
     from pipelines.lake.locks import PUBLISH
@@ -30,7 +30,7 @@ def command(target: Path | None) -> None:
     settings = load_settings()
     storage = LocalStorage(settings.lake_path)
     catalog = DuckDBCatalog(settings.catalog_path, storage, currency=settings.currency)
-    for sentence in keep_names_by_hand(storage).sentences:
+    for sentence in refresh_names(storage, None).sentences:
         say(sentence)
     try:
         with storage.lock(PUBLISH):

@@ -45,7 +45,7 @@ def command(*, number: str | None, call_id: str | None, listed: bool, list_anywa
         message = f"There is no lake in {settings.lake_path} yet: nothing has landed. Run `chorus-calls sync`."
         raise ChorusCallsError(message)
     workspace = open_workspace(settings)
-    require_same_settings(workspace.storage, workspace.shaping)
+    require_same_settings(workspace.storage, workspace.table_settings)
     done = forget(workspace, request, say, unknown_too=list_anyway) if request else forget_listed(workspace, say)
     if as_json:
         print_json(_facts(done))

@@ -72,7 +72,7 @@ def _prune(floor: date) -> OldDays:
     from pipelines.workspace import open_workspace
 
     workspace = open_workspace(load_settings())
-    require_same_settings(workspace.storage, workspace.shaping)
+    require_same_settings(workspace.storage, workspace.table_settings)
     reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     found = prune(workspace, floor, say=say)
     days = [day for day in days_to_build(workspace) if day == found.floor]

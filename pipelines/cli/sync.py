@@ -38,7 +38,7 @@ def command(*, full: bool, max_pages: int | None, accept_deletions: bool, no_bui
     from pipelines.workspace import calls_client, open_workspace
 
     workspace = open_workspace(load_settings())
-    require_same_settings(workspace.storage, workspace.shaping)
+    require_same_settings(workspace.storage, workspace.table_settings)
     reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     finish_erasures(workspace, say)
     with calls_client(workspace.settings) as client:
@@ -52,7 +52,8 @@ def command(*, full: bool, max_pages: int | None, accept_deletions: bool, no_bui
             if days:  # what did land is built all the same
                 say(build_sentence(build_with_progress(workspace, days)))
             raise
-        names = refresh_names(workspace.storage, client, workspace.catalog, workspace.keep_versions)
+        names = refresh_names(workspace.storage, client)
+    reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     finish_erasures(workspace, say)  # what came to light by what the scan dropped
     if scan.contradiction:
         say(f"Warning: {scan.contradiction}")

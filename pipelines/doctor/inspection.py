@@ -18,12 +18,11 @@ from pipelines.lake import layout, raw, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.locks import PUBLISH
 from pipelines.lake.names import Names
-from pipelines.lake.state import BrokenStateError, LakeRecord, Landed, Manifest, Stored
+from pipelines.lake.state import BrokenStateError, LakeRecord, Landed, Manifest, Stored, TableSettings
 from pipelines.lake.storage import LakeBusyError, Storage, StoredFile
-from pipelines.lake.versions import Shaping
 from pipelines.serve.catalog import read_generation
 from pipelines.settings import Settings
-from pipelines.workspace import known_shaping
+from pipelines.workspace import read_table_settings
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ class Subject:
     Attributes:
         settings: The settings of this process.
         storage: The lake's files.
-        shaping: What the settings shape tables with; None where the PII key is not there.
+        table_settings: The table settings of this process; None where the PII key is missing.
         lake: state/lake.json.
         landed: state/landed.json.
         journal: state/scan.json.
@@ -179,7 +178,7 @@ class Subject:
 
     settings: Settings
     storage: LocalStorage
-    shaping: Shaping | None
+    table_settings: TableSettings | None
     lake: Found[LakeRecord]
     landed: Found[Landed]
     journal: Found[Journal]
@@ -226,10 +225,10 @@ class Subject:
         return self.lake.missing and (bool(self.raw) or not self.landed.missing)
 
     @property
-    def lake_shaping(self) -> Shaping | None:
+    def lake_settings(self) -> TableSettings | None:
         """What shapes the lake's tables: what its writers agreed on, else the settings."""
         lake = self.lake.value
-        return Shaping(lake.shaping, lake.table_version) if lake else self.shaping
+        return lake.settings if lake else self.table_settings
 
 
 def look_at(settings: Settings) -> Subject:
@@ -243,7 +242,7 @@ def look_at(settings: Settings) -> Subject:
     return Subject(
         settings=settings,
         storage=storage,
-        shaping=known_shaping(settings),
+        table_settings=read_table_settings(settings),
         generation=read_generation(settings.catalog_path),
         manifest=_find(storage, layout.MANIFEST, Manifest),
         lake=_find(storage, layout.LAKE, LakeRecord),

@@ -126,11 +126,11 @@ def _damaged(subject: Subject, day: date, version: str) -> Iterator[tuple[str, s
 
 def refused(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
     """Find days whose newest state was built and did not pass its checks."""
-    landed, shaping = subject.landed.value, subject.lake_shaping
-    if landed is None or shaping is None:
+    landed, settings = subject.landed.value, subject.lake_settings
+    if landed is None or settings is None:
         return
-    for day in stale_days(landed, manifest, shaping):
-        audit = read_audit(subject.storage, day, fingerprint(landed, day, shaping))
+    for day in stale_days(landed, manifest, settings):
+        audit = read_audit(subject.storage, day, fingerprint(landed, day, settings))
         if audit is None or audit.passed:
             continue
         said = "; ".join(f"{verdict.check} on {verdict.table}: {verdict.detail}" for verdict in audit.failed)
@@ -143,13 +143,13 @@ def refused(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
 
 def notes(subject: Subject) -> Iterator[str]:
     """Say what is worth knowing and not wrong: days that wait to be built, and days with nothing in raw."""
-    landed, shaping = subject.landed.value, subject.lake_shaping
+    landed, settings = subject.landed.value, subject.lake_settings
     if subject.empty:
         yield "Nothing has landed yet: run `chorus-calls sync`."
     if landed is None or subject.manifest.error:
         return
     manifest = subject.manifest.value or Manifest()
-    if waiting := len(stale_days(landed, manifest, shaping) if shaping else landed.days):
+    if waiting := len(stale_days(landed, manifest, settings) if settings else landed.days):
         yield f"{waiting:,} {'day waits' if waiting == 1 else 'days wait'} to be built: `chorus-calls build`."
     floor = subject.lake.value.retention_floor if subject.lake.value else None
     if alone := sum(floor is None or day >= floor for day in manifest.days.keys() - landed.days.keys()):

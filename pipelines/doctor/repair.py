@@ -27,10 +27,19 @@ from pipelines.extract.scan.checkpoint import Journal
 from pipelines.lake import layout, raw, state
 from pipelines.lake.locks import PUBLISH, try_exclusive_access
 from pipelines.lake.maintenance.reconcile import reconcile
+from pipelines.lake.publish import published_day
 from pipelines.lake.raw import recount
-from pipelines.lake.state import LakeRecord, Landed, LandedDay, LandedFile, Manifest, PublishedDay, Stored
+from pipelines.lake.state import (
+    LakeRecord,
+    Landed,
+    LandedDay,
+    LandedFile,
+    Manifest,
+    Stored,
+    TableSettings,
+)
 from pipelines.lake.storage import Storage, StoredFile
-from pipelines.lake.versions import Shaping, fingerprint, read_audit, shaping_digest
+from pipelines.lake.versions import fingerprint, read_audit, settings_digest
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog, read_generation
 from pipelines.settings import Settings
 
@@ -59,8 +68,8 @@ def repair(settings: Settings) -> list[str]:
     settled = reconcile(storage, catalog, timedelta(hours=settings.keep_versions_hours))
     if settled.catalog_made:
         done.append("made the catalog again")
-    if settled.links_swung:
-        done.append(f"put {settled.links_swung:,} links in their places")
+    if settled.links_updated:
+        done.append(f"put {settled.links_updated:,} links in their places")
     return done
 
 
@@ -68,8 +77,8 @@ def _refuse_newer(subject: Subject) -> None:
     for found in (subject.lake, subject.landed, subject.journal, subject.manifest):
         if found.error and not found.broken:
             raise found.error
-    lake, shaping = subject.lake.value, subject.shaping
-    if lake and shaping and shaping.table_version < lake.table_version:
+    lake, own = subject.lake.value, subject.table_settings
+    if lake and own and own.table_version < lake.table_version:
         message = "A newer chorus-calls wrote this lake. Upgrade chorus-calls to repair it."
         raise ChorusCallsError(message, exit_code=2)
 
@@ -94,9 +103,10 @@ def _move(storage: Storage, path: str, target: str) -> None:
 
 def _lake(subject: Subject) -> Iterator[str]:
     """Give the lake its identity again; the next sync adds whose calls it holds."""
-    if subject.shaping is None or not (subject.lake_is_lost or subject.lake.broken):
+    own = subject.table_settings
+    if own is None or not (subject.lake_is_lost or subject.lake.broken):
         return
-    record = LakeRecord(shaping=subject.shaping.record, table_version=subject.shaping.table_version)
+    record = LakeRecord(shaping=own.shaping, table_version=own.table_version)
     state.commit(subject.storage, Stored(layout.LAKE, record, None))
     yield f"made {layout.LAKE} again from the present settings"
 
@@ -150,13 +160,13 @@ def _read_all_next(storage: Storage) -> Iterator[str]:
 
 def _manifest(subject: Subject) -> Iterator[str]:
     """Publish again what is complete, where it is not known any more what was published."""
-    storage, shaping = subject.storage, subject.lake_shaping
-    if shaping is None or not (subject.manifest.missing or subject.manifest.broken):
+    storage, settings = subject.storage, subject.lake_settings
+    if settings is None or not (subject.manifest.missing or subject.manifest.broken):
         return
     if subject.manifest.missing and not (subject.was_published or has_complete_versions(storage)):
         return
     landed = state.load_landed(storage).value
-    manifest: Manifest = manifest_from_versions(storage, landed, shaping, subject.settings.catalog_path)
+    manifest: Manifest = manifest_from_versions(storage, landed, settings, subject.settings.catalog_path)
     state.commit(storage, Stored(layout.MANIFEST, manifest, None))
     waiting = len(landed.days.keys() - manifest.days.keys())
     yield f"made {layout.MANIFEST} again from complete versions: {len(manifest.days):,} days"
@@ -295,7 +305,7 @@ def repair_landed(storage: Storage, landed: Landed, files: Iterable[StoredFile])
     return counted
 
 
-def manifest_from_versions(storage: Storage, landed: Landed, shaping: Shaping, catalog: Path) -> Manifest:
+def manifest_from_versions(storage: Storage, landed: Landed, settings: TableSettings, catalog: Path) -> Manifest:
     """Publish again what is complete and passed: each day's present version, else the one that the catalog names.
 
     The generation is above the catalog's, so that the catalog is made again.
@@ -303,17 +313,12 @@ def manifest_from_versions(storage: Storage, landed: Landed, shaping: Shaping, c
     manifest = Manifest(generation=(read_generation(catalog) or 0) + 1, committed_at=state.now())
     shown = _versions_of(catalog)
     for day in sorted(landed.days.keys() | shown.keys()):
-        current = fingerprint(landed, day, shaping)
+        current = fingerprint(landed, day, settings)
         for version in (current, shown.get(day)):
             audit = read_audit(storage, day, version) if version else None
             if version and audit and audit.passed:
-                manifest.days[day] = PublishedDay(
-                    version=version,
-                    published_at=state.now(),
-                    rows=audit.rows,
-                    bytes=audit.bytes,
-                    shaping=shaping_digest(shaping) if version == current else "",
-                )
+                digest = settings_digest(settings) if version == current else ""
+                manifest.days[day] = published_day(version, audit, digest)
                 break
     return manifest
 

@@ -47,24 +47,24 @@ def state_files(subject: Subject) -> Area:
 
 def settings_differ(subject: Subject) -> Iterator[Finding]:
     """Find settings that are not those the lake was built with."""
-    lake, shaping = subject.lake.value, subject.shaping
-    if lake is None or shaping is None:
+    lake, own = subject.lake.value, subject.table_settings
+    if lake is None or own is None:
         return
-    for name in differences(lake, shaping):
+    for name in differences(lake, own):
         if name not in _VARIABLES:
-            what = f"This chorus-calls makes table version {shaping.table_version}; the lake's is {lake.table_version}."
+            what = f"This chorus-calls makes table version {own.table_version}; the lake's is {lake.table_version}."
             yield Finding("settings_differ", what, None, "Upgrade chorus-calls.")
             continue
         what = f"{_VARIABLES[name]} is not what the lake was built with"
         if name in _SHOWN:
-            what += f": it is {getattr(shaping.record, name)}, the lake's is {getattr(lake.shaping, name)}"
+            what += f": it is {own.shaping[name]}, the lake's is {lake.shaping[name]}"
         remedy = "Set it back, or run `chorus-calls build --accept-settings` once, which builds every day anew."
         yield Finding("settings_differ", f"{what}.", None, remedy)
 
 
 def pii_key_missing(subject: Subject) -> Iterator[Finding]:
     """Find that the key of the pseudonyms is gone."""
-    if subject.shaping is None and not subject.empty:
+    if subject.table_settings is None and not subject.empty:
         remedy = (
             f"Put {layout.PII_KEY} back from a backup, or set CHORUS_PII_KEY to what it held. Where it is lost for "
             "good, `chorus-calls build --accept-settings` makes another one; then every customer_key is another."

@@ -106,7 +106,9 @@ def forget(workspace: Workspace, request: ErasureRequest, tell: Tell, *, unknown
         request.enlist(erasures)
         if request.number:
             needles.add_number(request.number)
-            needles.add_ids([key for key, _ in workspace.shape.customers.look_up([request.number.e164]) if key])
+            needles.add_ids(
+                [key for key, _ in workspace.flatten_settings.customers.look_up([request.number.e164]) if key]
+            )
         if request.call_id is not None:
             needles.add_ids([request.call_id])
         seen = find_listed(workspace, erasures, needles, tell)

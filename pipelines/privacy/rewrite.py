@@ -32,7 +32,7 @@ from pipelines.lake.maintenance.drop_versions import (
 from pipelines.lake.raw import recount
 from pipelines.lake.state import Landed, LandedFile, Stored
 from pipelines.lake.storage import Storage
-from pipelines.materialize.days import BuildReport, build_alone, reason
+from pipelines.materialize.days import BuildReport, build_days_locked, reason
 from pipelines.privacy.scan_raw import Matches, RawFile, RawFilter, scan_raw
 from pipelines.privacy.search_terms import SearchTerms
 from pipelines.suppression.suppression_list import SuppressionList, load_suppression_list
@@ -198,7 +198,7 @@ def _rebuild(workspace: Workspace, days: set[date], done: Erased, tell: Callable
             remove_folder(storage, layout.raw_folder(kind, day))
     wanted = sorted(landed.keys() & (days | {day + _NEXT for day in days}))
     tell(f"Building {counted(len(wanted), 'day')} anew.")
-    report, failed = build_alone(workspace, wanted)
+    report, failed = build_days_locked(workspace, wanted)
     done.lost = {**_refused(report), **{day: f"could not be built: {reason(error)}" for day, error in failed.items()}}
     done.rebuilt = sorted(set(wanted) - done.lost.keys())
     gone = drop_versions(storage, workspace.catalog, done.rebuilt, keep_published=True)

@@ -20,7 +20,7 @@ from pipelines.lake import layout, raw
 from pipelines.lake.state import Landed
 from pipelines.lake.storage import Storage
 from pipelines.privacy.search_terms import SearchTerms
-from pipelines.suppression.filter import cover_leg, is_erased, is_erased_leg, is_erased_oddity
+from pipelines.suppression.filter import cover_leg, is_erased, is_erased_leg, is_erased_rejected_item
 from pipelines.suppression.identifiers import Identifiers, Leg, read_identifiers, without_legs
 from pipelines.suppression.suppression_list import SuppressionList
 
@@ -95,7 +95,7 @@ class RawFilter:
         item = payload.encode()
         traces = read_identifiers(item)
         erased = is_erased(self._erasures, traces)
-        if not erased and not is_erased_oddity(self._erasures, item) and not self._needles.find(payload):
+        if not erased and not is_erased_rejected_item(self._erasures, item) and not self._needles.find(payload):
             return True
         self.seen.items += 1
         self._erasures.add_item(payload_hash(item))
@@ -131,7 +131,7 @@ def scan_raw(storage: Storage, landed: Landed, erasures: SuppressionList, needle
         ChorusCallsError: A file cannot be read.
     """
     while True:
-        news = erasures.news
+        additions = erasures.additions
         sieve = RawFilter(erasures, needles)
         for file in raw_files(landed):
             try:
@@ -142,7 +142,7 @@ def scan_raw(storage: Storage, landed: Landed, erasures: SuppressionList, needle
                 raise ChorusCallsError(message) from error
         needles.add_ids(sieve.seen.calls | sieve.seen.leg_ids)
         needles.add_numbers(sieve.seen.sent)
-        if erasures.news == news:
+        if erasures.additions == additions:
             return sieve.seen
 
 

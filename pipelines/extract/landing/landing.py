@@ -15,7 +15,7 @@ import msgspec
 from pipelines.extract.landing.items import Seen, payload_hash, read_head, same_call
 from pipelines.extract.landing.raw_writer import Rejects, Version, write
 from pipelines.lake import raw, state
-from pipelines.lake.identity import add_organisations, lake_record, require_own
+from pipelines.lake.identity import add_organisations, require_lake, require_own
 from pipelines.lake.state import Landed, LandedDay, LandedFile, Stored
 from pipelines.lake.storage import Storage
 from pipelines.suppression.filter import open_filter
@@ -41,7 +41,7 @@ class Account:
         """
         if organisations <= self._own:
             return
-        lake = lake_record(self._storage).value
+        lake = require_lake(self._storage)
         known = self._own.union(lake.organisations)
         require_own(known, organisations)
         self._own = known | organisations
