@@ -49,7 +49,7 @@ def _facts(report: Report, done: list[str]) -> dict[str, Any]:
     areas = [
         {
             "area": area.name,
-            "looked_at": area.looked_at,
+            "looked_at": area.checked,
             "seen": area.seen,
             "findings": [plain(asdict(finding)) for finding in area.findings],
         }
@@ -76,7 +76,7 @@ def _area_lines(area: Area) -> Iterator[str]:
     from pipelines.doctor.inspection import grouped
 
     seen = f"{area.seen} " if area.seen else ""
-    if area.looked_at:
+    if area.checked:
         yield f"{area.name}: {seen}ok" if not area.findings else f"{area.name}: {len(area.findings):,} found"
     else:
         yield f"{area.name}: not looked at, since a file of state is missing or cannot be read"

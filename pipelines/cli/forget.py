@@ -14,9 +14,8 @@ from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
     from pipelines.privacy.forget import ErasureResult
-    from pipelines.privacy.proof import Proof
     from pipelines.privacy.rewrite import Erased
-    from pipelines.privacy.search import Hit
+    from pipelines.privacy.search import Hit, Proof
 
 
 @click.command(epilog="Example: chorus-calls forget --number +15550100123")
@@ -80,7 +79,7 @@ def _list(hits: Sequence[Hit]) -> None:
 def _what_went(erased: Erased) -> str:
     from pipelines.privacy.rewrite import counted
 
-    seen = erased.seen
+    seen = erased.matches
     if not seen.files and not erased.rebuilt and not erased.emptied:
         return "Nothing of it was left in the lake."
     parts = [f"{counted(len(seen.calls), 'call')} in {counted(seen.versions, 'version')}"]
@@ -107,7 +106,7 @@ def _what_is_left(proof: Proof) -> str:
 
 
 def _facts(done: ErasureResult) -> dict[str, Any]:
-    erased, seen, proof = done.erased, done.erased.seen, done.proof
+    erased, seen, proof = done.erased, done.erased.matches, done.proof
     return {
         "calls": len(seen.calls),
         "versions": seen.versions,

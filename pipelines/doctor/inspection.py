@@ -1,4 +1,4 @@
-"""What the doctor inspects, the lake's small files at one moment, and how it reports what it found."""
+"""What the doctor examines, the lake's small files at one moment, and the report of what it finds."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Finding:
     """One thing that is wrong.
 
     Attributes:
-        check: The name of what was checked, the same in every version.
+        check: The name of the check, stable across versions.
         what: What is wrong, in one sentence.
-        day: The day that it is about, if it is about one.
-        remedy: The command or act that mends it. Findings that have one remedy together say the same words.
+        day: The day concerned, if there is one.
+        remedy: The command or action that fixes it. Findings with a common remedy have the same text.
     """
 
     check: str
@@ -44,29 +44,29 @@ class Finding:
 
 @dataclass
 class Area:
-    """A part of what was looked at.
+    """A part of an examination.
 
     Attributes:
         name: Its name.
-        seen: What was there to look at, in a few words; may be empty.
-        findings: What is wrong there.
-        looked_at: Whether it could be looked at: a file of state can be missing for that.
+        seen: What was checked, in a few words; may be empty.
+        findings: What is wrong.
+        checked: Whether it could be checked: the state file for that may be missing.
     """
 
     name: str
     seen: str = ""
     findings: list[Finding] = field(default_factory=list)
-    looked_at: bool = True
+    checked: bool = True
 
 
 @dataclass
 class Report:
-    """What an examination found.
+    """The result of an examination.
 
     Attributes:
         lake: The lake's address.
-        areas: What was looked at.
-        notes: What is worth knowing and not wrong.
+        areas: What was checked.
+        notes: What is worth knowing but not wrong.
     """
 
     lake: str
@@ -81,21 +81,21 @@ class Report:
 
 @dataclass(frozen=True)
 class Group:
-    """Findings of one check that one remedy mends."""
+    """Findings of one check with a common remedy."""
 
     remedy: str
     whats: list[str]
 
 
 def grouped(findings: Iterable[Finding]) -> list[Group]:
-    """Put findings together that are alike, in the order in which the first of each was found."""
+    """Group findings by check and remedy, in the order of the first of each group."""
     groups: dict[tuple[str, str], Group] = {}
     for finding in findings:
         groups.setdefault((finding.check, finding.remedy), Group(finding.remedy, [])).whats.append(finding.what)
     return list(groups.values())
 
 
-_PATIENCE: Final = 15.0
+_PUBLISH_WAIT_SECONDS: Final = 15.0
 
 
 def is_held(storage: Storage, name: str) -> bool:
@@ -108,11 +108,11 @@ def is_held(storage: Storage, name: str) -> bool:
 
 
 @contextmanager
-def quiet(storage: Storage) -> Iterator[bool]:
-    """Let nobody publish for a block; gives false where somebody does so for longer than is worth waiting for."""
+def no_publishing(storage: Storage) -> Iterator[bool]:
+    """Keep others from publishing for a block; yields false where one takes longer to publish than this waits."""
     with ExitStack() as held:
         try:
-            held.enter_context(_taken(storage, PUBLISH, _PATIENCE))
+            held.enter_context(_taken(storage, PUBLISH, _PUBLISH_WAIT_SECONDS))
         except LakeBusyError:
             yield False
         else:
@@ -121,12 +121,12 @@ def quiet(storage: Storage) -> Iterator[bool]:
 
 @contextmanager
 def _taken(storage: Storage, name: str, wait: float = 0) -> Iterator[None]:
-    """Take a lock as readers do, where it was ever taken: to make its file would be a change of the lake."""
+    """Take a lock shared, if its file exists: creating the file would change the lake."""
     if storage.size(f"state/locks/{name}.lock") is None:
         yield
         return
     with ExitStack() as held:
-        with suppress(PermissionError):  # in a lake that this user may only read, others are taken to be away
+        with suppress(PermissionError):  # a lake that this user may only read: assume that nobody holds it
             held.enter_context(storage.lock(name, shared=True, wait=wait))
         yield
 
@@ -136,11 +136,11 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 @dataclass(frozen=True)
 class Found(Generic[T]):
-    """A file of state as it was found.
+    """A state file as it was found.
 
     Attributes:
-        path: Where it is.
-        value: What it holds; None where it is not there or cannot be read.
+        path: Its path.
+        value: Its value; None where it is missing or cannot be read.
         error: Why it cannot be read.
     """
 
@@ -150,12 +150,12 @@ class Found(Generic[T]):
 
     @property
     def missing(self) -> bool:
-        """Whether there is no such file."""
+        """Whether the file is missing."""
         return self.value is None and self.error is None
 
     @property
     def broken(self) -> bool:
-        """Whether it is there and not what it should be; one of a newer program is not broken."""
+        """Whether the file cannot be decoded; one of a newer program is not broken."""
         return isinstance(self.error, BrokenStateError)
 
 
@@ -172,8 +172,8 @@ class Subject:
         journal: state/scan.json.
         manifest: manifest.json.
         names: state/names.json.
-        generation: The catalog's; None where there is no catalog to read.
-        raw: The files of raw.
+        generation: The catalog's generation; None where no catalog can be read.
+        raw: The raw files.
     """
 
     settings: Settings
@@ -194,51 +194,51 @@ class Subject:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing has landed here yet, so far as anything tells."""
+        """Whether there is no sign that anything has ever landed."""
         files = (self.lake, self.landed, self.journal, self.manifest)
         return all(found.missing for found in files) and not self.raw and not self.was_published
 
     @property
     def was_published(self) -> bool:
-        """Whether anything but the manifest says that days were published."""
+        """Whether anything but the manifest shows that days were published."""
         return bool(self.generation) or any((self.root / table).is_dir() for table in TABLES)
 
     @property
     def landed_is_lost(self) -> bool:
-        """Whether calls have landed and the log of them is not there."""
+        """Whether calls have landed and the landing log is missing."""
         lost = self.landed.missing and raw.log_is_lost(self.storage, Stored(layout.LANDED, Landed(), None))
         return lost or (self.landed.missing and bool(self.raw) and self.was_published)
 
     @property
     def manifest_is_lost(self) -> bool:
-        """Whether days were published and the manifest is not there."""
+        """Whether days were published and the manifest is missing."""
         return self.manifest.missing and self.was_published
 
     @property
     def nothing_is_published(self) -> bool:
-        """Whether there is no manifest because nothing was published yet."""
+        """Whether the manifest is missing because nothing was published yet."""
         return self.manifest.missing and not self.manifest_is_lost
 
     @property
     def lake_is_lost(self) -> bool:
-        """Whether calls have landed and the lake's identity is not there."""
+        """Whether calls have landed and the lake's identity is missing."""
         return self.lake.missing and (bool(self.raw) or not self.landed.missing)
 
     @property
     def lake_settings(self) -> TableSettings | None:
-        """What shapes the lake's tables: what its writers agreed on, else the settings."""
+        """The table settings that the lake's writers agreed on, otherwise those of this process."""
         lake = self.lake.value
         return lake.settings if lake else self.table_settings
 
 
-def look_at(settings: Settings) -> Subject:
+def read_subject(settings: Settings) -> Subject:
     """Read a lake's small files.
 
     Raises:
         SettingsError: The outcome maps cannot be used.
     """
     storage = LocalStorage(settings.lake_path)
-    # The order matters while others write: what is published has landed, and what counts in landed.json is in raw.
+    # The order matters while others write: what is published has landed, and what has landed is in raw.
     return Subject(
         settings=settings,
         storage=storage,

@@ -1,4 +1,4 @@
-"""Raw: whether the files that count are there as they were written, and whether others lie beside them."""
+"""Check raw: the files that count must be undamaged, and no others may lie beside them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _RESTORE: Final = (
 
 
 def raw_files(subject: Subject) -> Area:
-    """Look at the raw files."""
+    """Check the raw files."""
     landed = subject.landed.value
     if landed is None:
         if subject.landed.error or subject.landed_is_lost:
-            return Area("raw", looked_at=False)
+            return Area("raw", checked=False)
         return Area("raw", findings=[*uncounted(subject, Landed())])
     days = len(landed.days)
     return Area(
@@ -39,7 +39,7 @@ def raw_files(subject: Subject) -> Area:
 
 
 def counted(landed: Landed) -> Iterator[tuple[date, str, str, LandedFile]]:
-    """Yield day, kind, name and what is known of each raw file that counts."""
+    """Yield day, kind, name and record of each raw file that counts."""
     for day, known in sorted(landed.days.items()):
         for kind in (raw.CALLS, raw.REJECTED):
             for name, file in sorted(raw.counted(known, kind).items()):
@@ -47,7 +47,7 @@ def counted(landed: Landed) -> Iterator[tuple[date, str, str, LandedFile]]:
 
 
 def changed(subject: Subject, landed: Landed) -> Iterator[Finding]:
-    """Find counted files that are gone, have another size, or cannot be read."""
+    """Find counted files that are missing, have another size, or cannot be read."""
     sizes = {file.path: file.size for file in subject.raw}
     for day, kind, name, known in counted(landed):
         path = layout.raw_file(kind, day, name)
@@ -62,12 +62,12 @@ def changed(subject: Subject, landed: Landed) -> Iterator[Finding]:
 
 
 def uncounted(subject: Subject, landed: Landed) -> Iterator[Finding]:
-    """Find files that do not count, as a sync that was killed leaves them; while one runs they are its own."""
+    """Find files that do not count, which a killed sync leaves; those of a running sync are left out."""
     extra = _extra(subject, landed)
     if not extra or is_held(subject.storage, SYNC):
         return
     try:
-        landed = state.load_landed(subject.storage).value  # a sync that has ended meanwhile may have counted them
+        landed = state.load_landed(subject.storage).value  # a sync that has ended since may have counted them
     except ChorusCallsError:
         return
     for path in extra:
@@ -100,14 +100,14 @@ def parts_of(path: str) -> tuple[date, str, str]:
     """Return day, kind and name of a raw file.
 
     Raises:
-        ValueError: It lies where no raw file lies.
+        ValueError: It is not the path of a raw file.
     """
     _, kind, folder, file = PurePosixPath(path).parts
     return date.fromisoformat(folder.removeprefix("call_date=")), kind, file.removesuffix(".parquet")
 
 
 def _is_spare(storage: Storage, landed: Landed, path: str) -> bool:
-    """Whether all that landed in a file is in files that count: those that were merged stay for who reads them."""
+    """Say whether the rows of a file are all in files that count: merged files stay until no reader needs them."""
     day, kind, _ = parts_of(path)
     known: set[str] = set()
     for name in _names(landed.days.get(day), kind):

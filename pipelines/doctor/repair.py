@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.doctor.inspection import Subject, look_at
+from pipelines.doctor.inspection import Subject, read_subject
 from pipelines.doctor.raw_files import footer_rows, landed_names, parts_of
 from pipelines.doctor.state_files import broken_plans, scans_readable
 from pipelines.errors import ChorusCallsError
@@ -45,31 +45,34 @@ from pipelines.settings import Settings
 
 _ASIDE: Final = "state/broken"
 _NAMED: Final = 3
-_PATIENCE: Final = 2.0
-"""Seconds to wait for others: those who clean the lake are done by then, those who sync or build are not."""
+_WAIT_SECONDS: Final = 2.0
+"""Seconds to wait for other processes: a reconcile ends within them, a sync or build does not."""
 
 
 def repair(settings: Settings) -> list[str]:
-    """Make lost state again, then settle the lake; what was done, a sentence each.
+    """Rebuild lost state, then reconcile the lake.
+
+    Returns:
+        What was done, a sentence each.
 
     Raises:
         LakeBusyError: Others are working on the lake.
         ChorusCallsError: A newer program wrote the lake.
     """
-    subject = look_at(settings)
+    subject = read_subject(settings)
     if subject.empty:
         return []
     storage = subject.storage
-    with try_exclusive_access(storage, wait=_PATIENCE), storage.lock(PUBLISH):
-        subject = look_at(settings)
+    with try_exclusive_access(storage, wait=_WAIT_SECONDS), storage.lock(PUBLISH):
+        subject = read_subject(settings)
         _refuse_newer(subject)
-        done = [*_set_broken_aside(subject), *_lake(subject), *_landed(subject), *_manifest(subject)]
+        done = [*_move_broken_aside(subject), *_lake(subject), *_landed(subject), *_manifest(subject)]
     catalog = DuckDBCatalog(settings.catalog_path, storage, currency=settings.currency)
-    settled = reconcile(storage, catalog, timedelta(hours=settings.keep_versions_hours))
-    if settled.catalog_made:
+    reconciled = reconcile(storage, catalog, timedelta(hours=settings.keep_versions_hours))
+    if reconciled.catalog_made:
         done.append("made the catalog again")
-    if settled.links_updated:
-        done.append(f"put {settled.links_updated:,} links in their places")
+    if reconciled.links_updated:
+        done.append(f"put {reconciled.links_updated:,} links in their places")
     return done
 
 
@@ -83,13 +86,13 @@ def _refuse_newer(subject: Subject) -> None:
         raise ChorusCallsError(message, exit_code=2)
 
 
-def _set_broken_aside(subject: Subject) -> Iterator[str]:
+def _move_broken_aside(subject: Subject) -> Iterator[str]:
     files = (subject.lake, subject.landed, subject.journal, subject.manifest, subject.names)
     broken = [found.path for found in files if found.broken]
     if not scans_readable(subject):
         broken.append(layout.SCANS)
     moves = {path: f"{path}.broken-{state.now():%Y%m%dT%H%M%SZ}" for path in broken}
-    moves |= {path: f"{_ASIDE}/{path}" for path in broken_plans(subject)}  # beside others it would be read as a plan
+    moves |= {path: f"{_ASIDE}/{path}" for path in broken_plans(subject)}  # in its folder it would be read as a plan
     for path, aside in moves.items():
         _move(subject.storage, path, aside)
         yield f"moved {path}, which cannot be read, to {aside}"
@@ -102,7 +105,7 @@ def _move(storage: Storage, path: str, target: str) -> None:
 
 
 def _lake(subject: Subject) -> Iterator[str]:
-    """Give the lake its identity again; the next sync adds whose calls it holds."""
+    """Rebuild the lake's identity; the next sync adds the organisations."""
     own = subject.table_settings
     if own is None or not (subject.lake_is_lost or subject.lake.broken):
         return
@@ -112,7 +115,7 @@ def _lake(subject: Subject) -> Iterator[str]:
 
 
 def _landed(subject: Subject) -> Iterator[str]:
-    """Let the landing log count what is in raw."""
+    """Rebuild or repair the landing log from raw."""
     storage = subject.storage
     if subject.landed_is_lost or subject.landed.broken:
         kept, counted = Stored(layout.LANDED, state.Landed(), None), landed_from_raw(storage, subject.raw)
@@ -127,14 +130,14 @@ def _landed(subject: Subject) -> Iterator[str]:
         state.commit(storage, kept)
     else:
         return
-    yield from _told(counted)
+    yield from _sentences(counted)
     for path in counted.unreadable:
         _move(storage, path, f"{_ASIDE}/{path}")
     if counted.gone or counted.unreadable:
         yield from _read_all_next(storage)
 
 
-def _told(counted: Counted) -> Iterator[str]:
+def _sentences(counted: Counted) -> Iterator[str]:
     for words, paths in (
         ("does not count any more, since it is gone", counted.gone),
         (f"cannot be read and does not count; it is in {_ASIDE} now", counted.unreadable),
@@ -150,7 +153,7 @@ def _listed(paths: Sequence[str]) -> str:
 
 
 def _read_all_next(storage: Storage) -> Iterator[str]:
-    """Let the next sync read the whole list: what a scan has seen is no longer what has landed."""
+    """Make the next sync a full scan: the watermark is no longer true of what has landed."""
     kept = state.read(storage, layout.SCAN, Journal)
     if kept and (kept.value.checkpoint or kept.value.full_scan_at):
         kept.value.checkpoint, kept.value.full_scan_at = None, None
@@ -159,7 +162,7 @@ def _read_all_next(storage: Storage) -> Iterator[str]:
 
 
 def _manifest(subject: Subject) -> Iterator[str]:
-    """Publish again what is complete, where it is not known any more what was published."""
+    """Rebuild the manifest from complete versions."""
     storage, settings = subject.storage, subject.lake_settings
     if settings is None or not (subject.manifest.missing or subject.manifest.broken):
         return
@@ -175,17 +178,17 @@ def _manifest(subject: Subject) -> Iterator[str]:
 
 
 _Place = tuple[str, str]
-"""The name of a raw file and its kind, which tell it from all others of its day."""
+"""The name and the kind of a raw file, unique within its day."""
 
 
 @dataclass
 class Counted:
-    """A landing log that counts what is there.
+    """A landing log that counts the files that exist.
 
     Attributes:
         landed: The log.
-        gone: Files that counted and are not there.
-        unreadable: Files that are there and cannot count.
+        gone: Files that counted and are missing.
+        unreadable: Files that exist and cannot be read.
         changed: Files that count with other rows or bytes than before.
     """
 
@@ -197,28 +200,28 @@ class Counted:
 
 @dataclass(frozen=True)
 class _RawFile:
-    """A raw file as it lies there: what is known of it, and the names under which its rows have landed."""
+    """A raw file on disk: its record, and the names under which its rows have landed."""
 
     known: LandedFile
     names: frozenset[str]
 
 
 def _raw_file(storage: Storage, path: str, size: int) -> _RawFile | None:
-    """Look at a raw file; None where it cannot be read."""
+    """Read the footer of a raw file; None where it cannot be read."""
     rows, names = footer_rows(storage, path), landed_names(storage, path)
     return None if rows is None or names is None else _RawFile(LandedFile(rows=rows, bytes=size), frozenset(names))
 
 
 def landed_from_raw(storage: Storage, files: Iterable[StoredFile]) -> Counted:
-    """Make the landing log from the raw files alone.
+    """Rebuild the landing log from the raw files alone.
 
-    Names tell when files landed, so counting in their order gives each day its digest again.
+    Names sort by landing time, so counting in their order gives each day its digest again.
     """
     counted = Counted(Landed())
     days: dict[date, dict[_Place, _RawFile]] = defaultdict(dict)
     newest: list[datetime] = []
     for file in files:
-        with suppress(ValueError):  # what lies where no raw file lies is left alone
+        with suppress(ValueError):  # not the path of a raw file
             day, kind, name = parts_of(file.path)
             found, landed_at = _raw_file(storage, file.path, file.size), _newest(storage, file.path)
             if found is None or landed_at is None:
@@ -243,10 +246,10 @@ def _newest(storage: Storage, path: str) -> datetime | None:
 
 
 def _once(there: Mapping[_Place, _RawFile]) -> dict[_Place, _RawFile]:
-    """Choose files so that everything that landed is in them, and in one alone where that can be.
+    """Choose files that together hold everything that landed, each version once where that is possible.
 
-    Files that were merged lie beside the one that they were merged into for a while, and a process that died while
-    merging leaves a file that overlaps with others.
+    Merged files lie beside the file they were merged into for a while, and a process that was killed while merging
+    leaves a file that overlaps with others.
     """
     kept: dict[_Place, _RawFile] = {}
     for kind in (raw.CALLS, raw.REJECTED):
@@ -267,7 +270,7 @@ def _once(there: Mapping[_Place, _RawFile]) -> dict[_Place, _RawFile]:
 
 
 def _next(left: Mapping[_Place, _RawFile]) -> _Place:
-    """Return a file that has what no other has, else the one that has the most."""
+    """Return a file that holds what no other holds, otherwise the one that holds the most."""
     times = Counter(name for file in left.values() for name in file.names)
     for place, file in left.items():
         if any(times[name] == 1 for name in file.names):
@@ -280,7 +283,7 @@ def _count(day: LandedDay, files: Mapping[_Place, _RawFile]) -> None:
 
 
 def repair_landed(storage: Storage, landed: Landed, files: Iterable[StoredFile]) -> Counted:
-    """Let a landing log count what is there, as it is; days of which nothing is left go from it."""
+    """Make a landing log count the files on disk as they are; days of which nothing is left leave it."""
     sizes = {file.path: file.size for file in files}
     counted = Counted(landed)
     for day, known in sorted(landed.days.items()):
@@ -299,16 +302,16 @@ def repair_landed(storage: Storage, landed: Landed, files: Iterable[StoredFile])
         if len(after) < len(before):
             _count(known, after)
         for (name, kind), file in sorted(changed.items(), key=lambda one: one[0]):
-            raw.count(known, kind, name, file)  # once more: the digest has to move on for the day to be built again
+            raw.count(known, kind, name, file)  # counted again to change the digest, so that the day turns stale
             counted.changed.append(layout.raw_file(kind, day, name))
     landed.days = {day: known for day, known in landed.days.items() if known.calls or known.rejected}
     return counted
 
 
 def manifest_from_versions(storage: Storage, landed: Landed, settings: TableSettings, catalog: Path) -> Manifest:
-    """Publish again what is complete and passed: each day's present version, else the one that the catalog names.
+    """Rebuild a manifest: of each day the present version if it passed its checks, otherwise the catalog's.
 
-    The generation is above the catalog's, so that the catalog is made again.
+    Its generation is above the catalog's, so that the catalog is made again.
     """
     manifest = Manifest(generation=(read_generation(catalog) or 0) + 1, committed_at=state.now())
     shown = _versions_of(catalog)
@@ -324,12 +327,12 @@ def manifest_from_versions(storage: Storage, landed: Landed, settings: TableSett
 
 
 def _versions_of(catalog: Path) -> dict[date, str]:
-    """Return the version of each day that the catalog shows, as far as there is a catalog to read."""
+    """Return the version of each day that the catalog shows; none where no catalog can be read."""
     with suppress(duckdb.Error), open_catalog(catalog) as connection:
         return dict(connection.execute("SELECT call_date, version FROM _days").fetchall())
     return {}
 
 
 def has_complete_versions(storage: Storage) -> bool:
-    """Say whether any version of any day was built to its end."""
+    """Say whether any version of any day is complete."""
     return any(file.path.endswith(f"/{layout.AUDIT}") for file in storage.list("days"))

@@ -35,18 +35,18 @@ _SHOWN: Final = frozenset({"timezone", "pii"})
 
 
 def settings(subject: Subject) -> Area:
-    """Look at the settings beside those that the lake was built with."""
+    """Compare the settings with those that the lake was built with."""
     return Area("settings", findings=[*settings_differ(subject), *pii_key_missing(subject)])
 
 
 def state_files(subject: Subject) -> Area:
-    """Look at the files of state."""
+    """Check the state files."""
     found = [*unreadable(subject), *scans_unreadable(subject), *plans_unreadable(subject), *lost(subject)]
     return Area("state", findings=found)
 
 
 def settings_differ(subject: Subject) -> Iterator[Finding]:
-    """Find settings that are not those the lake was built with."""
+    """Find settings that differ from those of the lake."""
     lake, own = subject.lake.value, subject.table_settings
     if lake is None or own is None:
         return
@@ -58,12 +58,12 @@ def settings_differ(subject: Subject) -> Iterator[Finding]:
         what = f"{_VARIABLES[name]} is not what the lake was built with"
         if name in _SHOWN:
             what += f": it is {own.shaping[name]}, the lake's is {lake.shaping[name]}"
-        remedy = "Set it back, or run `chorus-calls build --accept-settings` once, which builds every day anew."
+        remedy = "Set it back, or run `chorus-calls build --accept-settings` once, which rebuilds every day."
         yield Finding("settings_differ", f"{what}.", None, remedy)
 
 
 def pii_key_missing(subject: Subject) -> Iterator[Finding]:
-    """Find that the key of the pseudonyms is gone."""
+    """Find that the PII key is missing."""
     if subject.table_settings is None and not subject.empty:
         remedy = (
             f"Put {layout.PII_KEY} back from a backup, or set CHORUS_PII_KEY to what it held. Where it is lost for "
@@ -73,7 +73,7 @@ def pii_key_missing(subject: Subject) -> Iterator[Finding]:
 
 
 def unreadable(subject: Subject) -> Iterator[Finding]:
-    """Find files of state that cannot be read, or that a newer program wrote."""
+    """Find state files that cannot be read, or that a newer program wrote."""
     for found in (subject.lake, subject.landed, subject.journal, subject.manifest, subject.names):
         address = subject.storage.address(found.path)
         if found.broken:
@@ -90,7 +90,7 @@ def scans_unreadable(subject: Subject) -> Iterator[Finding]:
 
 
 def scans_readable(subject: Subject) -> bool:
-    """Say whether the record of scans can be read, or is not there yet."""
+    """Say whether the record of scans can be read, or does not exist yet."""
     if subject.storage.size(layout.SCANS) is None:
         return True
     try:
@@ -125,7 +125,7 @@ def _is_plan(raw: bytes | None) -> bool:
 
 
 def lost(subject: Subject) -> Iterator[Finding]:
-    """Find files of state that are not there, though others tell that they were."""
+    """Find state files that are missing although other files show that they existed."""
     for check, is_lost, path, since in (
         ("lake_json_missing", subject.lake_is_lost, layout.LAKE, "calls have landed"),
         ("landed_missing", subject.landed_is_lost, layout.LANDED, "calls have landed"),
@@ -143,7 +143,7 @@ _FINISH: Final = "Run `chorus-calls forget --listed`."
 
 
 def erasures(subject: Subject) -> Area:
-    """Look at the list of erasures."""
+    """Check the suppression list."""
     try:
         listed = load_suppression_list(subject.storage)
     except BrokenStateError:
@@ -156,23 +156,23 @@ def erasures(subject: Subject) -> Area:
 
 
 def list_lost(subject: Subject) -> Iterator[Finding]:
-    """Find that the list is gone."""
+    """Find that the list is missing."""
     if subject.lake.value is not None and list_is_lost(subject.storage):
         what = f"{subject.storage.address(layout.ERASED)} is missing, though calls were erased."
         yield Finding("erased_missing", what, None, _RESTORE)
 
 
 def pending(subject: Subject, listed: SuppressionList) -> Iterator[Finding]:
-    """Find that an erasure is listed and not done; while somebody is at work, that may be just what is being done."""
+    """Find an unfinished erasure, unless a running sync or `forget` may be finishing it."""
     if listed.pending is not None and not is_held(subject.storage, SYNC):
         yield Finding("erasure_pending", "An erasure is listed and not finished.", None, _FINISH)
 
 
-_BUILD: Final = "Run `chorus-calls build`, which ends it."
+_FINISH_REMOVAL: Final = "Run `chorus-calls build`, which finishes it."
 
 
 def removals(subject: Subject) -> Area:
-    """Look for what is left of removals, unless somebody may be at just that."""
+    """Check for unfinished removals, unless a running process may be finishing them."""
     lake = subject.lake.value
     if lake is None or is_held(subject.storage, SYNC):
         return Area("removals")
@@ -185,14 +185,14 @@ def old_days(subject: Subject) -> Iterator[Finding]:
     lake = subject.lake.value
     try:
         days = days_before(subject.storage, lake.retention_floor) if lake else []
-    except ChorusCallsError:  # a file of state that cannot be read, which is told of elsewhere
+    except ChorusCallsError:  # a state file cannot be read, which is reported elsewhere
         return
     for day in days:
-        yield Finding("prune_unfinished", f"{day} is older than the lake is kept, and not gone.", day, _BUILD)
+        yield Finding("prune_unfinished", f"{day} is older than the lake is kept, and not gone.", day, _FINISH_REMOVAL)
 
 
 def unmasked(subject: Subject) -> Iterator[Finding]:
-    """Find that versions are left which were built before numbers were masked."""
+    """Find versions that were built before numbers were masked."""
     if subject.lake.value and subject.lake.value.unmasked_versions:
         what = "There are versions of days left that were built with CHORUS_PII=raw, with numbers as they were sent."
         yield Finding("unmasked_versions", what, None, "Run `chorus-calls build`, which masks them or removes them.")

@@ -23,11 +23,11 @@ from pipelines.dictionary.schemas import arrow_schema
 from pipelines.lake import layout
 from pipelines.lake.storage import Storage
 
-_LEVEL = 1
+_COMPRESSION_LEVEL = 1
 _ROW_GROUP = 1 << 20
 _DICTIONARY_BYTES = 16 << 20
-"""Room for the ids of a long day, which would otherwise be written in full behind the first megabyte of them."""
-_LOOKED_UP: Mapping[str, tuple[str, ...]] = MappingProxyType(
+"""Room for the ids of a long day; with the default of one megabyte, most would be written unencoded."""
+_BLOOM_FILTERED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "calls": ("call_id",),
         "transcript_turns": ("call_id",),
@@ -36,24 +36,24 @@ _LOOKED_UP: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "data_issues": ("call_id",),
     }
 )
-"""Columns with a Bloom filter: whoever looks for one call, and does not know its day, leaves out nearly all days by it.
+"""Columns with a Bloom filter, by which a search for one call skips nearly all days.
 
-Minimum and maximum leave out none, since ids are random.
+Minimum and maximum skip none, since ids are random.
 """
-_FALSE_HITS = 0.01
-"""Days that are read in vain by such a look-up, of those that could be left out."""
+_FALSE_POSITIVES = 0.01
+"""The share of days that such a search reads in vain."""
 LANDED_ITEMS = "chorus_calls.landed_items"
-"""Key in a file's footer: how many landed items the build was to make rows of."""
+"""Key in a file's footer: how many landed items its rows are made of."""
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a table is written, which is worked out once: the same columns are written day after day.
+    """How a table is written, computed once for all days.
 
     Attributes:
-        coded: The schema of what is written: repeating texts come coded.
-        plain: The schema that readers shall see all the same: plain strings, with the dictionary's descriptions.
-        repeating: Columns that are written with a dictionary.
+        coded: The schema that is written: repeating texts are dictionary-encoded.
+        plain: The schema that readers see, encoded: plain strings, with the data dictionary's descriptions.
+        repeating: Columns written with a Parquet dictionary.
         sorting: The order of the rows.
     """
 
@@ -82,7 +82,7 @@ def _plan(table: str) -> _Plan:
 
 
 class TableWriter:
-    """One table's file, written a part at a time in the order of the table's key."""
+    """Write one table's file part by part in the order of the table's key."""
 
     def __init__(self, table: str, stream: pa.NativeFile, items: int | None = None) -> None:
         self.rows = 0
@@ -93,7 +93,7 @@ class TableWriter:
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, rows: pa.Table) -> None:
-        """Append rows; their columns are the table's, in its order."""
+        """Append rows with the table's columns in its order."""
         coded = [
             column.dictionary_encode() if pa.types.is_dictionary(part.type) and not _is_coded(column) else column
             for column, part in zip(rows.columns, self._coded, strict=True)
@@ -109,19 +109,19 @@ class TableWriter:
         (self._writer or self._open(self._coded.empty_table())).close()
 
     def _open(self, first: pa.Table) -> pq.ParquetWriter:
-        """Begin the file; its Bloom filters are as large as the first part asks for, since no part is larger."""
+        """Open the file; its Bloom filters are sized for the first part, which is the largest."""
         plan = _plan(self._table)
-        found = {name: len(first[name].unique()) for name in _LOOKED_UP.get(self._table, ())}
+        found = {name: len(first[name].unique()) for name in _BLOOM_FILTERED.get(self._table, ())}
         writer = pq.ParquetWriter(
             self._stream,
             plan.coded,
             compression="zstd",
-            compression_level=_LEVEL,
+            compression_level=_COMPRESSION_LEVEL,
             use_dictionary=plan.repeating,
             dictionary_pagesize_limit=_DICTIONARY_BYTES,
             store_schema=False,
             sorting_columns=plan.sorting,
-            bloom_filter_options={name: {"ndv": ids, "fpp": _FALSE_HITS} for name, ids in found.items() if ids},
+            bloom_filter_options={name: {"ndv": ids, "fpp": _FALSE_POSITIVES} for name, ids in found.items() if ids},
         )
         writer.add_key_value_metadata({"ARROW:schema": plan.plain})
         if self._items is not None:
@@ -137,32 +137,32 @@ def _is_coded(column: pa.ChunkedArray) -> bool:
 def write_table(
     storage: Storage, day: date, version: str, table: str, *, items: int | None = None
 ) -> Iterator[TableWriter]:
-    """Write one table's file of a version; it appears, read-only, when the block ends without an error.
+    """Write one table's file of a version, which appears read-only when the block ends without an error.
 
     Args:
         storage: The lake's files.
         day: The day.
         version: Its version.
         table: The table.
-        items: How many landed items rows are made of, for the checks; None where that cannot be counted.
+        items: How many landed items the rows are made of, for the checks; None where that is not known.
     """
     with storage.create(layout.table_file(day, version, table), read_only=True) as stream:
         writer = TableWriter(table, stream, items)
         try:
             yield writer
         finally:
-            writer.close()  # also of a file that is given up: an open writer complains once its stream is closed
+            writer.close()  # also after an error: an open writer fails once its stream is closed
 
 
 _SMALL = 400_000
-"""A file of fewer bytes is read whole: that takes no longer than reading some columns twice."""
+"""Bytes below which a file is read whole, which takes no longer than reading some columns twice."""
 
 
 class VersionTables:
-    """The tables of one version of a day, as they were written, for checks, marts and metadata.
+    """Read the tables of one version of a day, for checks, marts and metadata.
 
-    What is read of a table is kept, since checks and marts read the same columns again and again; only tables of more
-    than one row group can be read without keeping them, by `batches`.
+    Columns are cached, since checks and marts read the same ones; only `batches` reads tables of several row groups
+    without caching.
     """
 
     def __init__(self, storage: Storage, day: date, version: str) -> None:
@@ -192,7 +192,7 @@ class VersionTables:
         return int(self._footer(table).num_rows)
 
     def landed_items(self, table: str) -> int | None:
-        """Return how many landed items a table's rows were made of, None where its file does not say so."""
+        """Return how many landed items a table's rows were made of, None where its file has no such note."""
         said = (self._footer(table).metadata or {}).get(LANDED_ITEMS.encode())
         return None if said is None else int(said)
 

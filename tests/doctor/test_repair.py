@@ -153,7 +153,7 @@ def test_everything_that_landed_counts_once_where_that_can_be(there, kept):
 
 
 def test_a_repair_waits_for_nobody_who_works_on_the_lake(patient, monkeypatch):
-    monkeypatch.setattr("pipelines.doctor.repair._PATIENCE", 0.0)
+    monkeypatch.setattr("pipelines.doctor.repair._WAIT_SECONDS", 0.0)
     (patient.lake / layout.MANIFEST).unlink()
     before = patient.snapshot()
     for lock in ("sync", "lake"):
