@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -186,6 +186,11 @@ class Subject:
     names: Found[Names]
     generation: int | None
     raw: list[StoredFile]
+
+    @property
+    def state_files(self) -> tuple[Found[Any], ...]:
+        """All state files that are JSON."""
+        return (self.lake, self.landed, self.journal, self.manifest, self.names)
 
     @property
     def root(self) -> Path:

@@ -90,21 +90,16 @@ def links(subject: Subject) -> Area:
 
 def versions(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
     """Find published versions with missing or damaged files."""
-    lost: list[tuple[date, str, str]] = []
-    damaged: list[tuple[date, str, str]] = []
-    for day, known in sorted(manifest.days.items()):
-        folder = layout.version_folder(day, known.version)
-        if read_verdicts(subject.storage, day, known.version) is None:
-            name = f"{folder}/{layout.AUDIT}"
-            state = "is missing" if subject.storage.size(name) is None else "cannot be read"
-            lost.append((day, "version_missing", f"{name} of the published version {state}."))
-        else:
-            damaged += [(day, check, what) for _, check, what in _damaged(subject, day, known.version)]
-    days = [day for day, _, _ in lost + damaged]
-    if not days:
+    found = [
+        (day, check, what)
+        for day, known in sorted(manifest.days.items())
+        for _, check, what in _damaged(subject, day, known.version)
+    ]
+    if not found:
         return
+    days = [day for day, _, _ in found]
     remedy = f"`chorus-calls build --all --from {min(days)} --to {max(days)}`, which rewrites damaged files."
-    for day, check, what in lost + damaged:
+    for day, check, what in sorted(found, key=lambda one: one[1] != "version_missing"):
         place = subject.root / layout.version_folder(day, manifest.days[day].version)
         # A build takes a file of the right size for undamaged.
         first = f"Remove the version, `rm -r {quote(str(place))}`. Then run" if check == "table_unreadable" else "Run"
@@ -112,9 +107,12 @@ def versions(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
 
 
 def _damaged(subject: Subject, day: date, version: str) -> Iterator[tuple[str, str, str]]:
-    """Yield each damaged table, with the check and the sentence for it."""
+    """Yield each damaged file of a version: its table or _audit.json, the check, and the sentence for it."""
     audit = read_verdicts(subject.storage, day, version)
     if audit is None:
+        name = f"{layout.version_folder(day, version)}/{layout.AUDIT}"
+        trouble = "is missing" if subject.storage.size(name) is None else "cannot be read"
+        yield layout.AUDIT, "version_missing", f"{name} of the published version {trouble}."
         return
     for table in TABLES:
         path = layout.table_file(day, version, table)

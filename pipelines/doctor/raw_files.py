@@ -33,23 +33,15 @@ def raw_files(subject: Subject) -> Area:
     days = len(landed.days)
     return Area(
         "raw",
-        f"{days:,} days, {sum(1 for _ in counted(landed)):,} files",
+        f"{days:,} days, {sum(1 for _ in raw.counted_files(landed)):,} files",
         [*changed(subject, landed), *uncounted(subject, landed)],
     )
-
-
-def counted(landed: Landed) -> Iterator[tuple[date, str, str, LandedFile]]:
-    """Yield day, kind, name and record of each raw file that counts."""
-    for day, known in sorted(landed.days.items()):
-        for kind in (raw.CALLS, raw.REJECTED):
-            for name, file in sorted(raw.counted(known, kind).items()):
-                yield day, kind, name, file
 
 
 def changed(subject: Subject, landed: Landed) -> Iterator[Finding]:
     """Find counted files that are missing, have another size, or cannot be read."""
     sizes = {file.path: file.size for file in subject.raw}
-    for day, kind, name, known in counted(landed):
+    for day, kind, name, known in raw.counted_files(landed):
         path = layout.raw_file(kind, day, name)
         if path not in sizes:
             yield Finding("raw_gone", f"{path} counts and is gone.", day, _RESTORE)
@@ -80,7 +72,7 @@ def uncounted(subject: Subject, landed: Landed) -> Iterator[Finding]:
 
 
 def _extra(subject: Subject, landed: Landed) -> list[str]:
-    paths = {layout.raw_file(kind, day, name) for day, kind, name, _ in counted(landed)}
+    paths = {layout.raw_file(kind, day, name) for day, kind, name, _ in raw.counted_files(landed)}
     return [file.path for file in subject.raw if file.path not in paths and _is_raw(file.path)]
 
 

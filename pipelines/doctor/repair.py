@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from pipelines.doctor.inspection import Subject, read_subject
 from pipelines.doctor.raw_files import footer_rows, landed_names, parts_of
-from pipelines.doctor.state_files import broken_plans, scans_readable
+from pipelines.doctor.state_files import broken_files
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.scan.checkpoint import Journal
 from pipelines.lake import layout, raw, state
@@ -87,12 +87,11 @@ def _refuse_newer(subject: Subject) -> None:
 
 
 def _move_broken_aside(subject: Subject) -> Iterator[str]:
-    files = (subject.lake, subject.landed, subject.journal, subject.manifest, subject.names)
-    broken = [found.path for found in files if found.broken]
-    if not scans_readable(subject):
-        broken.append(layout.SCANS)
-    moves = {path: f"{path}.broken-{state.now():%Y%m%dT%H%M%SZ}" for path in broken}
-    moves |= {path: f"{_ASIDE}/{path}" for path in broken_plans(subject)}  # in its folder it would be read as a plan
+    moves = {
+        # In the folder of plans it would be read as a plan.
+        path: f"{_ASIDE}/{path}" if path.startswith(layout.PLANS) else f"{path}.broken-{state.now():%Y%m%dT%H%M%SZ}"
+        for path in broken_files(subject)
+    }
     for path, aside in moves.items():
         _move(subject.storage, path, aside)
         yield f"moved {path}, which cannot be read, to {aside}"

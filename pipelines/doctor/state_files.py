@@ -41,8 +41,7 @@ def settings(subject: Subject) -> Area:
 
 def state_files(subject: Subject) -> Area:
     """Check the state files."""
-    found = [*unreadable(subject), *scans_unreadable(subject), *plans_unreadable(subject), *lost(subject)]
-    return Area("state", findings=found)
+    return Area("state", findings=[*unreadable(subject), *lost(subject)])
 
 
 def settings_differ(subject: Subject) -> Iterator[Finding]:
@@ -74,19 +73,22 @@ def pii_key_missing(subject: Subject) -> Iterator[Finding]:
 
 def unreadable(subject: Subject) -> Iterator[Finding]:
     """Find state files that cannot be read, or that a newer program wrote."""
-    for found in (subject.lake, subject.landed, subject.journal, subject.manifest, subject.names):
-        address = subject.storage.address(found.path)
-        if found.broken:
-            yield Finding("state_unreadable", f"{address} cannot be read as state of the lake.", None, REPAIR)
-        elif found.error:
-            yield Finding("state_newer", f"A newer chorus-calls wrote {address}.", None, "Upgrade chorus-calls.")
-
-
-def scans_unreadable(subject: Subject) -> Iterator[Finding]:
-    """Find that the record of scans cannot be read."""
-    if not scans_readable(subject):
-        what = f"{subject.storage.address(layout.SCANS)} cannot be read as the record of scans."
+    for path, content in broken_files(subject).items():
+        what = f"{subject.storage.address(path)} cannot be read as {content}."
         yield Finding("state_unreadable", what, None, REPAIR)
+    for found in subject.state_files:
+        if found.error and not found.broken:
+            what = f"A newer chorus-calls wrote {subject.storage.address(found.path)}."
+            yield Finding("state_newer", what, None, "Upgrade chorus-calls.")
+
+
+def broken_files(subject: Subject) -> dict[str, str]:
+    """Return the paths of all state files that cannot be read, with what each should hold."""
+    broken = {found.path: "state of the lake" for found in subject.state_files if found.broken}
+    if not scans_readable(subject):
+        broken[layout.SCANS] = "the record of scans"
+    plans = [file.path for file in subject.storage.list(layout.PLANS) if file.path.endswith(".json")]
+    return broken | {path: "the plan of a run" for path in plans if not _is_plan(subject.storage.read(path))}
 
 
 def scans_readable(subject: Subject) -> bool:
@@ -99,19 +101,6 @@ def scans_readable(subject: Subject) -> bool:
     except (OSError, pa.ArrowException):
         return False
     return True
-
-
-def plans_unreadable(subject: Subject) -> Iterator[Finding]:
-    """Find plans of Dagster runs that cannot be read."""
-    for path in broken_plans(subject):
-        what = f"{subject.storage.address(path)} cannot be read as the plan of a run."
-        yield Finding("state_unreadable", what, None, REPAIR)
-
-
-def broken_plans(subject: Subject) -> list[str]:
-    """Return the plans of Dagster runs that cannot be read."""
-    plans = [file.path for file in subject.storage.list(layout.PLANS) if file.path.endswith(".json")]
-    return [path for path in plans if not _is_plan(subject.storage.read(path))]
 
 
 def _is_plan(raw: bytes | None) -> bool:

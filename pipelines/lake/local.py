@@ -88,31 +88,25 @@ class LocalStorage:
     def create(self, path: str, *, read_only: bool = False) -> Iterator[pa.NativeFile]:
         """Write to a temporary name, make it durable, then rename it."""
         target = self._path(path)
-        temporary = self._temporary(target)
-        try:
+        with self._temporary(target) as temporary:
             with disk.create(temporary) as stream:
                 yield stream
             finish(temporary, target, read_only=read_only)
-        except BaseException:
-            disk.remove(temporary)
-            raise
 
     def create_secret(self, path: str, data: bytes) -> bytes:
         """Create a file that only its owner may read, unless it exists; return its content."""
         target = self._path(path)
-        temporary = self._temporary(target)
-        try:
+        with self._temporary(target) as temporary:
             with disk.create(temporary) as stream:
                 stream.write(data)
             disk.sync(temporary)
             try:
                 disk.link(temporary, target)  # unlike a rename, a link never replaces another writer's file
             except FileExistsError:
-                return target.read_bytes()
+                data = target.read_bytes()
             except OSError:  # a file system without links
                 disk.rename(temporary, target)
             disk.sync_folder(target.parent)
-        finally:
             disk.remove(temporary)
         return data
 
@@ -129,17 +123,13 @@ class LocalStorage:
         if self.is_linked(source, target):
             return False
         origin, goal = self._path(source), self._path(target)
-        temporary = self._temporary(goal)
-        try:
+        with self._temporary(goal) as temporary:
             try:
                 disk.link(origin, temporary)
             except OSError:  # another file system, or one without links
                 disk.copy(origin, temporary)
             make_private_folder(goal.parent)
             disk.rename(temporary, goal)
-        except BaseException:
-            disk.remove(temporary)
-            raise
         disk.sync_folder(goal.parent)
         return True
 
@@ -183,12 +173,18 @@ class LocalStorage:
             finally:
                 portalocker.unlock(handle)
 
-    def _temporary(self, target: Path) -> Path:
-        """Return a temporary name on the file system of the target."""
+    @contextmanager
+    def _temporary(self, target: Path) -> Iterator[Path]:
+        """Yield a temporary name on the file system of the target, removed if the block fails."""
         first = target.relative_to(self.root).parts[0]
         folder = self.root / (first if first in _OWN_TEMPORARY else _OWN_TEMPORARY[-1]) / _TEMPORARY
         make_private_folder(folder)
-        return folder / f"{target.name}.{secrets.token_hex(6)}"
+        temporary = folder / f"{target.name}.{secrets.token_hex(6)}"
+        try:
+            yield temporary
+        except BaseException:
+            disk.remove(temporary)
+            raise
 
 
 def _try_lock(handle: IO[bytes], kind: portalocker.LockFlags, wait: float) -> bool:

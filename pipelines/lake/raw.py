@@ -81,6 +81,14 @@ def counted(day: LandedDay, kind: str) -> dict[str, LandedFile]:
     return day.calls if kind == CALLS else day.rejected
 
 
+def counted_files(landed: Landed) -> Iterator[tuple[date, str, str, LandedFile]]:
+    """Yield day, kind, name and record of every raw file that counts, sorted."""
+    for day, known in sorted(landed.days.items()):
+        for kind in (CALLS, REJECTED):
+            for name, file in sorted(counted(known, kind).items()):
+                yield day, kind, name, file
+
+
 def read_file(storage: Storage, kind: str, day: date, name: str) -> pa.Table:
     """Return all versions in one raw file."""
     return pq.read_table(_open(storage, kind, day, name))
@@ -107,12 +115,7 @@ def uncounted(storage: Storage, landed: Stored[Landed]) -> list[str]:
     """
     if landed.raw is None:
         return []
-    count_as_landed = {
-        layout.raw_file(kind, day, name)
-        for day, files in landed.value.days.items()
-        for kind in (CALLS, REJECTED)
-        for name in counted(files, kind)
-    }
+    count_as_landed = {layout.raw_file(kind, day, name) for day, kind, name, _ in counted_files(landed.value)}
     return [file.path for file in storage.list(layout.RAW) if file.path not in count_as_landed]
 
 

@@ -11,8 +11,7 @@ from pipelines.json_source import storable
 from pipelines.lake.locks import exclusive_access, try_exclusive_access
 from pipelines.lake.storage import LakeBusyError
 from pipelines.privacy.rewrite import Erased, apply_suppression_list, find_listed, open_suppression_list
-from pipelines.privacy.search import Proof, prove
-from pipelines.privacy.search_terms import SearchTerms
+from pipelines.privacy.search import Proof, SearchTerms, prove
 from pipelines.suppression.suppression_list import SuppressionList, customers_number, load_suppression_list
 from pipelines.workspace import Workspace
 

@@ -34,7 +34,7 @@ from pipelines.lake.state import Landed, LandedFile, Stored
 from pipelines.lake.storage import Storage
 from pipelines.materialize.days import BuildReport, build_days_locked, reason
 from pipelines.privacy.scan_raw import Matches, RawFile, RawFilter, scan_raw
-from pipelines.privacy.search_terms import SearchTerms
+from pipelines.privacy.search import SearchTerms
 from pipelines.suppression.suppression_list import SuppressionList, load_suppression_list
 from pipelines.workspace import Workspace
 

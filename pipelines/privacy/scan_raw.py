@@ -6,7 +6,6 @@ scanned until nothing new is found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from pipelines.extract.landing.items import payload_hash
 from pipelines.lake import layout, raw
 from pipelines.lake.state import Landed
 from pipelines.lake.storage import Storage
-from pipelines.privacy.search_terms import SearchTerms
+from pipelines.privacy.search import SearchTerms
 from pipelines.suppression.filter import cover_leg, is_erased, is_erased_leg, is_erased_rejected_item
 from pipelines.suppression.identifiers import Identifiers, Leg, read_identifiers, without_legs
 from pipelines.suppression.suppression_list import SuppressionList
@@ -133,12 +132,16 @@ def scan_raw(storage: Storage, landed: Landed, suppressed: SuppressionList, term
     while True:
         additions = suppressed.additions
         raw_filter = RawFilter(suppressed, terms)
-        for file in raw_files(landed):
+        for day, kind, name, _ in raw.counted_files(landed):
+            path = layout.raw_file(kind, day, name)
             try:
-                _scan_file(storage, file, raw_filter)
+                if not _stays_whole(storage, path, kind, raw_filter):
+                    raw_filter.matches.files.add((day, kind, name))
             except (FileNotFoundError, pa.ArrowInvalid) as error:
-                path = storage.address(_path(file))
-                message = f"{path} cannot be read. Nothing was erased. Run `chorus-calls doctor`, then run this again."
+                message = (
+                    f"{storage.address(path)} cannot be read. Nothing was erased. Run `chorus-calls doctor`, then run "
+                    "this again."
+                )
                 raise ChorusCallsError(message) from error
         terms.add_ids(raw_filter.matches.calls | raw_filter.matches.leg_ids)
         terms.add_numbers(raw_filter.matches.sent)
@@ -146,24 +149,12 @@ def scan_raw(storage: Storage, landed: Landed, suppressed: SuppressionList, term
             return raw_filter.matches
 
 
-def raw_files(landed: Landed) -> Iterator[RawFile]:
-    """Yield every raw file that counts."""
-    for day, known in sorted(landed.days.items()):
-        for kind in (raw.CALLS, raw.REJECTED):
-            for name in sorted(raw.counted(known, kind)):
-                yield day, kind, name
-
-
-def _path(file: RawFile) -> str:
-    day, kind, name = file
-    return layout.raw_file(kind, day, name)
-
-
-def _scan_file(storage: Storage, file: RawFile, raw_filter: RawFilter) -> None:
-    kind = file[1]
-    with storage.open_input(_path(file)) as source:
+def _stays_whole(storage: Storage, path: str, kind: str, raw_filter: RawFilter) -> bool:
+    """Filter every row of a raw file; return whether all of them stay as they are."""
+    changed = 0
+    with storage.open_input(path) as source:
         rows = pq.ParquetFile(source)
         for batch in rows.iter_batches(batch_size=raw.ROW_GROUP, columns=["call_id", "payload"]):
             for call_id, payload in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                if raw_filter.row(kind, call_id, payload) != (payload,):
-                    raw_filter.matches.files.add(file)
+                changed += raw_filter.row(kind, call_id, payload) != (payload,)
+    return not changed

@@ -55,16 +55,13 @@ class SuppressionList:
         self.additions = 0
         self._stored = stored
         self._salt = bytes.fromhex(stored.value.salt)
-        self._numbers = set(stored.value.numbers)
-        self._calls = set(stored.value.calls)
-        self._legs = set(stored.value.legs)
-        self._items = set(stored.value.items)
+        self._entries = {kind: set(getattr(stored.value, f"{kind}s")) for kind in ("number", "call", "leg", "item")}
         self._known: dict[str, bool] = {}
 
     @property
     def empty(self) -> bool:
         """Whether the list covers nothing."""
-        return not (self._numbers or self._calls or self._legs or self._items)
+        return not any(self._entries.values())
 
     @property
     def pending(self) -> list[date] | None:
@@ -73,28 +70,28 @@ class SuppressionList:
 
     def covers_call(self, call_id: str | None) -> bool:
         """Say whether a call was erased, by its id."""
-        return bool(self._calls) and call_id is not None and self._hash("call", call_id) in self._calls
+        return self._covers("call", call_id)
 
     def covers_leg(self, leg_id: str | None) -> bool:
         """Say whether a leg was removed from another customer's call, by its id."""
-        return bool(self._legs) and leg_id is not None and self._hash("leg", leg_id) in self._legs
+        return self._covers("leg", leg_id)
 
     def covers_number(self, text: str | None) -> bool:
         """Say whether a customer was erased, by the number as it was sent."""
-        if text is None or not self._numbers:
+        if text is None or not self._entries["number"]:
             return False
         found = self._known.get(text)
         if found is None:
             if len(self._known) > _CACHE_SIZE:
                 self._known.clear()
             number = customers_number(text)
-            found = number is not None and self._hash("number", number.e164) in self._numbers
+            found = number is not None and self._covers("number", number.e164)
             self._known[text] = found
         return found
 
     def covers_item(self, payload_hash: str) -> bool:
         """Say whether a rejected item was erased."""
-        return bool(self._items) and self._hash("item", payload_hash) in self._items
+        return self._covers("item", payload_hash)
 
     def alias(self, call_id: str) -> str:
         """Return a stable substitute for the id of an erased call."""
@@ -102,20 +99,20 @@ class SuppressionList:
 
     def add_number(self, number: Number) -> None:
         """Add a customer; `commit` stores the list."""
-        self._add("number", self._numbers, number.e164)
+        self._add("number", number.e164)
         self._known.clear()
 
     def add_call(self, call_id: str) -> None:
         """Add a call."""
-        self._add("call", self._calls, call_id)
+        self._add("call", call_id)
 
     def add_leg(self, leg_id: str) -> None:
         """Add a leg."""
-        self._add("leg", self._legs, leg_id)
+        self._add("leg", leg_id)
 
     def add_item(self, payload_hash: str) -> None:
         """Add a rejected item."""
-        self._add("item", self._items, payload_hash)
+        self._add("item", payload_hash)
 
     def commit(self, storage: Storage, pending: Iterable[date] | None) -> None:
         """Store the list.
@@ -128,19 +125,23 @@ class SuppressionList:
             SwapConflictError: Another writer changed the file without holding the lock `SYNC`.
         """
         record = self._stored.value
-        record.numbers, record.calls = sorted(self._numbers), sorted(self._calls)
-        record.legs, record.items = sorted(self._legs), sorted(self._items)
+        for kind, hashes in self._entries.items():
+            setattr(record, f"{kind}s", sorted(hashes))
         record.pending = None if pending is None else sorted(set(pending))
         state.commit(storage, self._stored)
         state.update(storage, layout.LAKE, LakeRecord, _with_erasures)
 
-    def _add(self, kind: str, known: set[str], text: str) -> None:
+    def _covers(self, kind: str, text: str | None) -> bool:
+        hashes = self._entries[kind]
+        return bool(hashes) and text is not None and self._hash(kind, text) in hashes
+
+    def _add(self, kind: str, text: str) -> None:
         if not self._salt:
             self._salt = secrets.token_bytes(32)
             self._stored.value.salt = self._salt.hex()
         hashed = self._hash(kind, text)
-        if hashed not in known:
-            known.add(hashed)
+        if hashed not in self._entries[kind]:
+            self._entries[kind].add(hashed)
             self.additions += 1
 
     def _hash(self, kind: str, text: str) -> str:

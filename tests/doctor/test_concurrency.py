@@ -18,7 +18,7 @@ def test_files_of_a_sync_that_is_under_way_are_its_own(patient):
     assert [finding["check"] for finding in patient.examine()] == ["raw_uncounted"]
 
 
-def test_what_a_commit_moves_between_two_glances_is_no_damage(patient, monkeypatch):
+def test_what_a_commit_moves_between_two_reads_is_no_damage(patient, monkeypatch):
     """Show the doctor a lake as it was before a sync and a build, and then as it is."""
     old = read_subject(load_settings())
     path = patient.lake / layout.LANDED
@@ -31,9 +31,9 @@ def test_what_a_commit_moves_between_two_glances_is_no_damage(patient, monkeypat
         assert patient("sync", "--full")[0] == 0
     monkeypatch.setenv("CHORUS_API_URL", patient.api.url)
     assert (path.read_text() == landed, patient.manifest.generation > kept.generation) == (False, True)
-    glances = iter([old])
-    monkeypatch.setattr(examining, "read_subject", lambda settings: next(glances, None) or read_subject(settings))
-    seen = [finding for area in examining._look(old) for finding in area.findings]
+    reads = iter([old])
+    monkeypatch.setattr(examining, "read_subject", lambda settings: next(reads, None) or read_subject(settings))
+    seen = [finding for check in examining._AREAS for finding in check(old).findings]
     assert {finding.check for finding in seen} == {"link_old"}
     assert patient.examine() == []
 

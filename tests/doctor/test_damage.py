@@ -1,4 +1,4 @@
-"""Each damage is found, alone and by its name; looking changes nothing; the remedy as written mends it."""
+"""Each damage is found, alone and by its name; examining changes nothing; the remedy as written fixes it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def say_unmasked(storage: LocalStorage) -> None:
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_damage_is_found_and_mended(patient, name):
+def test_damage_is_found_and_fixed(patient, name):
     check, damage = DAMAGES[name]
     damage(patient)
     before = patient.snapshot()

@@ -1,4 +1,4 @@
-"""Names that a person wrote down: they fill what the API does not tell, and a broken file is told of once."""
+"""Lookup files: they fill in names that the API does not have, and a broken file is reported once."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_files_as_people_and_spreadsheets_write_them(storage, lookups, text):
     ],
     ids=["empty", "semicolons", "no heading", "latin-1", "utf-16", "a field without end"],
 )
-def test_a_broken_file_is_told_of_once_and_what_was_known_stays(storage, lookups, text, encoding, said):
+def test_a_broken_file_is_reported_once_and_what_was_known_stays(storage, lookups, text, encoding, said):
     write(lookups, "id,name\na1,Nora\n")
     write(lookups, "id,name\np1,Main\n", "phone_numbers")
     refresh_names(storage, None, lookups=lookups)
@@ -89,7 +89,7 @@ def test_a_broken_file_is_told_of_once_and_what_was_known_stays(storage, lookups
     assert known(storage) == ({"a1": "Nora"}, {"p1": "Main"})
 
 
-def test_a_folder_in_the_place_of_a_file_is_told_of(storage, lookups):
+def test_a_folder_in_the_place_of_a_file_is_reported(storage, lookups):
     (lookups / "agents.csv").mkdir()
     assert "agents.csv is not used" in refresh_names(storage, None, lookups=lookups).sentences[0]
 

@@ -167,7 +167,7 @@ def spoil(storage: LocalStorage, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "remedy"), [('{"format": ', "doctor --repair"), ('{"format": 99, "agents": 3}', "Upgrade chorus-calls")]
 )
-def test_names_that_cannot_be_read_stay_as_they_are_and_are_told_of(storage, api, text, remedy):
+def test_names_that_cannot_be_read_stay_as_they_are_and_are_reported(storage, api, text, remedy):
     spoil(storage, text)
     report = refreshed(storage, api)
     [warning] = report.warnings

@@ -46,7 +46,7 @@ REJECTED = st.lists(
     many=st.integers(2, 4),
     budget=st.sampled_from([1, compaction.BUDGET]),
 )
-def test_readers_are_told_the_same_before_and_after(tmp_path_factory, received, many, budget):
+def test_readers_see_the_same_before_and_after(tmp_path_factory, received, many, budget):
     calls, rejected, more = received
     storage = LocalStorage(tmp_path_factory.mktemp("lake"))
     with pytest.MonkeyPatch.context() as patch:

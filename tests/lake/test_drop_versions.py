@@ -129,7 +129,7 @@ def test_where_nothing_is_to_go_no_file_is_touched(lake, catalog):
     assert (lake.digest(), catalog.generations, manifest.stat().st_ino) == before
 
 
-def test_a_lost_manifest_is_told(lake, catalog):
+def test_a_lost_manifest_is_reported(lake, catalog):
     lake.storage.delete(layout.MANIFEST)
     before = lake.digest()
     with pytest.raises(ChorusCallsError, match="doctor --repair"):

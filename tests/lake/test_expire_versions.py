@@ -98,7 +98,7 @@ def test_a_version_in_the_plan_of_a_run_stays(lake):
 
 
 @pytest.mark.parametrize(("name", "shared"), [("sync", False), ("lake", True)])
-def test_nothing_is_removed_while_somebody_is_at_work(lake, name, shared):
+def test_nothing_is_removed_while_a_sync_or_build_runs(lake, name, shared):
     lake.write(DAY, OLD, {})
     put(lake, layout.raw_file("calls", DAY, "half"))
     before = lake.digest()

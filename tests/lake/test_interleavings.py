@@ -157,7 +157,7 @@ def test_a_version_that_comes_back_into_use_is_not_cleaned_away_from_under_its_b
 
 
 @pytest.mark.parametrize("step", range(1, 60))
-def test_whoever_cleans_stops_for_a_build_at_any_moment(stage, step):
+def test_expiry_stops_for_a_build_at_any_moment(stage, step):
     first = stage.published()
     stage.build(settings=SETTINGS[1], accept=True)
     stage.lake.now += KEEP + timedelta(hours=1)

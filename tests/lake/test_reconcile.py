@@ -1,4 +1,4 @@
-"""Whatever a crash between two steps left behind is mended, and where nothing is, no file is touched."""
+"""Whatever a crash between two steps left behind is repaired; where there is nothing to repair, no file is touched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The list of erasures: it knows whom it was told, in whatever spelling, and tells nobody."""
+"""The suppression list: it recognizes erased customers in any notation, and reveals nobody."""
 
 from __future__ import annotations
 

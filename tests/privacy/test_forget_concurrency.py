@@ -1,4 +1,4 @@
-"""Forgetting while others are at work in the lake."""
+"""Forget while syncs and builds run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def unwanted(program):
 @pytest.mark.parametrize(
     ("lock", "shared", "who"), [("sync", False, "a sync"), ("lake", True, "builds")], ids=["sync", "builds"]
 )
-def test_it_waits_for_who_is_at_work_and_says_so(program, lock, shared, who):
+def test_it_waits_for_a_running_sync_or_build_and_says_so(program, lock, shared, who):
     before = program.files()
     said, waits = [], threading.Event()
 

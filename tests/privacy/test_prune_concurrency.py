@@ -16,7 +16,7 @@ __all__ = ["clock", "items", "lake"]
 
 
 @pytest.mark.parametrize(("name", "shared", "word"), [("sync", False, "a sync"), ("lake", True, "builds")])
-def test_it_waits_for_who_is_at_work(lake, monkeypatch, name, shared, word):
+def test_it_waits_for_a_running_sync_or_build(lake, monkeypatch, name, shared, word):
     storage, said = LocalStorage(lake.lake), []
     holding, prune_waits, over = threading.Event(), threading.Event(), threading.Event()
 
