@@ -24,6 +24,9 @@ from pipelines.serve.catalog import read_generation
 from pipelines.settings import Settings
 from pipelines.workspace import read_table_settings
 
+_PUBLISH_WAIT_SECONDS: Final = 15.0
+T = TypeVar("T", bound=msgspec.Struct)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -95,9 +98,6 @@ def grouped(findings: Iterable[Finding]) -> list[Group]:
     return list(groups.values())
 
 
-_PUBLISH_WAIT_SECONDS: Final = 15.0
-
-
 def is_held(storage: Storage, name: str) -> bool:
     """Say whether a writer holds a lock at this moment."""
     try:
@@ -129,9 +129,6 @@ def _taken(storage: Storage, name: str, wait: float = 0) -> Iterator[None]:
         with suppress(PermissionError):  # a lake that this user may only read: assume that nobody holds it
             held.enter_context(storage.lock(name, shared=True, wait=wait))
         yield
-
-
-T = TypeVar("T", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True)
@@ -260,7 +257,7 @@ def read_subject(settings: Settings) -> Subject:
 
 def _find(storage: LocalStorage, path: str, kind: type[T]) -> Found[T]:
     try:
-        kept = state.read(storage, path, kind)
+        stored = state.read(storage, path, kind)
     except ChorusCallsError as error:
         return Found(path, error=error)
-    return Found(path, kept.value if kept else None)
+    return Found(path, stored.value if stored else None)

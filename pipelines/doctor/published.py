@@ -20,6 +20,7 @@ from pipelines.serve.catalog import open_catalog
 from pipelines.serve.ddl import exact_path
 
 _REMAKE: Final = "Run `chorus-calls catalog`, which makes it again."
+_BUILD: Final = "Run `chorus-calls build`, which repairs it."
 
 
 def catalog(subject: Subject) -> Area:
@@ -65,9 +66,6 @@ def catalog_outdated(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
                 connection.execute("SELECT * FROM data_freshness").fetchall()
     except duckdb.Error:
         yield Finding("catalog_unreadable", f"{path} has views that cannot be read.", None, _REMAKE)
-
-
-_BUILD: Final = "Run `chorus-calls build`, which repairs it."
 
 
 def published(subject: Subject) -> Area:

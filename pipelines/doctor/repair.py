@@ -117,23 +117,22 @@ def _landed(subject: Subject) -> Iterator[str]:
     """Rebuild or repair the landing log from raw."""
     storage = subject.storage
     if subject.landed_is_lost or subject.landed.broken:
-        kept, counted = Stored(layout.LANDED, state.Landed(), None), landed_from_raw(storage, subject.raw)
-        kept.value = counted.landed
-        state.commit(storage, kept)
+        counted = landed_from_raw(storage, subject.raw)
+        state.commit(storage, Stored(layout.LANDED, counted.landed, None))
         yield f"made {layout.LANDED} again from raw: {len(counted.landed.days):,} days"
     elif subject.landed.value is not None:
-        kept = state.load_landed(storage)
-        counted = repair_landed(storage, kept.value, subject.raw)
+        stored = state.load_landed(storage)
+        counted = repair_landed(storage, stored.value, subject.raw)
         if not (counted.gone or counted.unreadable or counted.changed):
             return
-        state.commit(storage, kept)
+        state.commit(storage, stored)
     else:
         return
     yield from _sentences(counted)
     for path in counted.unreadable:
         _move(storage, path, f"{_ASIDE}/{path}")
     if counted.gone or counted.unreadable:
-        yield from _read_all_next(storage)
+        yield from _force_full_scan(storage)
 
 
 def _sentences(counted: Counted) -> Iterator[str]:
@@ -151,12 +150,12 @@ def _listed(paths: Sequence[str]) -> str:
     return ", ".join(paths[:_NAMED]) + more
 
 
-def _read_all_next(storage: Storage) -> Iterator[str]:
+def _force_full_scan(storage: Storage) -> Iterator[str]:
     """Make the next sync a full scan: the watermark is no longer true of what has landed."""
-    kept = state.read(storage, layout.SCAN, Journal)
-    if kept and (kept.value.checkpoint or kept.value.full_scan_at):
-        kept.value.checkpoint, kept.value.full_scan_at = None, None
-        state.commit(storage, kept)
+    stored = state.read(storage, layout.SCAN, Journal)
+    if stored and (stored.value.checkpoint or stored.value.full_scan_at):
+        stored.value.checkpoint, stored.value.full_scan_at = None, None
+        state.commit(storage, stored)
     yield "the next `chorus-calls sync` reads the whole list, and lands again what the API still has"
 
 
@@ -168,7 +167,7 @@ def _manifest(subject: Subject) -> Iterator[str]:
     if subject.manifest.missing and not (subject.was_published or has_complete_versions(storage)):
         return
     landed = state.load_landed(storage).value
-    manifest: Manifest = manifest_from_versions(storage, landed, settings, subject.settings.catalog_path)
+    manifest = manifest_from_versions(storage, landed, settings, subject.settings.catalog_path)
     state.commit(storage, Stored(layout.MANIFEST, manifest, None))
     waiting = len(landed.days.keys() - manifest.days.keys())
     yield f"made {layout.MANIFEST} again from complete versions: {len(manifest.days):,} days"

@@ -32,6 +32,12 @@ _VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _SHOWN: Final = frozenset({"timezone", "pii"})
+_RESTORE: Final = (
+    "Put it back from a backup: without it, syncs would bring back what was erased. Where there is none, forget "
+    "everybody again: `chorus-calls forget --list-anyway --number …`."
+)
+_FINISH: Final = "Run `chorus-calls forget --listed`."
+_FINISH_REMOVAL: Final = "Run `chorus-calls build`, which finishes it."
 
 
 def settings(subject: Subject) -> Area:
@@ -124,13 +130,6 @@ def lost(subject: Subject) -> Iterator[Finding]:
             yield Finding(check, f"{subject.storage.address(path)} is missing, though {since}.", None, REPAIR)
 
 
-_RESTORE: Final = (
-    "Put it back from a backup: without it, syncs would bring back what was erased. Where there is none, forget "
-    "everybody again: `chorus-calls forget --list-anyway --number …`."
-)
-_FINISH: Final = "Run `chorus-calls forget --listed`."
-
-
 def erasures(subject: Subject) -> Area:
     """Check the suppression list."""
     try:
@@ -155,9 +154,6 @@ def pending(subject: Subject, listed: SuppressionList) -> Iterator[Finding]:
     """Find an unfinished erasure, unless a running sync or `forget` may be finishing it."""
     if listed.pending is not None and not is_held(subject.storage, SYNC):
         yield Finding("erasure_pending", "An erasure is listed and not finished.", None, _FINISH)
-
-
-_FINISH_REMOVAL: Final = "Run `chorus-calls build`, which finishes it."
 
 
 def removals(subject: Subject) -> Area:

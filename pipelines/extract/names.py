@@ -26,6 +26,15 @@ from pipelines.lake.storage import Storage
 
 LOOKUPS: Final = Path("data/lookups")
 """The folder of the lookup files, below the working folder."""
+_MAX_PAGES: Final = 50
+_TIME_LIMIT: Final = 10.0
+"""Seconds after which no further page is requested."""
+_LISTS: Final[Mapping[str, Listed]] = MappingProxyType(
+    {
+        AGENTS: Listed("agents", trying_seconds=2, answer_seconds=5),
+        PHONE_NUMBERS: Listed("phone-numbers", trying_seconds=2, answer_seconds=5),
+    }
+)
 
 
 class UnusableLookupError(Exception):
@@ -68,17 +77,6 @@ def _unusable(path: Path, reason: str) -> UnusableLookupError:
         "id and name."
     )
     return UnusableLookupError(message)
-
-
-_MAX_PAGES: Final = 50
-_TIME_LIMIT: Final = 10.0
-"""Seconds after which no further page is requested."""
-_LISTS: Final[Mapping[str, Listed]] = MappingProxyType(
-    {
-        AGENTS: Listed("agents", trying_seconds=2, answer_seconds=5),
-        PHONE_NUMBERS: Listed("phone-numbers", trying_seconds=2, answer_seconds=5),
-    }
-)
 
 
 @dataclass
