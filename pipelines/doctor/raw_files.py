@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import PurePosixPath
 from typing import Final
@@ -14,7 +14,7 @@ from pipelines.doctor.inspection import Area, Finding, Subject, is_held
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, raw, state
 from pipelines.lake.locks import SYNC
-from pipelines.lake.state import Landed, LandedDay, LandedFile
+from pipelines.lake.state import Landed
 from pipelines.lake.storage import Storage
 
 _RESTORE: Final = (
@@ -55,55 +55,36 @@ def changed(subject: Subject, landed: Landed) -> Iterator[Finding]:
 
 def uncounted(subject: Subject, landed: Landed) -> Iterator[Finding]:
     """Find files that do not count, which a killed sync leaves; those of a running sync are left out."""
-    extra = _extra(subject, landed)
+    paths = {layout.raw_file(kind, day, name) for day, kind, name, _ in raw.counted_files(landed)}
+    extra = {file.path: parts for file in subject.raw if file.path not in paths and (parts := parts_of(file.path))}
     if not extra or is_held(subject.storage, SYNC):
         return
     try:
         landed = state.load_landed(subject.storage).value  # a sync that has ended since may have counted them
     except ChorusCallsError:
         return
-    for path in extra:
-        day, kind, name = parts_of(path)
-        if name in _names(landed.days.get(day), kind) or subject.storage.size(path) is None:
+    for path, (day, kind, name) in extra.items():
+        files = raw.counted(landed.days[day], kind) if day in landed.days else {}
+        if name in files or subject.storage.size(path) is None:
             continue
-        if not _is_spare(subject.storage, landed, path):
+        if not _is_spare(subject.storage, path, layout.raw_folder(kind, day), files):
             remedy = "Run `chorus-calls sync`, which removes it and lands again what was in it."
             yield Finding("raw_uncounted", f"{path} does not count.", day, remedy)
 
 
-def _extra(subject: Subject, landed: Landed) -> list[str]:
-    paths = {layout.raw_file(kind, day, name) for day, kind, name, _ in raw.counted_files(landed)}
-    return [file.path for file in subject.raw if file.path not in paths and _is_raw(file.path)]
+def parts_of(path: str) -> tuple[date, str, str] | None:
+    """Return day, kind and name of a raw file; None for the path of any other file."""
+    match path.split("/"):
+        case [layout.RAW, kind, folder, file] if file.endswith(".parquet") and (day := layout.day_of(folder)):
+            return day, kind, file.removesuffix(".parquet")
+    return None
 
 
-def _names(day: LandedDay | None, kind: str) -> dict[str, LandedFile]:
-    return raw.counted(day, kind) if day else {}
-
-
-def _is_raw(path: str) -> bool:
-    try:
-        parts_of(path)
-    except ValueError:
-        return False
-    return path.endswith(".parquet")
-
-
-def parts_of(path: str) -> tuple[date, str, str]:
-    """Return day, kind and name of a raw file.
-
-    Raises:
-        ValueError: It is not the path of a raw file.
-    """
-    _, kind, folder, file = PurePosixPath(path).parts
-    return date.fromisoformat(folder.removeprefix("call_date=")), kind, file.removesuffix(".parquet")
-
-
-def _is_spare(storage: Storage, landed: Landed, path: str) -> bool:
+def _is_spare(storage: Storage, path: str, folder: str, counted: Collection[str]) -> bool:
     """Say whether the rows of a file are all in files that count: merged files stay until no reader needs them."""
-    day, kind, _ = parts_of(path)
     known: set[str] = set()
-    for name in _names(landed.days.get(day), kind):
-        known.update(landed_names(storage, layout.raw_file(kind, day, name)) or ())
+    for name in counted:
+        known.update(landed_names(storage, f"{folder}/{name}.parquet") or ())
     names = landed_names(storage, path)
     return names is not None and known.issuperset(names)
 
@@ -112,7 +93,7 @@ def landed_names(storage: Storage, path: str) -> list[str] | None:
     """Return the names under which the rows of a raw file have landed; None where the file cannot be read."""
     try:
         with storage.open_input(path) as source:
-            return raw.landed_names(pq.read_schema(source), parts_of(path)[2])
+            return raw.landed_names(pq.read_schema(source), PurePosixPath(path).stem)
     except (OSError, pa.ArrowException):
         return None
 

@@ -219,12 +219,13 @@ def landed_from_raw(storage: Storage, files: Iterable[StoredFile]) -> Counted:
     days: dict[date, dict[_Place, _RawFile]] = defaultdict(dict)
     newest: list[datetime] = []
     for file in files:
-        with suppress(ValueError):  # not the path of a raw file
-            day, kind, name = parts_of(file.path)
-            found, landed_at = _raw_file(storage, file.path, file.size), _newest(storage, file.path)
-            if found is None or landed_at is None:
-                counted.unreadable.append(file.path)
-                continue
+        if (parts := parts_of(file.path)) is None:
+            continue
+        day, kind, name = parts
+        found, landed_at = _raw_file(storage, file.path, file.size), _newest(storage, file.path)
+        if found is None or landed_at is None:
+            counted.unreadable.append(file.path)
+        else:
             days[day][name, kind] = found
             newest.append(landed_at)
     for day, there in sorted(days.items()):

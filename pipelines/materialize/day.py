@@ -70,6 +70,18 @@ def plan_builds(workspace: Workspace, days: Sequence[date], manifest: Manifest, 
     }
 
 
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Turn the garbage collector off: a day's objects hold no cycles, and walking them takes a fifth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 class CoreBuilder:
     """Build the five core tables of days, best in calendar order: the leg index of a day serves the next one too."""
 
@@ -80,16 +92,13 @@ class CoreBuilder:
         self._landed = landed.days
         self._last: tuple[date, str, DayIndex] | None = None
 
+    @_no_garbage_collection()
     def build(self, day: date, version: str) -> dict[str, int]:
         """Flatten what has landed of a day.
 
         Returns:
             Rows by table.
         """
-        with _no_garbage_collection():
-            return self._build(day, version)
-
-    def _build(self, day: date, version: str) -> dict[str, int]:
         storage, landed = self._storage, self._landed
         rejected = raw.read_rejected(storage, day, landed.get(day))
         read = partial(raw.read_day, storage, day, landed.get(day))
@@ -113,18 +122,6 @@ class CoreBuilder:
         if self._last and known and self._last[:2] == (before, known.digest):
             return self._last[2]
         return index_calls(partial(raw.read_day, self._storage, before, known))
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Turn the garbage collector off: a day's objects hold no cycles, and walking them takes a fifth of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def build_mart(
