@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 
 import pytest
@@ -60,6 +61,14 @@ def test_of_two_writers_the_later_one_is_stopped(storage):
     assert state.load_landed(storage).value.days[DAY].digest == "first"
     first.value.days[DAY].digest = "first again"
     state.commit(storage, first)
+
+
+def test_the_manifest_keeps_its_keys(storage):
+    manifest = state.load_manifest(storage)
+    manifest.value.days[DAY] = PublishedDay("v", datetime(2026, 3, 11, 8, tzinfo=UTC), {}, {}, settings_digest="d")
+    state.commit(storage, manifest)
+    written = json.loads(storage.read(layout.MANIFEST))["days"]["2026-03-10"]
+    assert written == {"version": "v", "published_at": "2026-03-11T08:00:00Z", "rows": {}, "bytes": {}, "shaping": "d"}
 
 
 def test_an_update_starts_over_when_another_writer_commits_in_between(storage):
