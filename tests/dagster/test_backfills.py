@@ -79,9 +79,9 @@ def at_each_day(monkeypatch):
             look("calls", day)
             return core(self, day, version)
 
-        def build_mart(workspace, day, version, table):
+        def build_mart(storage, timezone, day, version, table):
             look(table, day)
-            return mart(workspace, day, version, table)
+            return mart(storage, timezone, day, version, table)
 
         monkeypatch.setattr(CoreBuilder, "build", build_core)
         monkeypatch.setattr(tables, "build_mart", build_mart)
