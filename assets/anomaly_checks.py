@@ -14,6 +14,7 @@ from assets.events import latest_materializations
 from assets.partitions import DAILY
 from assets.resources import LakeResource, expected_failures
 from pipelines.dictionary import TABLES
+from pipelines.lake.locks import LAKE
 from pipelines.materialize.anomalies import EXTRACT_ANOMALY_CHECKS, daily_anomalies, extract_anomalies
 from pipelines.quality.anomalies import DAILY_ANOMALY_CHECKS, AnomalyResult
 
@@ -36,7 +37,7 @@ def daily_anomaly_checks(
     step = context.op_execution_context
     with expected_failures():
         workspace = lake.workspace()
-        with workspace.storage.lock("lake", shared=True):
+        with workspace.storage.lock(LAKE, shared=True):
             builds = run_plan.recall(workspace, context.run, step.partition_keys)
             whole = {
                 day: build.version

@@ -15,8 +15,8 @@ from assets.resources import LakeResource, expected_failures
 from assets.tables import BUILT_LATELY, OWNERS, SERVING, docs_link
 from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
-from pipelines.lake.plans import drop_plan
-from pipelines.lake.publish import Build, publish
+from pipelines.lake.locks import LAKE
+from pipelines.lake.publish import Build, drop_plan, publish
 from pipelines.lake.state import load_manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import VerdictRecord, read_audit
@@ -46,9 +46,9 @@ def catalog(
         workspace = lake.workspace()
         storage = workspace.storage
         builds = run_plan.recall(workspace, context.run, context.partition_keys, needs=TABLES)
-        with storage.lock("lake", shared=True):
+        with storage.lock(LAKE, shared=True):
             _require_verdicts(storage, builds)
-            result = publish(storage, workspace.shaping, builds, workspace.catalog)
+            result = publish(storage, workspace.table_settings, builds, workspace.catalog)
         for day in result.superseded:
             context.log.info("%s was published in a newer version meanwhile", day)
         yield from nothing_events(CATALOG, context.partition_keys, builds)

@@ -16,6 +16,7 @@ from assets.events import LatestMaterializations, latest_materializations
 from assets.partitions import DAILY
 from assets.resources import LakeResource, expected_failures
 from pipelines.dictionary import MARTS, TABLES
+from pipelines.lake.locks import LAKE
 from pipelines.lake.versions import Audit, VerdictRecord, read_audit
 from pipelines.materialize.day import audit_day
 from pipelines.quality import CHECKS, CHECKS_VERSION
@@ -47,7 +48,7 @@ def audit(
     with expected_failures():
         workspace = lake.workspace()
         step = context.op_execution_context
-        with workspace.storage.lock("lake", shared=True):
+        with workspace.storage.lock(LAKE, shared=True):
             builds = run_plan.recall(workspace, context.run, step.partition_keys)
             whole = {day: build for day, build in builds.items() if not run_plan.missing(workspace, day, build, TABLES)}
             audits = {day: _audit(workspace, day, build.version) for day, build in whole.items()}
@@ -67,7 +68,7 @@ def _audit(workspace: Workspace, day: date, version: str) -> Audit:
     known = read_audit(workspace.storage, day, version)
     if known is not None and known.checks_version == CHECKS_VERSION:
         return known
-    return audit_day(workspace, day, version)
+    return audit_day(workspace.storage, day, version)
 
 
 def _evaluation(day: date, verdict: VerdictRecord, targets: LatestMaterializations) -> dg.AssetCheckEvaluation:

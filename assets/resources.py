@@ -37,7 +37,7 @@ class LakeResource:
             SettingsDifferError: They are not those the lake was built with.
         """
         workspace = self.workspace()
-        require_same_settings(workspace.storage, workspace.shaping)
+        require_same_settings(workspace.storage, workspace.table_settings)
         return workspace
 
 

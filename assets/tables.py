@@ -19,8 +19,9 @@ from assets.resources import LakeResource, expected_failures
 from pipelines.dictionary import CORE_TABLES, TABLES, ColumnType, Personal
 from pipelines.dictionary import MARTS as MART_TABLES
 from pipelines.lake import layout
+from pipelines.lake.locks import LAKE
 from pipelines.lake.state import load_landed, load_manifest
-from pipelines.lake.table_reader import VersionTables
+from pipelines.lake.tables import VersionTables
 from pipelines.lake.versions import read_audit
 
 # Dagster looks at the annotation of `context` itself: no annotations from __future__ here.
@@ -128,7 +129,7 @@ def core_tables(
     with expected_failures():
         workspace = lake.for_writing()
         storage = workspace.storage
-        with storage.lock("lake", shared=True):
+        with storage.lock(LAKE, shared=True):
             manifest = load_manifest(storage).value
             landed = load_landed(storage).value
             builds = run_plan.begin(workspace, context.run, context.partition_keys, manifest, landed)
@@ -136,7 +137,7 @@ def core_tables(
             inputs = {before for day in builds for before in (day, day - timedelta(days=1))}
             sync_landed_events(context.instance, landed, context.log_event, days=inputs)
             tags = core_tags(context.instance)
-            builder = CoreBuilder(workspace, landed)
+            builder = CoreBuilder(storage, workspace.flatten_settings, landed)
             context.log.info("%s of %s days have landed", len(builds), len(context.partition_keys))
             for table in CORE_TABLES:
                 yield from nothing_events(table, context.partition_keys, builds)
@@ -171,13 +172,14 @@ def _mart(table: str) -> dg.AssetsDefinition:
         with expected_failures():
             workspace = lake.workspace()
             storage = workspace.storage
-            with storage.lock("lake", shared=True):
+            with storage.lock(LAKE, shared=True):
+                zone = workspace.settings.timezone
                 builds = run_plan.recall(workspace, context.run, context.partition_keys, needs=MART_INPUTS[table])
                 yield from nothing_events(table, context.partition_keys, builds)
                 for day, build in builds.items():
                     complete = read_audit(storage, day, build.version)
                     begun = time.perf_counter()
-                    rows = complete.rows[table] if complete else build_mart(workspace, day, build.version, table)
+                    rows = complete.rows[table] if complete else build_mart(storage, zone, day, build.version, table)
                     seconds = None if complete else time.perf_counter() - begun
                     yield table_event(workspace, table, day, build.version, rows=rows, seconds=seconds)
         yield dg.MaterializeResult(asset_key=table, metadata=NO_OUTPUT_EVENT)

@@ -85,7 +85,7 @@ def main() -> None:
         print(json.dumps(measured(lambda: fetch(wanted.source, wanted.pages))))
         return
     workspace = open_workspace(load_settings())
-    require_same_settings(workspace.storage, workspace.shaping)
+    require_same_settings(workspace.storage, workspace.table_settings)
     if wanted.what == "sync":
         print(json.dumps(measured(lambda: land_from(workspace.storage, wanted.source, wanted.pages))))
     else:

@@ -41,7 +41,7 @@ class LongLake:
         self._storage = workspace.storage
         self._root = Path(workspace.storage.address())
         self._landings = 0
-        require_same_settings(workspace.storage, workspace.shaping)
+        require_same_settings(workspace.storage, workspace.table_settings)
         world = World(calls=calls_a_day * _WEEK, days=_WEEK, start=_NOW)
         landing = Landing(
             self._storage, state.load_landed(self._storage), start_date=date(2019, 1, 1), sync_id="benchmark"
@@ -72,7 +72,7 @@ class LongLake:
         kept = state.load_manifest(self._storage)
         week, kept.value.days = kept.value.days, {}
         for day, origin in origins.items():
-            version = fingerprint(landed, day, self.workspace.shaping)
+            version = fingerprint(landed, day, self.workspace.table_settings)
             built = layout.version_folder(origin, week[origin].version)
             self._link_folder(built, layout.version_folder(day, version))
             published = PublishedDay(
@@ -101,7 +101,7 @@ class LongLake:
     def rebuild(self, day: date, like: date) -> dict[date, Build]:
         """Put a day's present version into its place, with another day's files; returns what is to be published."""
         published = state.load_manifest(self._storage).value.days
-        version = fingerprint(state.load_landed(self._storage).value, day, self.workspace.shaping)
+        version = fingerprint(state.load_landed(self._storage).value, day, self.workspace.table_settings)
         self._link_folder(layout.version_folder(like, published[like].version), layout.version_folder(day, version))
         return {day: Build(version=version, base=published[day].version)}
 

@@ -56,7 +56,7 @@ class Scale:
         builds = self._lake.rebuild(day, like)
         self._cost(
             "publish one changed day",
-            lambda: publish(workspace.storage, workspace.shaping, builds, workspace.catalog),
+            lambda: publish(workspace.storage, workspace.table_settings, builds, workspace.catalog),
         )
 
     def catalog_anew(self) -> None:

@@ -31,7 +31,7 @@ def make(workspace: Workspace, *, calls: int, days: int) -> None:
     if state.load_manifest(workspace.storage).value.days:
         say(f"Using the lake at {workspace.storage.address()}")
         return
-    require_same_settings(workspace.storage, workspace.shaping)
+    require_same_settings(workspace.storage, workspace.table_settings)
     say(f"Making up {calls:,} calls of {days} days")
     world = World(calls=calls, days=days, start=NOW)
     landing = Landing(

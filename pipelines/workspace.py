@@ -1,31 +1,23 @@
-"""Open what a workflow needs from the settings: the lake, what shapes its tables, and the API client."""
+"""Open what a workflow needs from the settings: the lake, its table settings, its catalog, and the API client."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
-
-from pipelines.flatten.columns import Shape
-from pipelines.flatten.customers import Customers
-from pipelines.flatten.outcomes import OutcomeMaps, load_outcomes
-from pipelines.lake import layout
-from pipelines.lake.identity import check_value, local_pii_key
-from pipelines.lake.local import LocalStorage
-from pipelines.lake.publish import Catalog
-from pipelines.lake.state import ShapingRecord
-from pipelines.lake.storage import Storage
-from pipelines.lake.versions import Shaping
-
-if TYPE_CHECKING:
-    from pipelines.settings import Settings
-
-
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 
 from pipelines.errors import SettingsError
 from pipelines.extract.http.client import CallsClient
+from pipelines.flatten.columns import FlattenSettings
+from pipelines.flatten.customers import Customers
+from pipelines.flatten.outcomes import OutcomeMaps, load_outcomes
+from pipelines.lake import layout
+from pipelines.lake.identity import MASK, check_value, local_pii_key
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.publish import Catalog
+from pipelines.lake.state import TableSettings
+from pipelines.lake.storage import Storage
 from pipelines.settings import Settings
 
 TABLE_VERSION = 1
@@ -33,40 +25,31 @@ TABLE_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Workbench:
-    """What tables of days are built with; it can be handed to another process.
+class Workspace:
+    """A lake opened with the settings of this program.
 
     Attributes:
+        settings: All settings.
         storage: The lake's files.
-        shape: The settings that shape tables, as the flattening uses them.
-    """
-
-    storage: Storage
-    shape: Shape
-
-
-@dataclass(frozen=True)
-class Workspace(Workbench):
-    """A lake and what shapes its tables.
-
-    Attributes:
-        settings: The settings it was opened with.
-        shaping: What the versions of days depend on beside raw: the same settings as `shape`, without a secret.
+        table_settings: What shapes tables, without a secret, as versions and the lake's identity record it.
+        flatten_settings: The same settings as flattening needs them, with outcome maps and PII key.
         catalog: The readers' catalog.
     """
 
     settings: Settings
-    shaping: Shaping
+    storage: Storage
+    table_settings: TableSettings
+    flatten_settings: FlattenSettings
     catalog: Catalog
 
     @property
     def keep_versions(self) -> timedelta:
-        """How long a version stays after it ceased to be published."""
+        """The grace period of a version after it ceased to be published."""
         return timedelta(hours=self.settings.keep_versions_hours)
 
 
 def open_workspace(settings: Settings, *, renew_key: bool = False) -> Workspace:
-    """Open the lake that the settings name, making its folder and its PII key where there is no lake yet.
+    """Open the lake that the settings name; a new lake gets its folder and its PII key.
 
     Args:
         settings: The settings.
@@ -76,45 +59,51 @@ def open_workspace(settings: Settings, *, renew_key: bool = False) -> Workspace:
         SettingsError: The outcome maps cannot be used.
         SettingsDifferError: The PII key that the lake was built with is missing.
     """
-    # A process that only builds is spared the import of DuckDB.
+    # Worker processes import this module, and need no DuckDB.
     from pipelines.serve.catalog import DuckDBCatalog  # noqa: PLC0415 - see above
 
     outcomes = load_outcomes(settings.outcomes)
     storage = LocalStorage(settings.lake_path)
-    given = settings.pii_key
-    key = given.get_secret_value().encode() if given else local_pii_key(storage, renew=renew_key)
+    key = _given_key(settings) or local_pii_key(storage, renew=renew_key)
     return Workspace(
         settings=settings,
         storage=storage,
-        shaping=_shaping(settings, outcomes, key),
+        table_settings=_table_settings(settings, outcomes, key),
+        flatten_settings=FlattenSettings(settings.timezone, settings.pii == MASK, outcomes, Customers(key)),
         catalog=DuckDBCatalog(settings.catalog_path, storage, currency=settings.currency),
-        shape=Shape(settings.timezone, settings.pii == "mask", outcomes, Customers(key)),
     )
 
 
-def known_shaping(settings: Settings) -> Shaping | None:
-    """Return what the settings shape tables with, without making anything; None where the PII key is not there.
+def read_table_settings(settings: Settings) -> TableSettings | None:
+    """Return the table settings without creating anything; None where the PII key is missing.
 
     Raises:
         SettingsError: The outcome maps cannot be used.
     """
     outcomes = load_outcomes(settings.outcomes)
-    if settings.pii_key:
-        return _shaping(settings, outcomes, settings.pii_key.get_secret_value().encode())
-    kept = LocalStorage(settings.lake_path).read(layout.PII_KEY)
-    return None if kept is None else _shaping(settings, outcomes, kept.strip())
+    key = _given_key(settings)
+    if key is None and (stored := LocalStorage(settings.lake_path).read(layout.PII_KEY)) is not None:
+        key = stored.strip()
+    return None if key is None else _table_settings(settings, outcomes, key)
 
 
-def _shaping(settings: Settings, outcomes: OutcomeMaps, key: bytes) -> Shaping:
-    record = ShapingRecord(
-        timezone=settings.timezone, pii=settings.pii, pii_key_check=check_value(key), outcomes=outcomes.digest
+def _given_key(settings: Settings) -> bytes | None:
+    return settings.pii_key.get_secret_value().encode() if settings.pii_key else None
+
+
+def _table_settings(settings: Settings, outcomes: OutcomeMaps, key: bytes) -> TableSettings:
+    return TableSettings(
+        timezone=settings.timezone,
+        pii=settings.pii,
+        pii_key_check=check_value(key),
+        outcomes=outcomes.digest,
+        table_version=TABLE_VERSION,
     )
-    return Shaping(record, TABLE_VERSION)
 
 
 @contextmanager
 def calls_client(settings: Settings) -> Iterator[CallsClient]:
-    """Give a client of the API that CHORUS_API_URL names for a block.
+    """Yield a client of the API at CHORUS_API_URL, closed after the block.
 
     Raises:
         SettingsError: There is no key.

@@ -10,8 +10,7 @@ import dagster as dg
 
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout
-from pipelines.lake.plans import read_plan, write_plan
-from pipelines.lake.publish import Build
+from pipelines.lake.publish import Build, read_plan, write_plan
 from pipelines.lake.state import Landed, Manifest, load_landed, load_manifest
 from pipelines.materialize.day import plan_builds
 from pipelines.workspace import Workspace
@@ -32,7 +31,7 @@ def begin(
 
     The manifest was read before `landed`, see `plan_builds`.
     """
-    builds = _landed_builds(workspace, partition_keys, manifest, landed)
+    builds = plan_builds(workspace, [date.fromisoformat(key) for key in partition_keys], manifest, landed)
     write_plan(workspace.storage, plan_of(run), builds)
     return builds
 
@@ -55,7 +54,7 @@ def recall(
     planned = read_plan(workspace.storage, plan_of(run))
     if planned is None:
         manifest = load_manifest(workspace.storage).value
-        planned = _landed_builds(workspace, partition_keys, manifest, load_landed(workspace.storage).value)
+        planned = plan_builds(workspace, sorted(wanted), manifest, load_landed(workspace.storage).value)
     builds = {day: build for day, build in planned.items() if day in wanted}
     for day, build in builds.items():
         if lacking := missing(workspace, day, build, needs):
@@ -68,10 +67,3 @@ def recall(
 def missing(workspace: Workspace, day: date, build: Build, tables: Iterable[str]) -> list[str]:
     """Return those of some tables that are not there in the version of a day that is built."""
     return [table for table in tables if workspace.storage.size(layout.table_file(day, build.version, table)) is None]
-
-
-def _landed_builds(
-    workspace: Workspace, partition_keys: Sequence[str], manifest: Manifest, landed: Landed
-) -> dict[date, Build]:
-    days = [day for key in partition_keys if (day := date.fromisoformat(key)) in landed.days]
-    return plan_builds(workspace, days, manifest, landed)

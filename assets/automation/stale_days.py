@@ -20,7 +20,7 @@ from dagster._core.storage.tags import PRIORITY_TAG, RUN_FAILURE_REASON_TAG
 from assets.automation.run_plan import PLANNING_STEP, plan_of
 from assets.jobs import MAX_RUNTIME
 from assets.partitions import days_of, spans, with_partition
-from pipelines.lake.plans import read_plan
+from pipelines.lake.publish import read_plan
 from pipelines.lake.state import load_landed
 from pipelines.lake.versions import fingerprint, read_audit
 from pipelines.materialize.days import days_to_build
@@ -81,7 +81,9 @@ def build_queue(instance: dg.DagsterInstance, workspace: Workspace, *, now: date
     """Say which days are to be built now."""
     now = now or datetime.now(UTC)
     landed = load_landed(workspace.storage).value
-    stale = {day: fingerprint(landed, day, workspace.shaping) for day in with_partition(days_to_build(workspace))}
+    stale = {
+        day: fingerprint(landed, day, workspace.table_settings) for day in with_partition(days_to_build(workspace))
+    }
     busy = busy_days(instance, now)
     refused = {day for day, version in stale.items() if _refused(workspace, day, version)}
     failures = _failures(instance, workspace, stale, now)

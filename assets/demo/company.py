@@ -26,6 +26,7 @@ from pipelines.errors import ChorusCallsError
 from pipelines.lake import state
 from pipelines.lake.identity import local_pii_key
 from pipelines.lake.local import LocalStorage
+from pipelines.lake.locks import DEMO
 from pipelines.lake.state import FORMAT, Stored, load_landed
 from pipelines.lake.storage import LakeBusyError
 from pipelines.settings import load_settings
@@ -149,7 +150,7 @@ def single_demo(folder: Path) -> Iterator[None]:
     """
     with ExitStack() as held:
         try:
-            held.enter_context(LocalStorage(folder).lock("demo", wait=0))
+            held.enter_context(LocalStorage(folder).lock(DEMO, wait=0))
         except LakeBusyError:
             message = "Another demo is running here. Wait until it has ended."
             raise ChorusCallsError(message) from None

@@ -13,7 +13,7 @@ from pipelines.errors import ChorusCallsError
 from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
-    from pipelines.doctor.findings import Area, Report
+    from pipelines.doctor.inspection import Area, Report
 
 _SHOWN: Final = 3
 
@@ -49,7 +49,7 @@ def _facts(report: Report, done: list[str]) -> dict[str, Any]:
     areas = [
         {
             "area": area.name,
-            "looked_at": area.looked_at,
+            "looked_at": area.checked,
             "seen": area.seen,
             "findings": [plain(asdict(finding)) for finding in area.findings],
         }
@@ -73,10 +73,10 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _area_lines(area: Area) -> Iterator[str]:
-    from pipelines.doctor.findings import grouped
+    from pipelines.doctor.inspection import grouped
 
     seen = f"{area.seen} " if area.seen else ""
-    if area.looked_at:
+    if area.checked:
         yield f"{area.name}: {seen}ok" if not area.findings else f"{area.name}: {len(area.findings):,} found"
     else:
         yield f"{area.name}: not checked, since a state file is missing or cannot be read"

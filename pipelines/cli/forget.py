@@ -14,9 +14,8 @@ from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
     from pipelines.privacy.forget import ErasureResult
-    from pipelines.privacy.proof import Proof
     from pipelines.privacy.rewrite import Erased
-    from pipelines.privacy.search import Hit
+    from pipelines.privacy.search import Hit, Proof
 
 
 @click.command("forget", epilog="Example: chorus-calls forget --number +15550100123")
@@ -78,7 +77,7 @@ def _print_hits(hits: Sequence[Hit]) -> None:
 def _erased_sentence(erased: Erased) -> str:
     from pipelines.privacy.rewrite import counted
 
-    seen = erased.seen
+    seen = erased.matches
     if not seen.files and not erased.rebuilt and not erased.emptied:
         return "Nothing of it was left in the lake."
     parts = [f"{counted(len(seen.calls), 'call')} in {counted(seen.versions, 'version')}"]
@@ -105,7 +104,7 @@ def _proof_sentence(proof: Proof) -> str:
 
 
 def _facts(done: ErasureResult) -> dict[str, Any]:
-    erased, seen, proof = done.erased, done.erased.seen, done.proof
+    erased, seen, proof = done.erased, done.erased.matches, done.proof
     return {
         "calls": len(seen.calls),
         "versions": seen.versions,

@@ -246,18 +246,19 @@ def report_command(first: date | None, last: date | None, agent: str | None, tar
 )
 def catalog_command(target: Path | None) -> None:
     """Make the DuckDB catalog again from what is published, as for a lake that was moved."""
-    from pipelines.extract.names import keep_names_by_hand
+    from pipelines.extract.names import refresh_names
     from pipelines.lake import state
     from pipelines.lake.local import LocalStorage
+    from pipelines.lake.locks import PUBLISH
     from pipelines.serve.catalog import DuckDBCatalog
 
     settings = load_settings()
     storage = LocalStorage(settings.lake_path)
     catalog = DuckDBCatalog(settings.catalog_path, storage, currency=settings.currency)
-    for sentence in keep_names_by_hand(storage).sentences:
+    for sentence in refresh_names(storage, None).sentences:
         say(sentence)
     try:
-        with storage.lock("publish"):
+        with storage.lock(PUBLISH):
             manifest = state.load_manifest(storage).value
             if target is None:
                 catalog.rebuild(manifest)

@@ -1,4 +1,4 @@
-"""The doctor: finds what is wrong with a lake, its settings, its key and its API, and makes lost state again.
+"""Diagnose a lake, its settings, its key and its API, and rebuild lost state.
 
-Looking never writes. `repair` is the only part that does, and it deletes no data: what cannot be read is moved aside.
+Examining never writes. Only `repair` does, and it deletes no data: what cannot be read is moved aside.
 """

@@ -1,4 +1,4 @@
-"""Who may read and write the lake: its owner writes, its group reads, nobody else does either."""
+"""Check file permissions: the owner of a lake writes, its group reads, nobody else may do either."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from shlex import quote
 from typing import Final
 
 from pipelines.dictionary import TABLES
-from pipelines.doctor.findings import Area, Finding
-from pipelines.doctor.subject import Subject
+from pipelines.doctor.inspection import Area, Finding, Subject
 from pipelines.lake import layout
 
 _OTHERS: Final = stat.S_IRWXO
@@ -21,9 +20,9 @@ _FOLDERS: Final = ("state", "raw", "days")
 
 
 def access(subject: Subject) -> Area:
-    """Look at the rights on folders and files."""
+    """Check the permissions of folders and files."""
     found = [*not_writable(subject)]
-    if os.name != "nt":  # modes say nothing there
+    if os.name != "nt":  # file modes mean nothing there
         found += [*open_to_others(subject), *writable_published(subject)]
     return Area("access", findings=found)
 
@@ -42,12 +41,12 @@ def not_writable(subject: Subject) -> Iterator[Finding]:
 
 
 def _existing(folder: Path) -> Path:
-    """Return the folder, or where it is not there, the one in which it would be made."""
+    """Return the folder, or the nearest existing one in which it would be created."""
     return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def open_to_others(subject: Subject) -> Iterator[Finding]:
-    """Find files that others than owner and group may read or write, and a key that others than its owner may."""
+    """Find files that others than owner and group can access, and a key that others than its owner can."""
     remedy = f"Run `chmod -R o-rwx {quote(str(subject.root))}`."
     for path, mode in _files(subject.root, (*_FOLDERS, layout.MANIFEST, *TABLES)):
         if path == subject.root / layout.PII_KEY and mode & _BEYOND_OWNER:
@@ -74,7 +73,7 @@ def writable_published(subject: Subject) -> Iterator[Finding]:
 
 
 def _files(root: Path, names: Iterable[str]) -> Iterator[tuple[Path, int]]:
-    """Yield every finished file at or below some places, with its mode; one that vanishes meanwhile is left out."""
+    """Yield every finished file at or below some paths with its mode; files removed meanwhile are left out."""
     for name in names:
         top = root / name
         found = [top] if top.is_file() else (Path(place, file) for place, _, files in os.walk(top) for file in files)

@@ -1,12 +1,11 @@
-"""The API: whether it can be reached, takes the key, answers as the API does, and has this lake's calls."""
+"""Check that the API can be reached, accepts the key, answers as expected, and has this lake's calls."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from pipelines.doctor.findings import Area, Finding
-from pipelines.doctor.subject import Subject
+from pipelines.doctor.inspection import Area, Finding, Subject
 from pipelines.errors import ChorusCallsError, KeyRefusedError
 from pipelines.extract.http.client import CallsClient, Page
 from pipelines.extract.http.prefetch import CLOCK_TOLERANCE
@@ -15,12 +14,12 @@ from pipelines.extract.landing.items import read_header
 from pipelines.lake import state
 
 _PATIENCE: Final = 3.0
-"""Seconds for which the API is asked again, and for which an answer is waited for."""
+"""Seconds for retries, and for waiting for a response."""
 _CALLS: Final = 10
 
 
 def api(subject: Subject) -> Area:
-    """Ask the API for a few calls."""
+    """Request a few calls from the API."""
     url = subject.settings.api_url
     try:
         page = _page(subject)
@@ -57,7 +56,7 @@ def _page(subject: Subject) -> Page | None:
 
 
 def clock_off(page: Page) -> Iterator[Finding]:
-    """Find a clock that is far from the API's: days and versions are told by it."""
+    """Find a clock that differs from the API's: days and versions depend on it."""
     if page.date is not None and abs(state.now() - page.date) > CLOCK_TOLERANCE:
         what = f"This machine's clock says {state.now():%Y-%m-%d %H:%M} UTC, the API's {page.date:%Y-%m-%d %H:%M}."
         yield _wrong("api_clock", what, "Set this machine's clock.")

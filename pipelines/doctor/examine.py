@@ -1,7 +1,7 @@
-"""One examination: every area looked at, and looked at again where something seemed wrong.
+"""Examine a lake: check every area, and check again where something seems wrong.
 
-Others may be at work on the lake. What a commit changes between two glances looks like damage, so only what is found
-twice, the second time while nobody publishes, is reported.
+Other processes may be writing to the lake, and a commit between two reads looks like damage. So only findings that
+appear twice, the second time while nobody publishes, are reported.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from typing import Final
 
 from pipelines.doctor.access import access
 from pipelines.doctor.api import api
-from pipelines.doctor.findings import Area, Report
+from pipelines.doctor.inspection import Area, Report, Subject, no_publishing, read_subject
 from pipelines.doctor.published import catalog, links, notes, published
 from pipelines.doctor.raw_files import raw_files
-from pipelines.doctor.removals import erasures, removals
+from pipelines.doctor.state_files import erasures, removals, state_files
 from pipelines.doctor.state_files import settings as settings_area
-from pipelines.doctor.state_files import state_files
-from pipelines.doctor.subject import Subject, look_at, quiet
 from pipelines.settings import Settings
 
 _AREAS: Final[tuple[Callable[[Subject], Area], ...]] = (
@@ -36,17 +34,17 @@ _MOVED_BY_PUBLISHING: Final = frozenset({"links", "catalog"})
 
 
 def examine(settings: Settings) -> Report:
-    """Look at a lake, its settings and its API, changing nothing.
+    """Examine a lake, its settings and its API, changing nothing.
 
     Raises:
         SettingsError: The outcome maps cannot be used.
     """
-    subject = look_at(settings)
-    areas = _look(subject)
+    subject = read_subject(settings)
+    areas = [check(subject) for check in _AREAS]
     if any(area.findings for area in areas):
-        with quiet(subject.storage) as is_quiet:
-            subject = look_at(settings)
-            again = _look(subject)
+        with no_publishing(subject.storage) as is_quiet:
+            subject = read_subject(settings)
+            again = [check(subject) for check in _AREAS]
         areas = [
             replace(now, findings=[finding for finding in now.findings if finding in set(before.findings)])
             for before, now in zip(areas, again, strict=True)
@@ -54,9 +52,5 @@ def examine(settings: Settings) -> Report:
         ]
     report = Report(subject.storage.address(), [*areas, api(subject)], [*notes(subject)])
     if len(areas) < len(_AREAS):
-        report.notes.append("Days are being published all the while, so links and catalog were not looked at.")
+        report.notes.append("Days are being published all the while, so links and catalog were not checked.")
     return report
-
-
-def _look(subject: Subject) -> list[Area]:
-    return [look(subject) for look in _AREAS]

@@ -1,8 +1,8 @@
-"""Raw: whether the files that count are there as they were written, and whether others lie beside them."""
+"""Check raw: the files that count must be undamaged, and no others may lie beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import PurePosixPath
 from typing import Final
@@ -10,11 +10,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.doctor.findings import Area, Finding
-from pipelines.doctor.subject import Subject, is_held
+from pipelines.doctor.inspection import Area, Finding, Subject, is_held
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, raw, state
-from pipelines.lake.state import Landed, LandedDay, LandedFile
+from pipelines.lake.locks import SYNC
+from pipelines.lake.state import Landed
 from pipelines.lake.storage import Storage
 
 _RESTORE: Final = (
@@ -24,32 +24,24 @@ _RESTORE: Final = (
 
 
 def raw_files(subject: Subject) -> Area:
-    """Look at the raw files."""
+    """Check the raw files."""
     landed = subject.landed.value
     if landed is None:
         if subject.landed.error or subject.landed_is_lost:
-            return Area("raw", looked_at=False)
+            return Area("raw", checked=False)
         return Area("raw", findings=[*uncounted(subject, Landed())])
     days = len(landed.days)
     return Area(
         "raw",
-        f"{days:,} days, {sum(1 for _ in counted(landed)):,} files",
+        f"{days:,} days, {sum(1 for _ in raw.counted_files(landed)):,} files",
         [*changed(subject, landed), *uncounted(subject, landed)],
     )
 
 
-def counted(landed: Landed) -> Iterator[tuple[date, str, str, LandedFile]]:
-    """Yield day, kind, name and what is known of each raw file that counts."""
-    for day, known in sorted(landed.days.items()):
-        for kind in (raw.CALLS, raw.REJECTED):
-            for name, file in sorted(raw.counted(known, kind).items()):
-                yield day, kind, name, file
-
-
 def changed(subject: Subject, landed: Landed) -> Iterator[Finding]:
-    """Find counted files that are gone, have another size, or cannot be read."""
+    """Find counted files that are missing, have another size, or cannot be read."""
     sizes = {file.path: file.size for file in subject.raw}
-    for day, kind, name, known in counted(landed):
+    for day, kind, name, known in raw.counted_files(landed):
         path = layout.raw_file(kind, day, name)
         if path not in sizes:
             yield Finding("raw_gone", f"{path} counts and is gone.", day, _RESTORE)
@@ -62,56 +54,37 @@ def changed(subject: Subject, landed: Landed) -> Iterator[Finding]:
 
 
 def uncounted(subject: Subject, landed: Landed) -> Iterator[Finding]:
-    """Find files that do not count, as a sync that was killed leaves them; while one runs they are its own."""
-    extra = _extra(subject, landed)
-    if not extra or is_held(subject.storage, "sync"):
+    """Find files that do not count, which a killed sync leaves; those of a running sync are left out."""
+    paths = {layout.raw_file(kind, day, name) for day, kind, name, _ in raw.counted_files(landed)}
+    extra = {file.path: parts for file in subject.raw if file.path not in paths and (parts := parts_of(file.path))}
+    if not extra or is_held(subject.storage, SYNC):
         return
     try:
-        landed = state.load_landed(subject.storage).value  # a sync that has ended meanwhile may have counted them
+        landed = state.load_landed(subject.storage).value  # a sync that has ended since may have counted them
     except ChorusCallsError:
         return
-    for path in extra:
-        day, kind, name = parts_of(path)
-        if name in _names(landed.days.get(day), kind) or subject.storage.size(path) is None:
+    for path, (day, kind, name) in extra.items():
+        files = raw.counted(landed.days[day], kind) if day in landed.days else {}
+        if name in files or subject.storage.size(path) is None:
             continue
-        if not _is_spare(subject.storage, landed, path):
+        if not _is_spare(subject.storage, path, layout.raw_folder(kind, day), files):
             remedy = "Run `chorus-calls sync`, which removes it and lands again what was in it."
             yield Finding("raw_uncounted", f"{path} does not count.", day, remedy)
 
 
-def _extra(subject: Subject, landed: Landed) -> list[str]:
-    paths = {layout.raw_file(kind, day, name) for day, kind, name, _ in counted(landed)}
-    return [file.path for file in subject.raw if file.path not in paths and _is_raw(file.path)]
+def parts_of(path: str) -> tuple[date, str, str] | None:
+    """Return day, kind and name of a raw file; None for the path of any other file."""
+    match path.split("/"):
+        case [layout.RAW, kind, folder, file] if file.endswith(".parquet") and (day := layout.day_of(folder)):
+            return day, kind, file.removesuffix(".parquet")
+    return None
 
 
-def _names(day: LandedDay | None, kind: str) -> dict[str, LandedFile]:
-    return raw.counted(day, kind) if day else {}
-
-
-def _is_raw(path: str) -> bool:
-    try:
-        parts_of(path)
-    except ValueError:
-        return False
-    return path.endswith(".parquet")
-
-
-def parts_of(path: str) -> tuple[date, str, str]:
-    """Return day, kind and name of a raw file.
-
-    Raises:
-        ValueError: It lies where no raw file lies.
-    """
-    _, kind, folder, file = PurePosixPath(path).parts
-    return date.fromisoformat(folder.removeprefix("call_date=")), kind, file.removesuffix(".parquet")
-
-
-def _is_spare(storage: Storage, landed: Landed, path: str) -> bool:
-    """Whether all that landed in a file is in files that count: those that were merged stay for who reads them."""
-    day, kind, _ = parts_of(path)
+def _is_spare(storage: Storage, path: str, folder: str, counted: Collection[str]) -> bool:
+    """Say whether the rows of a file are all in files that count: merged files stay until no reader needs them."""
     known: set[str] = set()
-    for name in _names(landed.days.get(day), kind):
-        known.update(landed_names(storage, layout.raw_file(kind, day, name)) or ())
+    for name in counted:
+        known.update(landed_names(storage, f"{folder}/{name}.parquet") or ())
     names = landed_names(storage, path)
     return names is not None and known.issuperset(names)
 
@@ -120,7 +93,7 @@ def landed_names(storage: Storage, path: str) -> list[str] | None:
     """Return the names under which the rows of a raw file have landed; None where the file cannot be read."""
     try:
         with storage.open_input(path) as source:
-            return raw.landed_names(pq.read_schema(source), parts_of(path)[2])
+            return raw.landed_names(pq.read_schema(source), PurePosixPath(path).stem)
     except (OSError, pa.ArrowException):
         return None
 

@@ -1,8 +1,7 @@
-"""Names of agents and phone numbers, from the API or from data/lookups/*.csv, read at the end of a sync.
+"""Read the names of agents and phone numbers from the API and from data/lookups/*.csv at the end of a sync.
 
-The tables need no name, so whatever goes wrong here costs names and nothing else: it is asked for a short time only,
-no answer makes a sync fail, and what was known stays known. Agents carry prompts and secrets: of each item the id and
-the name are taken, and the rest is let go at once.
+No table needs a name, so an error here costs only names: the API is asked for a short time, no answer fails a sync, and
+known names stay. Agents hold prompts and secrets: only id and name of each item are kept.
 """
 
 from __future__ import annotations
@@ -10,9 +9,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
@@ -23,30 +20,37 @@ from pipelines.extract.http.client import CallsClient, ListEndpoint
 from pipelines.extract.http.rate_limit import PageUnavailableError
 from pipelines.extract.http.response import PermanentResponseError
 from pipelines.json_source import decode
-from pipelines.lake import state
-from pipelines.lake.maintenance.reconcile import reconcile
+from pipelines.lake import layout, state
 from pipelines.lake.names import AGENTS, KINDS, PHONE_NUMBERS, KnownNames, Named, Names, load_names, named
-from pipelines.lake.publish import Catalog
-from pipelines.lake.storage import Storage, SwapConflictError
+from pipelines.lake.storage import Storage
 
 LOOKUPS: Final = Path("data/lookups")
-"""The folder of these files, below the working folder."""
+"""The folder of the lookup files, below the working folder."""
+_MAX_PAGES: Final = 50
+_TIME_LIMIT: Final = 10.0
+"""Seconds after which no further page is requested."""
+_LISTS: Final[Mapping[str, ListEndpoint]] = MappingProxyType(
+    {
+        AGENTS: ListEndpoint("agents", retry_seconds=2, request_seconds=5),
+        PHONE_NUMBERS: ListEndpoint("phone-numbers", retry_seconds=2, request_seconds=5),
+    }
+)
 
 
 class UnusableLookupError(Exception):
-    """A file of names that cannot be used; the text is a sentence for whoever wrote it."""
+    """A lookup file that cannot be used; the message is for the person who wrote it."""
 
 
 def lookup_file(folder: Path, kind: str) -> Path:
-    """Return the file in which the names of a kind are written down."""
+    """Return the path of the lookup file of a kind."""
     return folder / f"{kind}.csv"
 
 
 def read_lookup(path: Path) -> dict[str, str] | None:
-    """Read names by id from a CSV file with the columns `id` and `name`; it may have others.
+    """Read names by id from a CSV file with the columns `id` and `name`, and possibly others.
 
     Returns:
-        The names; None where there is no such file.
+        The names; None where the file is missing.
 
     Raises:
         UnusableLookupError: It cannot be used.
@@ -75,86 +79,54 @@ def _unusable(path: Path, reason: str) -> UnusableLookupError:
     return UnusableLookupError(message)
 
 
-_MOST_PAGES: Final = 50
-_ALL_SECONDS: Final = 10.0
-"""After that no further page is asked for."""
-_LISTS: Final[Mapping[str, ListEndpoint]] = MappingProxyType(
-    {
-        AGENTS: ListEndpoint("agents", retry_seconds=2, request_seconds=5),
-        PHONE_NUMBERS: ListEndpoint("phone-numbers", retry_seconds=2, request_seconds=5),
-    }
-)
-
-
 @dataclass
 class NamesReport:
-    """What became of the names.
+    """The result of refreshing names.
 
     Attributes:
+        changed: Whether a name is new or another one; the catalog is to be reconciled then.
         known: How many names of each kind are known now.
-        notes: What a person may want to know, a sentence each.
-        warnings: What a person should mend, a sentence each.
+        notes: Sentences that a person may want to read.
+        warnings: Sentences about what a person should fix.
     """
 
+    changed: bool = False
     known: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property
     def sentences(self) -> list[str]:
-        """All of them, to be printed."""
+        """All sentences, for printing."""
         return [*(f"Warning: {warning}" for warning in self.warnings), *self.notes]
 
 
-def refresh_names(
-    storage: Storage, client: CallsClient, catalog: Catalog, keep_versions: timedelta, *, lookups: Path = LOOKUPS
-) -> NamesReport:
-    """Keep the names of the API and those written by hand, and let the catalog show them.
+def refresh_names(storage: Storage, client: CallsClient | None, *, lookups: Path = LOOKUPS) -> NamesReport:
+    """Store the names of the API and of the lookup files; `reconcile` makes the catalog show them.
+
+    An error becomes a warning of the report.
 
     Args:
-        storage: The lake's files; the caller holds none of its locks.
-        client: The client of the calls.
-        catalog: The readers' catalog, made again where names have changed.
-        keep_versions: How long a version of a day stays after it ceased to be published.
-        lookups: The folder of the names written by hand.
+        storage: The lake's files.
+        client: The API client; None reads the lookup files only.
+        lookups: The folder of the lookup files.
     """
     report = NamesReport()
-    with _sparing(report):
-        if _renew(storage, lookups, client, report):
-            reconcile(storage, catalog, keep_versions)
-    return report
-
-
-def keep_names_by_hand(storage: Storage, lookups: Path = LOOKUPS) -> NamesReport:
-    """Keep the names written by hand, for who makes the catalog next."""
-    report = NamesReport()
-    with _sparing(report):
-        _renew(storage, lookups, None, report)
-    return report
-
-
-@contextmanager
-def _sparing(report: NamesReport) -> Iterator[None]:
-    """Let a block that fails cost a warning alone."""
     try:
-        yield
+        before = load_names(storage).value
+        from_file = dict(_from_files(lookups, report))
+        from_api = _from_api(client, [kind for kind in KINDS if kind not in from_file], report) if client else {}
+        known = _store(storage, from_api, from_file)
+        report.changed = known != before
+        report.known = {kind: len(known.of(kind).shown) for kind in KINDS}
     except ChorusCallsError as error:
         report.warnings.append(f"Names were not refreshed: {error.message}")
     except OSError as error:
         report.warnings.append(f"Names were not refreshed: {disk_trouble(error)}")
+    return report
 
 
-def _renew(storage: Storage, lookups: Path, client: CallsClient | None, report: NamesReport) -> bool:
-    """Read names and keep them; say whether others are known than before."""
-    before = load_names(storage).value
-    by_hand = dict(_by_hand(lookups, report))
-    of_api = _of_api(client, [kind for kind in KINDS if kind not in by_hand], report) if client else {}
-    known = _keep(storage, of_api, by_hand)
-    report.known = {kind: len(known.of(kind).shown) for kind in KINDS}
-    return known != before
-
-
-def _by_hand(folder: Path, report: NamesReport) -> Iterator[tuple[str, dict[str, str]]]:
+def _from_files(folder: Path, report: NamesReport) -> Iterator[tuple[str, dict[str, str]]]:
     for kind in KINDS:
         try:
             found = read_lookup(lookup_file(folder, kind))
@@ -165,9 +137,9 @@ def _by_hand(folder: Path, report: NamesReport) -> Iterator[tuple[str, dict[str,
                 yield kind, found
 
 
-def _of_api(client: CallsClient, missed: Iterable[str], report: NamesReport) -> dict[str, dict[str, str]]:
-    """Read all lists; where names of a kind that is missed could not be read, that is noted."""
-    deadline = time.monotonic() + _ALL_SECONDS
+def _from_api(client: CallsClient, needed: Iterable[str], report: NamesReport) -> dict[str, dict[str, str]]:
+    """Read all lists; note in the report where the names of a needed kind could not be read."""
+    deadline = time.monotonic() + _TIME_LIMIT
     found: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
     failed: dict[str, list[str]] = {}
     for kind in KINDS:
@@ -176,7 +148,7 @@ def _of_api(client: CallsClient, missed: Iterable[str], report: NamesReport) -> 
                 if one.name:
                     found[kind][one.id] = one.name
         except ChorusCallsError as error:
-            if kind in missed:
+            if kind in needed:
                 failed.setdefault(_reason(error), []).append(kind.replace("_", " "))
     if failed:
         what = ", ".join(f"{' and '.join(words)} ({reason})" for reason, words in failed.items())
@@ -185,10 +157,10 @@ def _of_api(client: CallsClient, missed: Iterable[str], report: NamesReport) -> 
 
 
 def _listed(client: CallsClient, kind: str, deadline: float) -> Iterator[Named]:
-    """Yield what a list shows, until a page shows nothing new: it may have pages, or come whole each time."""
+    """Yield the entries of a list until a page has nothing new: some lists have pages, others come whole each time."""
     seen: set[str] = set()
     offset = 0
-    for _ in range(_MOST_PAGES):
+    for _ in range(_MAX_PAGES):
         if time.monotonic() > deadline:
             reason = "it answers too slowly"
             raise PageUnavailableError(reason, reason)
@@ -203,7 +175,7 @@ def _listed(client: CallsClient, kind: str, deadline: float) -> Iterator[Named]:
 
 
 def _read(item: bytes) -> Named | None:
-    """Take the id and the name of an item; of a phone number without one, the number stands for it."""
+    """Return the id and the name of an item; a phone number without a name is named by its number."""
     try:
         fields = decode(item)
     except ValueError:
@@ -214,21 +186,21 @@ def _read(item: bytes) -> Named | None:
     return named(*texts)
 
 
-def _keep(storage: Storage, of_api: Mapping[str, dict[str, str]], by_hand: Mapping[str, dict[str, str]]) -> Names:
-    """Lay what was read over what is known, and write it down where that changes anything."""
-    while True:
-        kept = load_names(storage)
-        known = kept.value
+def _store(storage: Storage, from_api: Mapping[str, dict[str, str]], from_file: Mapping[str, dict[str, str]]) -> Names:
+    """Merge new names into the known ones."""
+
+    def merged(stored: Names | None) -> Names | None:
+        names = stored or Names()
         agents, numbers = (
-            KnownNames({**known.of(kind).of_api, **of_api.get(kind, {})}, by_hand.get(kind, known.of(kind).by_hand))
+            KnownNames(
+                {**names.of(kind).from_api, **from_api.get(kind, {})}, from_file.get(kind, names.of(kind).from_file)
+            )
             for kind in (AGENTS, PHONE_NUMBERS)
         )
-        kept.value = Names(agents=agents, phone_numbers=numbers)
-        if kept.value == known:
-            return known
-        with suppress(SwapConflictError):  # another sync has just written down what it read
-            state.commit(storage, kept)
-            return kept.value
+        new = Names(agents=agents, phone_numbers=numbers)
+        return None if stored is None and new == Names() else new
+
+    return state.update(storage, layout.NAMES, Names, merged) or Names()
 
 
 def _reason(error: ChorusCallsError) -> str:

@@ -22,6 +22,7 @@ from pipelines.extract.scan.unordered import UnorderedScan
 from pipelines.extract.scan_report import FULL, INCREMENTAL, PageProgress, ScanReport, record_scan
 from pipelines.extract.sync_state import SyncState, load_sync_state, watermark
 from pipelines.lake import state
+from pipelines.lake.locks import LAKE, SYNC
 from pipelines.lake.maintenance.compaction import compact
 from pipelines.lake.state import Stored
 from pipelines.lake.storage import Storage
@@ -63,7 +64,7 @@ def sync(
         KeyRefusedError: The API refused the key.
         ChorusCallsError: The scan is incomplete, or the deletion guard refused; what was read is landed.
     """
-    with storage.lock("sync", wait=_LOCK_WAIT_SECONDS), storage.lock("lake", shared=True):
+    with storage.lock(SYNC, wait=_LOCK_WAIT_SECONDS), storage.lock(LAKE, shared=True):
         run = _SyncRun(
             storage,
             client,

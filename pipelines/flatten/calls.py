@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.columns import (
+    FlattenSettings,
     Note,
-    Shape,
     cost_per_minute,
     instants,
     measures,
@@ -30,7 +30,7 @@ _NOT_TERMINAL = ("in_progress", "unknown")
 _ABSENT = (b"", b"null")
 
 
-def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: Shape) -> pa.Table:
+def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: FlattenSettings) -> pa.Table:
     """Return the rows of calls for a chunk.
 
     Args:
@@ -118,7 +118,7 @@ def _derived(columns: dict[str, pa.Array], legs: pa.Table, timezone: str) -> pl.
     )
 
 
-def _outcomes(chunk: Chunk, shape: Shape) -> pa.Array:
+def _outcomes(chunk: Chunk, shape: FlattenSettings) -> pa.Array:
     """Return the outcome of each call, and record status words that are in no map."""
     known: dict[tuple[str | None, str | None], tuple[str, bool]] = {}
     outcomes = []

@@ -92,7 +92,7 @@ def _instants_one_by_one(values: Sequence[str | None], note: Note) -> pa.Timesta
 
 
 @dataclass(frozen=True)
-class Shape:
+class FlattenSettings:
     """The settings that shape the tables.
 
     Attributes:
@@ -121,7 +121,7 @@ def cost_per_minute(cost: pa.Array, seconds: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_finite(quotient), quotient, missing)
 
 
-def personal_columns(numbers: pa.Array, recordings: pa.Array, shape: Shape) -> dict[str, pa.Array]:
+def personal_columns(numbers: pa.Array, recordings: pa.Array, shape: FlattenSettings) -> dict[str, pa.Array]:
     """Return the columns of a customer's number and of a recording, masked if the settings say so."""
     customers = shape.customers.look_up(numbers.to_pylist())
     has_recording = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(recordings), ""), fill_value=False)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.attributes import attributes_table
 from pipelines.flatten.calls import calls_table
-from pipelines.flatten.columns import Shape
+from pipelines.flatten.columns import FlattenSettings
 from pipelines.flatten.decode import Chunk, decode_chunk
 from pipelines.flatten.issues import Issues, Origin, why_rejected
 from pipelines.flatten.leg_index import DayIndex, ResolvedLeg, index_day, resolve_child_calls
@@ -46,7 +46,9 @@ class DayFlattener:
         index: The index of the day, which the next day needs too.
     """
 
-    def __init__(self, read: ReadDay, read_before: Callable[[], DayIndex], rejected: pa.Table, shape: Shape) -> None:
+    def __init__(
+        self, read: ReadDay, read_before: Callable[[], DayIndex], rejected: pa.Table, shape: FlattenSettings
+    ) -> None:
         """Index the whole day.
 
         Args:
@@ -120,7 +122,9 @@ def _empty_chunk(issues: Issues) -> Chunk:
     return Chunk(landed, [], [], issues)
 
 
-def _flatten_chunk(chunk: Chunk, index: DayIndex, children: Sequence[ResolvedLeg], shape: Shape) -> dict[str, pa.Table]:
+def _flatten_chunk(
+    chunk: Chunk, index: DayIndex, children: Sequence[ResolvedLeg], shape: FlattenSettings
+) -> dict[str, pa.Table]:
     nested = nested_legs(chunk, index)
     legs = legs_table(chunk, nested, [child for child in children if child.is_leg], shape)
     listed, unlisted = _transcripts(chunk, nested, children)

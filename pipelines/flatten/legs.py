@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from pipelines.api_values import parse_instant
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.columns import (
+    FlattenSettings,
     Note,
-    Shape,
     cost_per_minute,
     instants,
     measures,
@@ -94,7 +94,9 @@ def _note_id(chunk: Chunk, nested: NestedLeg) -> None:
     chunk.issues.add(chunk.origin(nested.row), Problem("transfer_legs", "leg_id", nested.steps("id"), kind, message))
 
 
-def legs_table(chunk: Chunk, nested: Sequence[NestedLeg], children: Sequence[ResolvedLeg], shape: Shape) -> pa.Table:
+def legs_table(
+    chunk: Chunk, nested: Sequence[NestedLeg], children: Sequence[ResolvedLeg], shape: FlattenSettings
+) -> pa.Table:
     """Return the rows of transfer_legs for a chunk, not sorted.
 
     Args:

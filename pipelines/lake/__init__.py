@@ -1,4 +1,4 @@
-"""The lake: where raw calls and the built days lie, and how writers keep it true.
+"""The lake: storage, state, raw, versions and publishing, and how concurrent writers keep it consistent.
 
-Everything in here works on days, files and versions; what the files mean is the business of other rooms.
+Everything here works on days, files and versions. What the files mean is known elsewhere.
 """

@@ -1,7 +1,7 @@
-"""Every change that the lake makes to a disk: one function a change, and nothing else writes.
+"""Every change the lake makes on disk: one function for each, and no other module changes files.
 
-What a crash, a full disk or a missing permission does to the lake depends on where between these calls it strikes, so
-they are in one place, where each of them can be made to fail.
+What a crash, a full disk or a missing permission does to the lake depends on where between these calls it happens. In
+one place, tests can make each of them fail.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ SECRET_FILE = 0o600
 
 
 def make_folder(folder: Path) -> None:
-    """Make one folder, if it is not there, for owner and group."""
+    """Create one folder for owner and group, if it is missing."""
     folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
 
 
 def make_secret_folder(folder: Path) -> None:
-    """Make one folder for its owner only."""
+    """Create one folder for its owner only."""
     folder.mkdir(mode=0o700)
 
 
 def create(path: Path) -> pa.NativeFile:
-    """Open a new file for writing, which only its owner can read until it is protected otherwise."""
+    """Open a new file for writing, readable by its owner only until `protect` is called."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, SECRET_FILE))
     return pa.OSFile(str(path), "wb")
 
 
 def open_lock(path: Path) -> IO[bytes]:
-    """Open the file of a lock, which need not be there yet."""
+    """Open the file of a lock, creating it if it is missing."""
     return os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, PRIVATE_FILE), "r+b")
 
 
@@ -52,17 +52,17 @@ def protect(path: Path, mode: int) -> None:
 
 
 def rename(source: Path, target: Path) -> None:
-    """Let a file take a name, also one that another file has, in one step."""
+    """Rename a file atomically, replacing a file that has the name."""
     source.replace(target)
 
 
 def link(source: Path, target: Path) -> None:
-    """Give a file one more name; raises OSError where file systems have no links, and where the name is taken."""
+    """Create a hard link; raises OSError where the file system has none, or the name is taken."""
     target.hardlink_to(source)
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file with its mode and time to a name that is free; nobody else can read it meanwhile."""
+    """Copy a file with its mode and time to a free name; only its owner can read it until it is complete."""
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, SECRET_FILE))
     shutil.copyfile(source, target)
     sync(target)
@@ -70,18 +70,18 @@ def copy(source: Path, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, if it is there."""
+    """Remove a file, if it exists."""
     path.unlink(missing_ok=True)
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder; raises OSError where something is in it."""
+    """Remove an empty folder; raises OSError where it is not empty."""
     folder.rmdir()
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    if os.name == "nt":  # Windows has no handle of a folder to sync
+    """Make the entries of a folder durable."""
+    if os.name == "nt":  # Windows has no folder handles to sync
         return
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -1,21 +1,22 @@
-"""Who the lake is: which settings shape its tables, whose calls it holds, and the key of its pseudonyms."""
+"""The lake's identity: which settings shape its tables, whose calls it holds, and the key of its pseudonyms."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+
+import msgspec
 
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.state import LakeRecord, Stored
-from pipelines.lake.storage import Storage, SwapConflictError
-from pipelines.lake.versions import Shaping
+from pipelines.lake.state import LakeRecord, TableSettings
+from pipelines.lake.storage import Storage
 
 MASK = "mask"
-"""The setting under which numbers are masked, in the record of what shapes tables."""
+"""The value of CHORUS_PII under which numbers are masked."""
 
 
 class SettingsDifferError(ChorusCallsError):
@@ -30,10 +31,16 @@ def check_value(key: bytes) -> str:
     return hmac.new(key, b"chorus-calls key check", hashlib.sha256).hexdigest()[:16]
 
 
-def lake_shaping(storage: Storage) -> Shaping | None:
-    """Return what shapes the lake's tables, as its writers agreed; None where none has written yet."""
-    kept = state.read(storage, layout.LAKE, LakeRecord)
-    return Shaping(kept.value.shaping, kept.value.table_version) if kept else None
+def load_lake(storage: Storage) -> LakeRecord | None:
+    """Return the lake's identity; None where nothing has been written yet."""
+    stored = state.read(storage, layout.LAKE, LakeRecord)
+    return stored.value if stored else None
+
+
+def load_table_settings(storage: Storage) -> TableSettings | None:
+    """Return the table settings that the lake's writers agreed on; None where nothing has been written yet."""
+    lake = load_lake(storage)
+    return lake.settings if lake else None
 
 
 def local_pii_key(storage: LocalStorage, *, renew: bool = False) -> bytes:
@@ -41,10 +48,10 @@ def local_pii_key(storage: LocalStorage, *, renew: bool = False) -> bytes:
 
     Args:
         storage: The lake's files.
-        renew: Make another one also for a lake whose tables were built with one that is lost.
+        renew: Make a new key also where the one that the lake was built with is lost.
 
     Raises:
-        SettingsDifferError: The key that the lake was built with is not there.
+        SettingsDifferError: The key that the lake was built with is missing.
     """
     key = storage.read(layout.PII_KEY)
     if key is None:
@@ -58,49 +65,50 @@ def local_pii_key(storage: LocalStorage, *, renew: bool = False) -> bytes:
     return key.strip()
 
 
-def differences(lake: LakeRecord, shaping: Shaping) -> list[str]:
-    """Name the settings that shape the lake's tables otherwise than these do."""
-    differing = [
-        name for name in lake.shaping.__struct_fields__ if getattr(lake.shaping, name) != getattr(shaping.record, name)
-    ]
-    if shaping.table_version < lake.table_version:
+def differences(lake: LakeRecord, settings: TableSettings) -> list[str]:
+    """Name the table settings in which the lake differs."""
+    differing = [name for name, value in settings.shaping.items() if lake.shaping[name] != value]
+    if settings.table_version < lake.table_version:
         differing.append("table version (a newer chorus-calls wrote this lake)")
     return differing
 
 
-def require_same_settings(storage: Storage, shaping: Shaping, *, accept: bool = False) -> None:
-    """Let a writer go on only where its settings are the lake's, so that two hosts do not rebuild each other's days.
+def require_same_settings(storage: Storage, settings: TableSettings, *, accept: bool = False) -> None:
+    """Admit a writer only with the lake's settings, so that two hosts do not rebuild each other's days.
 
     Args:
         storage: The lake's files.
-        shaping: What this program would shape tables with.
+        settings: The table settings of this program.
         accept: Make these settings the lake's from now on; its days turn stale.
 
     Raises:
         SettingsDifferError: They differ and were not accepted.
     """
-    default = LakeRecord(shaping=shaping.record, table_version=shaping.table_version)
-    kept = state.load(storage, layout.LAKE, LakeRecord, default)
-    lake = kept.value
-    differing = differences(lake, shaping)
-    if differing and not accept:
-        message = (
-            f"The lake was built with other settings than these: {', '.join(differing)}. "
-            "Set them back, or run `chorus-calls build --accept-settings` once to rebuild its days with the new ones."
+
+    def admit(lake: LakeRecord | None) -> LakeRecord:
+        if lake is None:
+            return LakeRecord(shaping=settings.shaping, table_version=settings.table_version)
+        differing = differences(lake, settings)
+        if differing and not accept:
+            message = (
+                f"The lake was built with other settings than these: {', '.join(differing)}. Set them back, or run "
+                "`chorus-calls build --accept-settings` once to rebuild its days with the new ones."
+            )
+            raise SettingsDifferError(message)
+        if not differing and settings.table_version == lake.table_version:
+            return lake
+        return msgspec.structs.replace(
+            lake,
+            shaping=settings.shaping,
+            table_version=settings.table_version,
+            unmasked_versions=settings.pii == MASK and (lake.unmasked_versions or lake.settings.pii != MASK),
         )
-        raise SettingsDifferError(message)
-    if kept.raw is None or differing or shaping.table_version != lake.table_version:
-        masks = shaping.record.pii == MASK
-        lake.unmasked_versions = masks and (lake.unmasked_versions or lake.shaping.pii != MASK)
-        lake.shaping, lake.table_version = shaping.record, shaping.table_version
-        try:
-            state.commit(storage, kept)
-        except SwapConflictError:  # another writer came first: what matters is what it wrote
-            require_same_settings(storage, shaping, accept=accept)
+
+    state.update(storage, layout.LAKE, LakeRecord, admit)
 
 
 def require_own(known: Collection[str], organisations: Collection[str]) -> None:
-    """Go on only with calls of known organisations; a lake that knows none takes those that come first.
+    """Accept only calls of known organisations; a lake that knows none takes those that come first.
 
     Raises:
         ChorusCallsError: The calls belong to an organisation that the lake does not know.
@@ -114,17 +122,22 @@ def require_own(known: Collection[str], organisations: Collection[str]) -> None:
         raise ChorusCallsError(message)
 
 
-def lake_record(storage: Storage) -> Stored[LakeRecord]:
-    """Return who the lake is.
+def require_lake(storage: Storage) -> LakeRecord:
+    """Return the lake's identity.
 
     Raises:
         ChorusCallsError: No writer has been admitted yet.
     """
-    kept = state.read(storage, layout.LAKE, LakeRecord)
-    if kept is None:
-        message = f"{storage.address(layout.LAKE)} is missing: the lake has no identity yet. Run `chorus-calls sync`."
-        raise ChorusCallsError(message)
-    return kept
+    return _require(storage, load_lake(storage))
+
+
+def update_lake(storage: Storage, change: Callable[[LakeRecord], LakeRecord]) -> None:
+    """Change the lake's identity as `state.update` does.
+
+    Raises:
+        ChorusCallsError: No writer has been admitted yet.
+    """
+    state.update(storage, layout.LAKE, LakeRecord, lambda lake: change(_require(storage, lake)))
 
 
 def add_organisations(storage: Storage, organisations: Collection[str]) -> None:
@@ -133,12 +146,17 @@ def add_organisations(storage: Storage, organisations: Collection[str]) -> None:
     Raises:
         ChorusCallsError: The calls belong to an organisation that a lake with calls does not know.
     """
-    kept = lake_record(storage)
-    require_own(kept.value.organisations, organisations)
-    new = sorted(set(organisations) - set(kept.value.organisations))
-    if new:
-        kept.value.organisations += new
-        try:
-            state.commit(storage, kept)
-        except SwapConflictError:  # settings were accepted meanwhile
-            add_organisations(storage, organisations)
+
+    def add(lake: LakeRecord) -> LakeRecord:
+        require_own(lake.organisations, organisations)
+        new = sorted(set(organisations).difference(lake.organisations))
+        return msgspec.structs.replace(lake, organisations=[*lake.organisations, *new])
+
+    update_lake(storage, add)
+
+
+def _require(storage: Storage, lake: LakeRecord | None) -> LakeRecord:
+    if lake is None:
+        message = f"{storage.address(layout.LAKE)} is missing: the lake has no identity yet. Run `chorus-calls sync`."
+        raise ChorusCallsError(message)
+    return lake

@@ -1,4 +1,4 @@
-"""Where everything lies below the lake's root."""
+"""The paths of all files below the lake's root."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def raw_folder(kind: str, day: date) -> str:
 
 
 def raw_file(kind: str, day: date, name: str) -> str:
-    """Return a day's raw file by its name without the ending."""
+    """Return the path of a raw file; the name has no file extension."""
     return f"{raw_folder(kind, day)}/{name}.parquet"
 
 
@@ -50,12 +50,12 @@ def table_in(folder: str, table: str) -> str:
 
 
 def link_file(day: date, table: str) -> str:
-    """Return the published file of a table and day once more, at its place for plain globs."""
+    """Return the link to the published file of a table and day, which plain globs find."""
     return f"{table}/call_date={day}/data.parquet"
 
 
 def day_of(folder: str) -> date | None:
-    """Return the day that a folder such as `call_date=2026-01-31` is for, None where it is not such a folder."""
+    """Return the day of a folder such as `call_date=2026-01-31`, None for any other folder."""
     name, _, value = folder.partition("=")
     try:
         return date.fromisoformat(value) if name == "call_date" else None
@@ -64,5 +64,5 @@ def day_of(folder: str) -> date | None:
 
 
 def plan_file(run: str) -> str:
-    """Return the file that says what a run is building."""
+    """Return the file that holds the plan of a Dagster run."""
     return f"{PLANS}/{run}.json"

@@ -1,4 +1,4 @@
-"""The lake in a folder of this machine."""
+"""Store the lake in a local folder."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ import portalocker
 import pyarrow as pa
 
 from pipelines.lake import disk, layout
+from pipelines.lake.locks import SWAP
 from pipelines.lake.storage import LakeBusyError, StoredFile, SwapConflictError
 
 _TEMPORARY = ".tmp"
-"""The folder of unfinished files: no glob for Parquet and no reader of data sets looks into it."""
+"""The folder of unfinished files, which globs and dataset readers skip."""
 _OWN_TEMPORARY = (layout.RAW, layout.DAYS, "state")
-"""Folders with one of their own, since they can be file systems of their own; the rest of the lake uses the last."""
-_BETWEEN_TRIES = 0.05
+"""Folders with their own `.tmp`, since each may be a separate file system; the rest of the lake uses the last one."""
+_LOCK_POLL_SECONDS = 0.05
 
 
 class LocalStorage:
@@ -58,7 +59,7 @@ class LocalStorage:
             return []
 
     def unfinished(self) -> Sequence[str]:
-        """Return the files that are being written, or whose writer died."""
+        """Return the files that are being written, or whose writer was killed."""
         return sorted(
             file.relative_to(self.root).as_posix()
             for folder in _OWN_TEMPORARY
@@ -66,14 +67,14 @@ class LocalStorage:
         )
 
     def size(self, path: str) -> int | None:
-        """Return a file's size in bytes, None where it is not there."""
+        """Return a file's size in bytes, None where it is missing."""
         try:
-            return os.stat(self.address(path)).st_size  # noqa: PTH116 - asked for thousands of files, see is_linked
+            return os.stat(self.address(path)).st_size  # noqa: PTH116 - called for thousands of files, see is_linked
         except FileNotFoundError:
             return None
 
     def read(self, path: str) -> bytes | None:
-        """Return a file's whole content, None where it is not there."""
+        """Return a file's whole content, None where it is missing."""
         try:
             return self._path(path).read_bytes()
         except FileNotFoundError:
@@ -87,65 +88,55 @@ class LocalStorage:
     def create(self, path: str, *, read_only: bool = False) -> Iterator[pa.NativeFile]:
         """Write to a temporary name, make it durable, then rename it."""
         target = self._path(path)
-        temporary = self._temporary(target)
-        try:
+        with self._temporary(target) as temporary:
             with disk.create(temporary) as stream:
                 yield stream
             finish(temporary, target, read_only=read_only)
-        except BaseException:
-            disk.remove(temporary)
-            raise
 
     def create_secret(self, path: str, data: bytes) -> bytes:
-        """Write a file that only its owner may read, unless it is there; return what it holds then."""
+        """Create a file that only its owner may read, unless it exists; return its content."""
         target = self._path(path)
-        temporary = self._temporary(target)
-        try:
+        with self._temporary(target) as temporary:
             with disk.create(temporary) as stream:
                 stream.write(data)
             disk.sync(temporary)
             try:
-                disk.link(temporary, target)  # unlike a rename, never in the place of another's
+                disk.link(temporary, target)  # unlike a rename, a link never replaces another writer's file
             except FileExistsError:
-                return target.read_bytes()
+                data = target.read_bytes()
             except OSError:  # a file system without links
                 disk.rename(temporary, target)
             disk.sync_folder(target.parent)
-        finally:
             disk.remove(temporary)
         return data
 
     def swap(self, path: str, data: bytes, expected: bytes | None) -> None:
         """Replace a small file if it still holds what was expected."""
-        with self.lock("swap"):
+        with self.lock(SWAP):
             if self.read(path) != expected:
                 raise SwapConflictError(path)
             with self.create(path) as stream:
                 stream.write(data)
 
     def link(self, source: str, target: str) -> bool:
-        """Make the target a hard link of the source, a copy where links are not to be had."""
+        """Make the target a hard link to the source, or a copy where the file system has no links."""
         if self.is_linked(source, target):
             return False
         origin, goal = self._path(source), self._path(target)
-        temporary = self._temporary(goal)
-        try:
+        with self._temporary(goal) as temporary:
             try:
                 disk.link(origin, temporary)
             except OSError:  # another file system, or one without links
                 disk.copy(origin, temporary)
             make_private_folder(goal.parent)
             disk.rename(temporary, goal)
-        except BaseException:
-            disk.remove(temporary)
-            raise
         disk.sync_folder(goal.parent)
         return True
 
     def is_linked(self, source: str, target: str) -> bool:
-        """Tell a link, or a copy made by `link`, which keeps size and time, from a file of another version."""
+        """Compare inodes, or size and time, which a copy made by `link` keeps."""
         try:
-            # Of the time for tens of thousands of links, making a Path of each took more than half.
+            # Path objects took more than half of the time for tens of thousands of links.
             first, second = os.stat(self.address(source)), os.stat(self.address(target))  # noqa: PTH116
         except FileNotFoundError:
             return False
@@ -162,19 +153,19 @@ class LocalStorage:
                 return
             try:
                 disk.remove_folder(folder)
-            except OSError:  # not empty: others still lie there
+            except OSError:  # not empty
                 return
 
     @contextmanager
     def lock(self, name: str, *, shared: bool = False, wait: float | None = None) -> Iterator[None]:
-        """Hold an advisory lock of the operating system, which ends with its process."""
+        """Hold an advisory lock of the operating system, which is released with its process."""
         path = self._path(f"state/locks/{name}.lock")
         make_private_folder(path.parent)
         kind = portalocker.LockFlags.SHARED if shared else portalocker.LockFlags.EXCLUSIVE
         with disk.open_lock(path) as handle:
             if wait is None:
                 portalocker.lock(handle, kind)
-            elif not _lock_soon(handle, kind, wait):
+            elif not _try_lock(handle, kind, wait):
                 message = f"Another process is working on the lake {self.root} (lock {name!r}). Try again when it ends."
                 raise LakeBusyError(message)
             try:
@@ -182,16 +173,22 @@ class LocalStorage:
             finally:
                 portalocker.unlock(handle)
 
-    def _temporary(self, target: Path) -> Path:
-        """A name to write to, on the file system of the target."""
+    @contextmanager
+    def _temporary(self, target: Path) -> Iterator[Path]:
+        """Yield a temporary name on the file system of the target, removed if the block fails."""
         first = target.relative_to(self.root).parts[0]
         folder = self.root / (first if first in _OWN_TEMPORARY else _OWN_TEMPORARY[-1]) / _TEMPORARY
         make_private_folder(folder)
-        return folder / f"{target.name}.{secrets.token_hex(6)}"
+        temporary = folder / f"{target.name}.{secrets.token_hex(6)}"
+        try:
+            yield temporary
+        except BaseException:
+            disk.remove(temporary)
+            raise
 
 
-def _lock_soon(handle: IO[bytes], kind: portalocker.LockFlags, wait: float) -> bool:
-    """Take a lock within so many seconds; say whether that came about."""
+def _try_lock(handle: IO[bytes], kind: portalocker.LockFlags, wait: float) -> bool:
+    """Try to take a lock for some seconds; return whether it was taken."""
     until = time.monotonic() + wait
     while True:
         try:
@@ -199,13 +196,13 @@ def _lock_soon(handle: IO[bytes], kind: portalocker.LockFlags, wait: float) -> b
         except (portalocker.LockException, portalocker.AlreadyLocked):
             if time.monotonic() >= until:
                 return False
-            time.sleep(_BETWEEN_TRIES)
+            time.sleep(_LOCK_POLL_SECONDS)
         else:
             return True
 
 
 def finish(temporary: Path, target: Path, *, read_only: bool = False) -> None:
-    """Make a file written under a temporary name durable and private, and let it take its place in one step."""
+    """Make a temporary file durable and private, and rename it to its target atomically."""
     disk.sync(temporary)
     disk.protect(temporary, disk.READ_ONLY_FILE if read_only else disk.PRIVATE_FILE)
     make_private_folder(target.parent)
@@ -214,7 +211,7 @@ def finish(temporary: Path, target: Path, *, read_only: bool = False) -> None:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are not there, readable by owner and group only."""
+    """Create a folder and its missing parents, readable by owner and group only."""
     if folder.is_dir():
         return
     make_private_folder(folder.parent)

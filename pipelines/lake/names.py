@@ -1,7 +1,7 @@
-"""The names of agents and phone numbers, which calls know by their ids alone.
+"""The names of agents and phone numbers, whose ids are all that calls hold.
 
-They are kept in the lake, so that its catalog shows them whoever makes it and wherever, whether the API can be asked
-then or not. A name is never a reason for anything to fail.
+They are stored in the lake, so that every catalog made from it shows them, whether or not the API can be reached. No
+name ever makes anything fail.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ AGENTS = "agents"
 PHONE_NUMBERS = "phone_numbers"
 KINDS = (AGENTS, PHONE_NUMBERS)
 
-_LONGEST_NAME = 200
-_LONGEST_ID = 1_000
-# What would break a line, or turn the rest of one around.
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_MAX_NAME_LENGTH = 200
+_MAX_ID_LENGTH = 1_000
+# Characters that break a line or change its direction.
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
 class KnownNames(msgspec.Struct, frozen=True):
-    """The names of one kind of things, each by its id.
+    """The names of one kind, by id.
 
     Attributes:
-        of_api: What the API said last of each, also of those that it lists no more.
-        by_hand: What a person wrote down.
+        from_api: The last name that the API gave, also of ids that it no longer lists.
+        from_file: The names of data/lookups/*.csv.
     """
 
-    of_api: dict[str, str] = {}
-    by_hand: dict[str, str] = {}
+    from_api: dict[str, str] = msgspec.field(name="of_api", default_factory=dict)
+    from_file: dict[str, str] = msgspec.field(name="by_hand", default_factory=dict)
 
     @property
     def shown(self) -> dict[str, str]:
-        """The name of each: the API's, else the one written by hand."""
-        return {**self.by_hand, **self.of_api}
+        """The name of each id: the API's, otherwise the file's."""
+        return {**self.from_file, **self.from_api}
 
 
-class Names(msgspec.Struct):
+class Names(msgspec.Struct, frozen=True):
     """state/names.json."""
 
     format: int = FORMAT
@@ -61,25 +61,25 @@ class Names(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Named:
-    """The id of something, and its name where it has one."""
+    """An id, and its name; empty where it has none."""
 
     id: str
     name: str
 
 
 def named(raw_id: str, *names: str) -> Named | None:
-    """Return an id with the first of some names that is not blank, as one line that any tool can show.
+    """Return an id with the first of some names that is not blank, as a single printable line.
 
     Returns:
-        None where the id is none that calls could have.
+        None where the id is blank or too long to be in calls.
     """
-    if not raw_id.strip() or len(raw_id) > _LONGEST_ID:
+    if not raw_id.strip() or len(raw_id) > _MAX_ID_LENGTH:
         return None
     return Named(storable(raw_id), next((line for line in map(_one_line, names) if line), ""))
 
 
 def load_names(storage: Storage) -> Stored[Names]:
-    """Read the names that are known.
+    """Read the known names.
 
     Raises:
         BrokenStateError: They cannot be read.
@@ -89,7 +89,7 @@ def load_names(storage: Storage) -> Stored[Names]:
 
 
 def shown_names(storage: Storage) -> Mapping[str, Mapping[str, str]]:
-    """Return for each kind the names by id; none where they cannot be read, which is no reason to do without tables."""
+    """Return for each kind the names by id; none where they cannot be read, since tables do without them."""
     try:
         known = load_names(storage).value
     except ChorusCallsError:
@@ -98,7 +98,7 @@ def shown_names(storage: Storage) -> Mapping[str, Mapping[str, str]]:
 
 
 def names_digest(names: Mapping[str, Mapping[str, str]]) -> str:
-    """Return a hash of names, by which a catalog can tell whether it shows them; empty where there are none."""
+    """Return a hash of names, which tells whether a catalog shows them; empty where there are none."""
     if not any(names.values()):
         return ""
     text = repr([(kind, sorted(names[kind].items())) for kind in sorted(names)])
@@ -106,5 +106,5 @@ def names_digest(names: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(_UNSEEN.sub(" ", storable(text)).split())
-    return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 1]}…"
+    line = " ".join(_CONTROL_CHARACTERS.sub(" ", storable(text)).split())
+    return line if len(line) <= _MAX_NAME_LENGTH else f"{line[: _MAX_NAME_LENGTH - 1]}…"

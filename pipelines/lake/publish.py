@@ -1,42 +1,49 @@
-"""The one commit point: which version of each day readers see."""
+"""Publish days: the one commit point that decides which version of each day readers see.
+
+The plan of a Dagster run is kept here too: the versions its later steps build and publish, whatever lands meanwhile.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import PurePosixPath
 from typing import Protocol
+
+import msgspec
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
-from pipelines.lake.identity import lake_shaping
-from pipelines.lake.state import Manifest, PublishedDay, Stored
+from pipelines.lake.identity import load_table_settings
+from pipelines.lake.locks import PUBLISH
+from pipelines.lake.state import Manifest, PublishedDay, Stored, TableSettings
 from pipelines.lake.storage import Storage
-from pipelines.lake.versions import Shaping, VerdictRecord, fingerprint, read_audit, shaping_digest
+from pipelines.lake.versions import Audit, VerdictRecord, fingerprint, read_audit, settings_digest
 
 
 class Catalog(Protocol):
     """The readers' catalog, which is made from a manifest and remembers which one."""
 
     def make(self, manifest: Manifest) -> None:
-        """Make the catalog anew from a manifest, in one step for its readers."""
+        """Make the catalog from a manifest, in one step for its readers."""
 
     def generation(self) -> int | None:
         """Return the generation of the manifest it was made from, None where there is no catalog."""
 
     def shown(self) -> tuple[int | None, str | None]:
-        """Return what `generation` does, and the digest of the names that it shows, None where it knows of none."""
+        """Return what `generation` does, and the digest of the names it shows, None where it shows none."""
 
     def is_unfinished(self) -> bool:
-        """Say whether one is being made, or whoever made one was killed."""
+        """Say whether a catalog is being made, or its maker was killed."""
 
     def remove_unfinished(self) -> None:
-        """Remove what those left who were killed while they made one; the caller holds the publish lock."""
+        """Remove what killed makers left; the caller holds the lock `PUBLISH`."""
 
 
 @dataclass(frozen=True)
 class Build:
-    """A version of a day that was built, and the version that was published when the build began."""
+    """A version of a day to build, and the version that was published when the build began."""
 
     version: str
     base: str | None
@@ -44,7 +51,7 @@ class Build:
 
 @dataclass
 class Published:
-    """What became of the days of a build."""
+    """The outcome of publishing, by day: published now, published before, superseded by another build, or refused."""
 
     published: list[date] = field(default_factory=list)
     already: list[date] = field(default_factory=list)
@@ -52,15 +59,15 @@ class Published:
     refused: dict[date, list[VerdictRecord]] = field(default_factory=dict)
 
 
-def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], catalog: Catalog) -> Published:
-    """Let readers see the days of a build that passed their checks, all of them in one step.
+def publish(storage: Storage, settings: TableSettings, builds: Mapping[date, Build], catalog: Catalog) -> Published:
+    """Publish the days of a build that passed their checks, all of them in one commit.
 
-    A version that equals what the inputs and the lake's settings give now always wins; another one only takes the place
-    of the version that it began from, so that a slow build never takes a day back.
+    A version that equals what the inputs and the lake's settings give now always wins. Any other replaces only the
+    version that it began from, so that a slow build never takes a day back.
 
     Args:
         storage: The lake's files.
-        shaping: What the versions were built with, which need no longer be what shapes the lake.
+        settings: The table settings of the versions, which need no longer be the lake's.
         builds: The versions.
         catalog: The readers' catalog.
 
@@ -68,11 +75,11 @@ def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], ca
         FileNotFoundError: A version is not complete.
     """
     result = Published()
-    with storage.lock("publish"):
-        kept = state.load_manifest(storage)
+    with storage.lock(PUBLISH):
+        stored = state.load_manifest(storage)
         landed = state.load_landed(storage).value
-        wanted = lake_shaping(storage) or shaping
-        manifest = kept.value
+        wanted = load_table_settings(storage) or settings
+        manifest = stored.value
         for day, build in sorted(builds.items()):
             current = manifest.days.get(day)
             current_version = current.version if current else None
@@ -81,42 +88,36 @@ def publish(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], ca
             elif build.version != fingerprint(landed, day, wanted) and build.base != current_version:
                 result.superseded.append(day)
             else:
-                _judge(storage, manifest, day, build.version, result, shaping=shaping)
+                audit = read_audit(storage, day, build.version)
+                if audit is None:
+                    raise FileNotFoundError(layout.version_folder(day, build.version))
+                if not audit.passed:
+                    result.refused[day] = audit.failed
+                    continue
+                manifest.days[day] = published_day(build.version, audit, settings_digest(settings))
+                result.published.append(day)
         if result.published:
-            restart_grace_period(kept, catalog)
-            _give_up_others(storage, manifest, result.published)
-            if kept.raw is None:  # also where it was lost, a newer state has a higher number
+            restart_grace_period(stored, catalog)
+            _mark_unreferenced(storage, manifest, result.published)
+            if stored.raw is None:  # generations only grow, also after the manifest was lost
                 manifest.generation = catalog.generation() or 0
             manifest.generation += 1
             manifest.committed_at = state.now()
-            state.commit(storage, kept)
+            state.commit(storage, stored)
             catalog.make(manifest)
             update_links(storage, manifest, result.published)
     return result
 
 
-def _judge(
-    storage: Storage, manifest: Manifest, day: date, version: str, result: Published, *, shaping: Shaping
-) -> None:
-    """Put a complete version into the manifest, or refuse it for what its checks found."""
-    audit = read_audit(storage, day, version)
-    if audit is None:
-        raise FileNotFoundError(layout.version_folder(day, version))
-    if not audit.passed:
-        result.refused[day] = audit.failed
-        return
-    manifest.days[day] = PublishedDay(
-        version=version,
-        published_at=state.now(),
-        rows=audit.rows,
-        bytes=audit.bytes,
-        shaping=shaping_digest(shaping),
+def published_day(version: str, audit: Audit, digest: str) -> PublishedDay:
+    """Return the manifest's entry for a version that is published now."""
+    return PublishedDay(
+        version=version, published_at=state.now(), rows=audit.rows, bytes=audit.bytes, settings_digest=digest
     )
-    result.published.append(day)
 
 
-def _give_up_others(storage: Storage, manifest: Manifest, days: Iterable[date]) -> None:
-    """Note since when the other versions of days are unreferenced, also those that were refused or half built."""
+def _mark_unreferenced(storage: Storage, manifest: Manifest, days: Iterable[date]) -> None:
+    """Note since when the other versions of days are unreferenced, also refused and half-built ones."""
     for day in days:
         published = layout.version_folder(day, manifest.days[day].version)
         manifest.unreferenced.pop(published, None)
@@ -127,19 +128,19 @@ def _give_up_others(storage: Storage, manifest: Manifest, days: Iterable[date]) 
 
 
 def catalog_lags(manifest: Stored[Manifest], catalog: Catalog) -> bool:
-    """Say whether the catalog was made from an older manifest than the present one, or not at all."""
+    """Say whether the catalog is missing, or older than the manifest."""
     made_from = catalog.generation()
     return made_from is None or made_from < manifest.value.generation
 
 
 def restart_grace_period(manifest: Stored[Manifest], catalog: Catalog) -> None:
-    """Let versions stay for their whole time from now on, if the catalog lags: until now it was opened with them."""
+    """Restart the grace period of unreferenced versions while the catalog lags: readers still open it with them."""
     if manifest.value.unreferenced and catalog_lags(manifest, catalog):
         manifest.value.unreferenced = dict.fromkeys(manifest.value.unreferenced, state.now())
 
 
 def update_links(storage: Storage, manifest: Manifest, days: Iterable[date]) -> int:
-    """Let the files at the places for plain globs be those that are published; return how many changed."""
+    """Link the published files of days to their places for plain globs; return how many links changed."""
     wrong = unlinked(storage, manifest, days)
     for source, target in wrong:
         storage.link(source, target)
@@ -147,9 +148,9 @@ def update_links(storage: Storage, manifest: Manifest, days: Iterable[date]) -> 
 
 
 def unlinked(storage: Storage, manifest: Manifest, days: Iterable[date]) -> list[tuple[str, str]]:
-    """Return published files that are not at their places for plain globs, with these places.
+    """Return the published files that are not linked to their places for plain globs, with these places.
 
-    A published file that is gone, as when a person removed it, is left out: only building it again helps.
+    A published file that is missing is left out: only a new build restores it.
     """
     files = [
         (layout.table_file(day, manifest.days[day].version, table), layout.link_file(day, table))
@@ -164,10 +165,7 @@ def unlinked(storage: Storage, manifest: Manifest, days: Iterable[date]) -> list
 
 
 def orphan_links(storage: Storage, manifest: Stored[Manifest]) -> list[str]:
-    """Return files at the places for plain globs of days that are not published.
-
-    Where the manifest was lost none is stray: what was published is not known then.
-    """
+    """Return the links of days that are not published; none where the manifest is missing."""
     if manifest.raw is None:
         return []
     return [
@@ -176,3 +174,44 @@ def orphan_links(storage: Storage, manifest: Stored[Manifest]) -> list[str]:
         for folder in storage.folders(table)
         if (day := layout.day_of(folder)) is not None and day not in manifest.value.days
     ]
+
+
+def write_plan(storage: Storage, run: str, builds: Mapping[date, Build]) -> None:
+    """Store the versions that a run builds, and what was published when it began."""
+    with storage.create(layout.plan_file(run)) as stream:
+        stream.write(msgspec.json.encode(dict(builds)))
+
+
+def read_plan(storage: Storage, run: str) -> dict[date, Build] | None:
+    """Return the versions that a run builds; None where it has no plan."""
+    raw = storage.read(layout.plan_file(run))
+    return None if raw is None else msgspec.json.decode(raw, type=dict[date, Build])
+
+
+def drop_plan(storage: Storage, run: str) -> None:
+    """Remove the plan of a run that is over."""
+    storage.delete(layout.plan_file(run))
+
+
+def planned_versions(storage: Storage) -> set[str]:
+    """Return the folders of all versions that runs with a plan build or use."""
+    return {
+        layout.version_folder(day, build.version) for plan in _plans(storage).values() for day, build in plan.items()
+    }
+
+
+def drop_from_plans(storage: Storage, days: Collection[date], keep: Collection[str]) -> None:
+    """Take days out of all plans, so that later steps leave them alone, except versions in the folders to keep."""
+    for run, plan in _plans(storage).items():
+        left = {
+            day: build
+            for day, build in plan.items()
+            if day not in days or layout.version_folder(day, build.version) in keep
+        }
+        if left != plan:
+            write_plan(storage, run, left)
+
+
+def _plans(storage: Storage) -> dict[str, dict[date, Build]]:
+    runs = [PurePosixPath(file.path).stem for file in storage.list(layout.PLANS)]
+    return {run: read_plan(storage, run) or {} for run in runs}

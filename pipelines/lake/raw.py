@@ -1,4 +1,4 @@
-"""Raw: every version of every call, as received. Landing writes it, builds read it newest first."""
+"""Read and write raw: every version of every call, as received."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from pipelines.lake.storage import Storage
 CALLS = "calls"
 REJECTED = "rejected"
 ROW_GROUP = 1_000
-"""Rows a row group of a raw file: what a reader of a range of ids has to unpack beside the range."""
+"""Rows of a row group in a raw file: what a reader of some ids unpacks at a time."""
 DELETED, MOVED = "deleted", "moved"
-"""Hashes of versions without a payload: gone from the API, or now on another day and no call of this one."""
+"""Hashes of tombstones, versions without a payload: deleted at the API, or moved to another day."""
 
 _MERGED = b"merged"
 
@@ -41,15 +41,15 @@ _CHUNK_SCHEMA = pa.schema(
 def write_versions(
     storage: Storage, kind: str, day: date, versions: pa.Table, name: str, *, merged: Sequence[str] = ()
 ) -> LandedFile:
-    """Write one raw file of a day; it counts once `count` has put it into the landing log.
+    """Write one raw file of a day; it counts once `count` has added it to the landing log.
 
     Args:
         storage: The lake's files.
         kind: `calls` or `rejected`.
         day: The day that the versions belong to.
-        versions: Columns of the raw layer in any row order.
-        name: The file's name without its ending, unique within the day.
-        merged: The names of the landed files whose rows these are, if it is not a landed file itself.
+        versions: Rows of the raw schema in any order.
+        name: The file's name without extension, unique within the day.
+        merged: The names of the landed files that it is merged from; empty for a landed file.
     """
     path = layout.raw_file(kind, day, name)
     schema = raw_schema()
@@ -71,28 +71,36 @@ def write_versions(
 
 
 def count(day: LandedDay, kind: str, name: str, file: LandedFile) -> None:
-    """Add a written file to what counts of a day, which moves the day's digest on."""
+    """Add a written file to the files of a day that count, which changes the day's digest."""
     day.digest = hashlib.sha256(f"{day.digest} {kind}/{name}".encode()).hexdigest()[:32]
     counted(day, kind)[name] = file
 
 
 def counted(day: LandedDay, kind: str) -> dict[str, LandedFile]:
-    """Return the raw files of one kind that count of a day, by name."""
+    """Return the raw files of one kind and day that count, by name."""
     return day.calls if kind == CALLS else day.rejected
 
 
+def counted_files(landed: Landed) -> Iterator[tuple[date, str, str, LandedFile]]:
+    """Yield day, kind, name and record of every raw file that counts, sorted."""
+    for day, known in sorted(landed.days.items()):
+        for kind in (CALLS, REJECTED):
+            for name, file in sorted(counted(known, kind).items()):
+                yield day, kind, name, file
+
+
 def read_file(storage: Storage, kind: str, day: date, name: str) -> pa.Table:
-    """Return all versions that one raw file holds."""
+    """Return all versions in one raw file."""
     return pq.read_table(_open(storage, kind, day, name))
 
 
 def landed_names(schema: pa.Schema, name: str) -> list[str]:
-    """Return the names under which the rows of a file have landed: more than its own where it was merged.
+    """Return the names under which the rows of a file have landed: its own, or those it was merged from.
 
-    Counted in their order, they give the day's digest again.
+    Counted in this order, they give the day's digest again.
 
     Args:
-        schema: The file's schema, as in its footer.
+        schema: The file's schema with its metadata.
         name: The file's name.
     """
     merged = (schema.metadata or {}).get(_MERGED)
@@ -100,19 +108,14 @@ def landed_names(schema: pa.Schema, name: str) -> list[str]:
 
 
 def uncounted(storage: Storage, landed: Stored[Landed]) -> list[str]:
-    """Return the raw files that the landing log does not count; none where there is no log.
+    """Return the orphan files that the landing log does not count; none where there is no log.
 
-    Such files hold nothing that counts: their writer died before its commit, or they were merged into another file.
-    While a sync is at work, they can be files that it is about to count.
+    Their writer was killed before its commit, or they were merged into another file. While a sync is running, they can
+    be files that it is about to count.
     """
     if landed.raw is None:
         return []
-    count_as_landed = {
-        layout.raw_file(kind, day, name)
-        for day, files in landed.value.days.items()
-        for kind in (CALLS, REJECTED)
-        for name in counted(files, kind)
-    }
+    count_as_landed = {layout.raw_file(kind, day, name) for day, kind, name, _ in counted_files(landed.value)}
     return [file.path for file in storage.list(layout.RAW) if file.path not in count_as_landed]
 
 
@@ -120,8 +123,8 @@ def log_is_lost(storage: Storage, landed: Stored[Landed]) -> bool:
     """Say whether the landing log is missing although something has landed."""
     if landed.raw is not None:
         return False
-    # A manifest comes after a commit of the log, and so does the journal of a scan that saw any calls. One flush gives
-    # all its files one name, so a crash before the first commit leaves a single one.
+    # Manifest and scan journal are first written after a commit of the log. All files of one flush have the same name,
+    # so a crash before the first commit leaves a single name.
     names = {file.path.rpartition("/")[2] for file in storage.list(layout.RAW)}
     if storage.size(layout.MANIFEST) is not None:
         return True
@@ -131,7 +134,7 @@ def log_is_lost(storage: Storage, landed: Stored[Landed]) -> bool:
 def known_versions(storage: Storage, day: date, landed: LandedDay | None, kind: str = CALLS) -> pl.DataFrame:
     """Return the newest version of every call of a day: call_id, payload_hash, landed_at, deleted.
 
-    Rejected items come each with its own row, since an item without an id has no newer version.
+    Every rejected item has its own row, since an item without an id has no newer version.
     """
     columns = ["call_id", "payload_hash", "landed_at", "deleted"]
     frames = [
@@ -154,7 +157,7 @@ def known_versions(storage: Storage, day: date, landed: LandedDay | None, kind: 
 
 
 def payloads(storage: Storage, day: date, landed: LandedDay, call_ids: Sequence[str]) -> dict[str, str]:
-    """Return the newest payload of some calls of a day; calls that have none are left out."""
+    """Return the newest payload of some calls of a day; calls without one are left out."""
     wanted = pc.field("call_id").isin(pa.array(sorted(set(call_ids)), pa.string()))
     newest: dict[str, tuple[datetime, str]] = {}
     for file in _counted(storage, day, landed, CALLS):
@@ -166,11 +169,11 @@ def payloads(storage: Storage, day: date, landed: LandedDay, call_ids: Sequence[
 
 
 def read_day(storage: Storage, day: date, landed: LandedDay | None, chunk: int) -> Iterator[pa.Table]:
-    """Read the newest payload of every call of a day, a chunk of calls at a time; calls that moved away are left out.
+    """Read the newest payload of every call of a day in chunks; calls that moved to another day are left out.
 
     Yields:
-        Tables of at most `chunk` rows in the order of call_id over all of them: call_id, payload, first_landed_at,
-        landed_at, version_count and deleted_at (null: alive).
+        Tables of at most `chunk` rows, sorted by call_id over all of them: call_id, payload, first_landed_at,
+        landed_at, version_count and deleted_at (null: not deleted).
     """
     files = [pq.ParquetFile(file) for file in _counted(storage, day, landed, CALLS)]
     newest = _newest(files)
@@ -191,7 +194,7 @@ def read_rejected(storage: Storage, day: date, landed: LandedDay | None) -> pa.T
 
 
 def _newest(files: Sequence[pq.ParquetFile]) -> pl.DataFrame:
-    """One row a call: which row of which file is its newest payload, and what is known of its versions."""
+    """Return for each call the file and row of its newest payload, and a summary of its versions."""
     columns = ["call_id", "landed_at", "deleted", "payload_hash"]
     frames = [
         _read(file, columns).with_columns(file=pl.lit(number, pl.Int64)).with_row_index("row")
@@ -215,12 +218,12 @@ def _newest(files: Sequence[pq.ParquetFile]) -> pl.DataFrame:
 
 
 def _take(file: pq.ParquetFile, rows: pl.DataFrame) -> pa.Table:
-    """Read some rows of a file, which `rows` names in ascending order, unpacking only the row groups they lie in."""
+    """Read some rows of a file, unpacking only the row groups that hold them."""
     rows = rows.sort("row")
     numbers = rows["row"].to_numpy()
     pieces: list[pa.Array] = []
     offset = 0
-    # Group by group, since one array for all of them would be moved each time it outgrows its memory.
+    # Group by group: a single growing array would be reallocated again and again.
     for group in range(file.metadata.num_row_groups):
         size = file.metadata.row_group(group).num_rows
         inside = numbers[(numbers >= offset) & (numbers < offset + size)] - offset
@@ -243,7 +246,7 @@ def _open(storage: Storage, kind: str, day: date, name: str) -> pa.NativeFile:
 
 
 def _read(file: pq.ParquetFile, columns: Sequence[str]) -> pl.DataFrame:
-    """Read small columns in this thread alone: several would take longer, and keep 25 MB for themselves."""
+    """Read small columns in this thread alone: more threads take longer, and keep 25 MB for themselves."""
     frame = pl.from_arrow(file.read(columns, use_threads=False))
     if not isinstance(frame, pl.DataFrame):
         raise TypeError(frame)
@@ -256,11 +259,11 @@ def landed_items(storage: Storage, day: date, landed: LandedDay | None) -> Mappi
     Args:
         storage: The lake's files.
         day: The day.
-        landed: The raw files of it that count, None where there are none.
+        landed: Its record in the landing log, None where it has none.
 
     Returns:
-        By core table how many items make rows of it: `calls` those calls that are still of this day, deleted ones among
-        them; `data_issues` the items that were rejected, each of which is one of its rows.
+        By core table how many items it has rows for: `calls` the calls that still belong to the day, including deleted
+        ones; `data_issues` the rejected items.
     """
     versions = known_versions(storage, day, landed)
     moved = pl.col("deleted") & (pl.col("payload_hash") == MOVED)
@@ -271,13 +274,13 @@ def landed_items(storage: Storage, day: date, landed: LandedDay | None) -> Mappi
 
 
 def recount(day: LandedDay, files: Mapping[tuple[str, str], tuple[LandedFile, Collection[str]]]) -> None:
-    """Let files be all that counts of a day; its digest is that of the names under which they landed, in their order.
+    """Replace the files of a day that count, and recompute its digest from the names under which they landed.
 
-    Names tell when files landed, so a day of which nothing was lost gets the digest that it had.
+    Names sort by landing time, so a day of which nothing was lost gets the digest it had.
 
     Args:
         day: The day.
-        files: By name and kind: what is known of a file, and the names under which its rows have landed.
+        files: By name and kind the record of a file, and the names under which its rows have landed.
     """
     day.digest, day.calls, day.rejected = "", {}, {}
     landed = {(name, kind): known for (_, kind), (known, names) in files.items() for name in names}

@@ -1,7 +1,7 @@
-"""The few things the lake asks of whatever holds its files.
+"""The interface between the lake and what stores its files.
 
-A local folder is one answer (`local.py`); an object store can be another, since nothing here needs a rename of a
-folder, an append or a lock file that outlives its holder.
+`local.py` implements it on a local folder. An object store could too: nothing here needs a folder to be renamed, a file
+to be appended to, or a lock to outlive its holder.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class LakeBusyError(ChorusCallsError):
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file of the lake: its path below the root, with `/` between the parts, and its size in bytes."""
+    """A file of the lake: its path below the root, with `/` as separator, and its size in bytes."""
 
     path: str
     size: int
@@ -39,53 +39,53 @@ class Storage(Protocol):
         """Return how readers outside name a file: an absolute path or a URL."""
 
     def list(self, prefix: str) -> list[StoredFile]:
-        """Return every finished file below a folder, sorted by path; an empty list where the folder is not there."""
+        """Return every finished file below a folder, sorted by path; an empty list where the folder is missing."""
 
     def folders(self, prefix: str) -> Sequence[str]:
-        """Return the names of the folders in a folder, sorted; an empty list where it is not there."""
+        """Return the names of the folders in a folder, sorted; an empty list where it is missing."""
 
     def unfinished(self) -> Sequence[str]:
-        """Return the paths of files that are being written, or whose writer died; nobody reads them."""
+        """Return the paths of files that are being written, or whose writer was killed; nobody reads them."""
 
     def size(self, path: str) -> int | None:
-        """Return a file's size in bytes, None where it is not there."""
+        """Return a file's size in bytes, None where it is missing."""
 
     def read(self, path: str) -> bytes | None:
-        """Return a file's whole content, None where it is not there."""
+        """Return a file's whole content, None where it is missing."""
 
     def open_input(self, path: str) -> pa.NativeFile:
-        """Open a file for random access; raises FileNotFoundError where it is not there."""
+        """Open a file for random access; raises FileNotFoundError where it is missing."""
 
     def create(self, path: str, *, read_only: bool = False) -> AbstractContextManager[pa.NativeFile]:
-        """Give a stream to write a file to, which appears whole and durable when the block ends without an error.
+        """Yield a stream for a file that appears whole and durable when the block ends without an error.
 
-        A file already at the path is replaced in one step.
+        A file already at the path is replaced atomically.
         """
 
     def swap(self, path: str, data: bytes, expected: bytes | None) -> None:
-        """Replace a small file in one durable step, if it still holds what was expected (None: is not there).
+        """Replace a small file atomically and durably, if it still holds what was expected (None: no file).
 
         Raises:
-            SwapConflictError: The file holds something else by now.
+            SwapConflictError: The file holds something else.
         """
 
     def link(self, source: str, target: str) -> bool:
-        """Let the target name the source's content too, replacing what it named; say whether anything changed."""
+        """Make the target a link to the source's content, replacing it; return whether anything changed."""
 
     def is_linked(self, source: str, target: str) -> bool:
-        """Say whether the target names the source's content, as `link` leaves it."""
+        """Say whether the target is a link to the source's content, as `link` makes it."""
 
     def delete(self, path: str) -> None:
-        """Remove a file, if it is there, and the folders that it leaves empty."""
+        """Remove a file, if it exists, and the folders that it leaves empty."""
 
     def lock(self, name: str, *, shared: bool = False, wait: float | None = None) -> AbstractContextManager[None]:
-        """Hold one of the lake's locks for a block. The lock of a dead process is no obstacle.
+        """Hold one of the lake's locks for a block. A process that dies releases its locks.
 
         Args:
-            name: sync, lake, publish or swap; who takes several takes them in this order.
-            shared: Several may hold it so at once, but not beside one who does not share it.
-            wait: Seconds to wait for it at most; None waits for as long as it takes.
+            name: One of the names in `pipelines.lake.locks`, which says in which order they are taken.
+            shared: Several may hold it shared at once, but none beside an exclusive holder.
+            wait: Seconds to wait at most; None waits without limit.
 
         Raises:
-            LakeBusyError: Somebody else holds it for longer than that.
+            LakeBusyError: Another process holds it for longer than that.
         """

@@ -1,13 +1,12 @@
-"""A day's version is the fingerprint of its inputs.
+"""Name each version of a day by the fingerprint of its inputs.
 
-From it follow what is stale, what exists already and what may be published.
+From this follow which days are stale, which versions exist already and which may be published.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,23 +16,15 @@ import pyarrow.parquet as pq
 from pipelines.dictionary import TABLES
 from pipelines.json_source import UNREADABLE
 from pipelines.lake import layout
-from pipelines.lake.state import Landed, Manifest, PublishedDay, ShapingRecord
+from pipelines.lake.state import Landed, Manifest, PublishedDay, TableSettings
 from pipelines.lake.storage import Storage
 
 if TYPE_CHECKING:
-    from pipelines.lake.table_reader import VersionTables
-
-
-@dataclass(frozen=True)
-class Shaping:
-    """What shapes tables beside the raw calls: some settings, and the version of the code that makes tables."""
-
-    record: ShapingRecord
-    table_version: int
+    from pipelines.lake.tables import VersionTables
 
 
 class VerdictRecord(msgspec.Struct, frozen=True):
-    """What one check found in one version of a day."""
+    """The verdict of one check on one version of a day."""
 
     check: str
     table: str
@@ -43,7 +34,7 @@ class VerdictRecord(msgspec.Struct, frozen=True):
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """_audit.json: sizes and rows of the files of a version, and what the checks found. Written last."""
+    """_audit.json: sizes and rows of a version's files, and the verdicts of the checks. Written last."""
 
     checks_version: int
     bytes: dict[str, int]
@@ -52,43 +43,43 @@ class Audit(msgspec.Struct, frozen=True):
 
     @property
     def passed(self) -> bool:
-        """Say whether every check passed."""
+        """Whether every check passed."""
         return all(verdict.passed for verdict in self.verdicts)
 
     @property
     def failed(self) -> list[VerdictRecord]:
-        """Return the verdicts of the checks that did not pass."""
+        """The verdicts of the checks that did not pass."""
         return [verdict for verdict in self.verdicts if not verdict.passed]
 
 
-def fingerprint(landed: Landed, day: date, shaping: Shaping) -> str:
+def fingerprint(landed: Landed, day: date, settings: TableSettings) -> str:
     """Return the version that a day's inputs give now: 24 hex digits.
 
-    The day before belongs to the inputs, since a call of its may nest a leg that is an item of this day.
+    The day before is an input too: one of its calls may nest a leg that is an item of this day.
     """
     days = (landed.days.get(day), landed.days.get(day - timedelta(days=1)))
     text = msgspec.json.encode(
-        [[known.digest if known else "" for known in days], shaping.table_version, shaping.record]
+        [[known.digest if known else "" for known in days], settings.table_version, settings.shaping]
     )
     return hashlib.sha256(text).hexdigest()[:24]
 
 
-def shaping_digest(shaping: Shaping) -> str:
-    """Return a short hash of what shapes tables, to tell days that were built with other settings."""
-    return hashlib.sha256(msgspec.json.encode([shaping.table_version, shaping.record])).hexdigest()[:12]
+def settings_digest(settings: TableSettings) -> str:
+    """Return a short hash of table settings, to recognize days that were built with others."""
+    return hashlib.sha256(msgspec.json.encode([settings.table_version, settings.shaping])).hexdigest()[:12]
 
 
-def stale_days(landed: Landed, manifest: Manifest, shaping: Shaping) -> list[date]:
+def stale_days(landed: Landed, manifest: Manifest, settings: TableSettings) -> list[date]:
     """Return the landed days whose published version is not the one their inputs give, oldest first."""
     return [
         day
         for day in sorted(landed.days)
-        if (published := manifest.days.get(day)) is None or published.version != fingerprint(landed, day, shaping)
+        if (published := manifest.days.get(day)) is None or published.version != fingerprint(landed, day, settings)
     ]
 
 
 def damaged_days(storage: Storage, manifest: Manifest) -> set[date]:
-    """Return the published days whose version is no longer there as a whole; building them again brings it back."""
+    """Return the published days whose files are missing or have another size; a new build restores them."""
     return {day for day, published in manifest.days.items() if _is_damaged(storage, day, published)}
 
 
@@ -98,12 +89,12 @@ def _is_damaged(storage: Storage, day: date, published: PublishedDay) -> bool:
 
 
 def _are_whole(storage: Storage, day: date, version: str, sizes: Mapping[str, int]) -> bool:
-    """Whether the tables of a version are there as they were written."""
+    """Whether every table file of a version has the size it was written with."""
     return all(storage.size(layout.table_file(day, version, table)) == sizes.get(table) for table in TABLES)
 
 
 def read_verdicts(storage: Storage, day: date, version: str) -> Audit | None:
-    """Return what _audit.json of a version says, whatever became of its tables; None where it cannot be read."""
+    """Read _audit.json of a version, whatever became of its tables; None where it cannot be read."""
     raw = storage.read(f"{layout.version_folder(day, version)}/{layout.AUDIT}")
     try:
         return None if raw is None else msgspec.json.decode(raw, type=Audit)
@@ -112,7 +103,7 @@ def read_verdicts(storage: Storage, day: date, version: str) -> Audit | None:
 
 
 def read_audit(storage: Storage, day: date, version: str) -> Audit | None:
-    """Return what the checks found in a complete version; None where it is incomplete, or a file is not as written."""
+    """Read _audit.json of a complete version; None where a file is missing or has another size."""
     audit = read_verdicts(storage, day, version)
     return audit if audit is not None and _are_whole(storage, day, version, audit.bytes) else None
 
@@ -126,15 +117,15 @@ def write_audit(
     *,
     tables: VersionTables | None = None,
 ) -> Audit:
-    """Say that a version is complete and what the checks found in it.
+    """Mark a version as complete, with the verdicts of the checks.
 
     Args:
         storage: The lake's files.
         day: The day.
         version: Its version.
         checks_version: Version of the checks.
-        verdicts: What they found.
-        tables: The version's tables, where they are open already.
+        verdicts: Their verdicts.
+        tables: The version's tables, if they are open already.
 
     Raises:
         FileNotFoundError: A table's file is missing.

@@ -1,4 +1,4 @@
-"""Finds what is unusual of days that were built, and of the extraction, over what is published."""
+"""Compare built days and the extraction with the published history."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 
 from pipelines.errors import ChorusCallsError
 from pipelines.lake.state import load_landed
-from pipelines.lake.table_reader import VersionTables
+from pipelines.lake.tables import VersionTables
 from pipelines.materialize.days import days_to_build
 from pipelines.quality import thresholds
 from pipelines.quality.anomalies import (
@@ -34,13 +34,13 @@ EXTRACT_ANOMALY_CHECKS: Mapping[str, str] = {
         f"None of the last {thresholds.RECENT_DAYS} days has far fewer calls than its weekday usually has, or none."
     ),
 }
-"""The warnings about the extraction, each with its rule."""
+"""The anomaly checks of the extraction, each with its rule."""
 
 
 def daily_anomalies(
     workspace: Workspace, versions: Mapping[date, str], today: date
 ) -> dict[date, dict[str, AnomalyResult]]:
-    """Ask every warning of some days that were built.
+    """Run every daily anomaly check on days that were built.
 
     Args:
         workspace: The lake.
@@ -48,7 +48,7 @@ def daily_anomalies(
         today: The present day in UTC, which is not over.
 
     Returns:
-        By day the findings by the name of the warning.
+        By day the findings by the name of the check.
     """
     if not versions:
         return {}
@@ -56,15 +56,15 @@ def daily_anomalies(
     found = {}
     for day, version in versions.items():
         figures = replace(_of_version(VersionTables(workspace.storage, day, version)), is_over=day < today)
-        found[day] = {warning.name: warning.evaluate(day, figures, history) for warning in DAILY_ANOMALY_CHECKS}
+        found[day] = {check.name: check.evaluate(day, figures, history) for check in DAILY_ANOMALY_CHECKS}
     return found
 
 
 def extract_anomalies(workspace: Workspace, today: date) -> dict[str, AnomalyResult]:
-    """Ask every warning of `EXTRACT_WARNINGS`, of what has landed and is published now."""
-    from pipelines.serve.status import recorded_scans  # noqa: PLC0415 - with DuckDB, which definitions do not wait for
+    """Run every check of `EXTRACT_ANOMALY_CHECKS` on what has landed and is published now."""
+    from pipelines.serve.status import recorded_scans  # noqa: PLC0415 - imports DuckDB, which loading definitions must not wait for
 
-    waiting = days_to_build(workspace)  # first: what is built meanwhile is then judged an extract later
+    waiting = days_to_build(workspace)  # first: what is built meanwhile is then checked after the next extract
     history = _published(workspace.settings.catalog_path, today, today)
     landed = load_landed(workspace.storage).value
     rejected = {day: sum(file.rows for file in known.rejected.values()) for day, known in landed.days.items()}
@@ -86,13 +86,13 @@ def _of_version(tables: VersionTables) -> DayMetrics:
 
 
 def _sum(name: str) -> pl.Expr:
-    """The sum of a column, null where it has no value, as in SQL."""
+    """Sum a column; null where it has no value, as in SQL."""
     return pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
 
 
 def _published(catalog: Path, first: date, last: date) -> dict[date, DayMetrics]:
-    """The figures of published days that days from the first to the last are held against, where there is a catalog."""
-    from pipelines.serve.query import run_query  # noqa: PLC0415 - with DuckDB, which definitions do not wait for
+    """Return the figures of the published days that a range of days is compared with; none without a catalog."""
+    from pipelines.serve.query import run_query  # noqa: PLC0415 - imports DuckDB, which loading definitions must not wait for
 
     back = timedelta(days=max(thresholds.HISTORY_DAYS, 7 * thresholds.WEEKS + thresholds.RECENT_DAYS))
     sql = (

@@ -1,4 +1,4 @@
-"""The stages of building one version of one day, each leaving its files complete or not at all."""
+"""Build one version of a day in stages, each of which leaves its files complete or not at all."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ import pyarrow as pa
 
 from pipelines.dictionary import CORE_TABLES
 from pipelines.dictionary.schemas import arrow_schema
+from pipelines.flatten.columns import FlattenSettings
 from pipelines.flatten.day import DayFlattener, index_calls
 from pipelines.flatten.leg_index import DayIndex
 from pipelines.lake import raw
 from pipelines.lake.publish import Build
 from pipelines.lake.raw import landed_items
 from pipelines.lake.state import Landed, Manifest
-from pipelines.lake.table_reader import VersionTables
-from pipelines.lake.table_writer import write_table
+from pipelines.lake.storage import Storage
+from pipelines.lake.tables import VersionTables, write_table
 from pipelines.lake.versions import Audit, VerdictRecord, fingerprint, write_audit
 from pipelines.metrics import (
     CALL_COLUMNS,
@@ -32,7 +33,7 @@ from pipelines.metrics import (
     transfer_metrics_daily,
 )
 from pipelines.quality import CHECKS_VERSION, audit
-from pipelines.workspace import Workbench, Workspace
+from pipelines.workspace import Workspace
 
 Mart = Callable[[VersionTables, str], pl.DataFrame]
 _MARTS: Mapping[str, Mart] = MappingProxyType(
@@ -47,47 +48,61 @@ _MARTS: Mapping[str, Mart] = MappingProxyType(
 
 
 def plan_builds(workspace: Workspace, days: Sequence[date], manifest: Manifest, landed: Landed) -> dict[date, Build]:
-    """Say which version of each day is to be built, and what is published of it at this moment.
+    """Fix which version of each day is to be built, and which one is published at this moment.
+
+    Days that have not landed are left out: between choosing the days and taking the lock, an erasure or a prune may
+    have removed all of a day, and an empty version of it must not be published.
 
     Args:
         workspace: The lake.
         days: The days.
-        manifest: What is published. It was read before `landed`: else a version that another build published between
-            the two, from newer inputs, would count as what this one began from, and this one would take the day back.
-        landed: What has landed; the versions are to be built from just this, whatever lands meanwhile.
+        manifest: What is published. It was read before `landed`: otherwise a version that another build published in
+            between, from newer inputs, would count as the base of this one, which would then take the day back.
+        landed: What has landed. The versions are built from exactly this, whatever lands meanwhile.
     """
     return {
         day: Build(
-            version=fingerprint(landed, day, workspace.shaping),
+            version=fingerprint(landed, day, workspace.table_settings),
             base=published.version if (published := manifest.days.get(day)) else None,
         )
         for day in sorted(days)
+        if day in landed.days
     }
 
 
-class CoreBuilder:
-    """Builds the five core tables of days, best in their order, since a day's index serves the day after it."""
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Turn the garbage collector off: a day's objects hold no cycles, and walking them takes a fifth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
-    def __init__(self, bench: Workbench, landed: Landed) -> None:
-        """Take what has landed as it was when the versions were planned: what lands later belongs to other versions."""
-        self._bench = bench
+
+class CoreBuilder:
+    """Build the five core tables of days, best in calendar order: the leg index of a day serves the next one too."""
+
+    def __init__(self, storage: Storage, settings: FlattenSettings, landed: Landed) -> None:
+        """Take what had landed when the versions were planned; what lands later belongs to other versions."""
+        self._storage = storage
+        self._settings = settings
         self._landed = landed.days
         self._last: tuple[date, str, DayIndex] | None = None
 
+    @_no_garbage_collection()
     def build(self, day: date, version: str) -> dict[str, int]:
         """Flatten what has landed of a day.
 
         Returns:
             Rows by table.
         """
-        with _no_garbage_collection():
-            return self._build(day, version)
-
-    def _build(self, day: date, version: str) -> dict[str, int]:
-        storage, landed = self._bench.storage, self._landed
+        storage, landed = self._storage, self._landed
         rejected = raw.read_rejected(storage, day, landed.get(day))
         read = partial(raw.read_day, storage, day, landed.get(day))
-        flattener = DayFlattener(read, partial(self._index_before, day), rejected, self._bench.shape)
+        flattener = DayFlattener(read, partial(self._index_before, day), rejected, self._settings)
         with ExitStack() as files:
             items = landed_items(storage, day, landed.get(day))
             writers = {
@@ -106,72 +121,64 @@ class CoreBuilder:
         known = self._landed.get(before)
         if self._last and known and self._last[:2] == (before, known.digest):
             return self._last[2]
-        return index_calls(partial(raw.read_day, self._bench.storage, before, known))
+        return index_calls(partial(raw.read_day, self._storage, before, known))
 
 
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Spare the collector's walks over a day's objects, a fifth of the time: they hold no cycles."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def build_mart(bench: Workbench, day: date, version: str, table: str, *, tables: VersionTables | None = None) -> int:
+def build_mart(
+    storage: Storage, timezone: str, day: date, version: str, table: str, *, tables: VersionTables | None = None
+) -> int:
     """Aggregate the core tables of a version into one mart.
 
     Args:
-        bench: The lake, and what shapes its tables.
+        storage: The lake's files.
+        timezone: IANA zone of local times.
         day: The day.
         version: Its version, whose core tables are written.
         table: The mart.
-        tables: The same version, where it is open already and has read what the mart reads.
+        tables: The same version, if it is open already.
 
     Returns:
         Rows of the mart.
     """
-    frame = _MARTS[table](tables or VersionTables(bench.storage, day, version), bench.shape.timezone)
-    with write_table(bench.storage, day, version, table) as writer:
+    frame = _MARTS[table](tables or VersionTables(storage, day, version), timezone)
+    with write_table(storage, day, version, table) as writer:
         writer.write(frame.to_arrow().cast(arrow_schema(table)))
         return writer.rows
 
 
-def audit_day(bench: Workbench, day: date, version: str, *, tables: VersionTables | None = None) -> Audit:
-    """Check what was written of a version, and say with it that the version is complete.
+def audit_day(storage: Storage, day: date, version: str, *, tables: VersionTables | None = None) -> Audit:
+    """Check the tables of a version and mark it as complete.
 
     Args:
-        bench: The lake, and what shapes its tables.
+        storage: The lake's files.
         day: The day.
         version: Its version, of which all tables are written.
-        tables: The same version, where it is open already.
+        tables: The same version, if it is open already.
     """
-    tables = tables or VersionTables(bench.storage, day, version)
+    tables = tables or VersionTables(storage, day, version)
     verdicts = [
         VerdictRecord(verdict.check, verdict.table, verdict.passed, verdict.rows, verdict.detail)
         for verdict in audit(tables)
     ]
-    return write_audit(bench.storage, day, version, CHECKS_VERSION, verdicts, tables=tables)
+    return write_audit(storage, day, version, CHECKS_VERSION, verdicts, tables=tables)
 
 
 class VersionBuilder:
-    """Builds whole versions: all eight tables of a day, and the checks' verdicts on them."""
+    """Build whole versions: all eight tables of a day, and the verdicts of the checks on them."""
 
-    def __init__(self, bench: Workbench, landed: Landed) -> None:
-        """Take what has landed as it was when the versions were planned."""
-        self._bench = bench
-        self._core = CoreBuilder(bench, landed)
+    def __init__(self, storage: Storage, settings: FlattenSettings, landed: Landed) -> None:
+        """Take what had landed when the versions were planned."""
+        self._storage = storage
+        self._settings = settings
+        self._core = CoreBuilder(storage, settings, landed)
 
     def build(self, day: date, version: str) -> Audit:
         """Build all tables of a version and check them."""
         self._core.build(day, version)
-        # Marts and checks read much of the same, and a file that is written never changes.
-        tables = VersionTables(self._bench.storage, day, version)
+        # Marts and checks read many of the same columns, and a written file never changes.
+        tables = VersionTables(self._storage, day, version)
         for table in _MARTS:
-            build_mart(self._bench, day, version, table, tables=tables)
-        found = audit_day(self._bench, day, version, tables=tables)
-        pa.default_memory_pool().release_unused()  # else a worker's memory grows by a tenth over its days
+            build_mart(self._storage, self._settings.timezone, day, version, table, tables=tables)
+        found = audit_day(self._storage, day, version, tables=tables)
+        pa.default_memory_pool().release_unused()  # otherwise a worker's memory grows by a tenth over its days
         return found

@@ -1,6 +1,6 @@
-"""Building many days side by side, the newest first, and publishing them as they come.
+"""Build many days in parallel, the newest first, and publish them batch by batch.
 
-Readers have the newest days first, and a build that is cut off loses what it built since it last published, no more.
+Readers get the newest days first, and an interrupted build loses no more than it built since its last commit.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from operator import itemgetter
 
 from pipelines.errors import ChorusCallsError, disk_trouble
 from pipelines.lake import state
+from pipelines.lake.locks import LAKE
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.publish import Build, Published, publish
 from pipelines.lake.state import Landed
@@ -23,8 +24,8 @@ from pipelines.quality import CHECKS_VERSION
 from pipelines.workspace import Workspace
 
 BATCH = 31
-"""Days that are built between two publications: few enough that readers need not wait long, and many enough to keep
-some processors busy; each publication makes the catalog once."""
+"""Days built between two commits: few enough that readers do not wait long, and enough to keep the processors busy.
+Each commit makes the catalog once."""
 
 
 @dataclass
@@ -34,7 +35,7 @@ class BuildReport:
     Attributes:
         built: Days whose version was built now.
         reused: Days whose version was complete already.
-        published: What became of them.
+        published: The outcome of publishing them.
         rows: Rows of the versions, by table, over all days.
         seconds: How long it took.
     """
@@ -51,18 +52,18 @@ class BuildReport:
             self.rows[table] = self.rows.get(table, 0) + rows
 
     def add(self, batch: Published) -> None:
-        """Add what became of a batch of days."""
+        """Add the outcome of publishing a batch of days."""
         for name in ("published", "already", "superseded"):
             setattr(self.published, name, sorted(getattr(self.published, name) + getattr(batch, name)))
         self.published.refused.update(batch.refused)
 
 
 def days_to_build(workspace: Workspace) -> list[date]:
-    """Return the landed days that are stale, or whose published files were lost, oldest first."""
+    """Return the landed days that are stale, or whose published files are damaged, oldest first."""
     landed = state.load_landed(workspace.storage).value
     manifest = state.load_manifest(workspace.storage).value
-    lost = damaged_days(workspace.storage, manifest) & landed.days.keys()
-    return sorted(lost.union(stale_days(landed, manifest, workspace.shaping)))
+    damaged = damaged_days(workspace.storage, manifest) & landed.days.keys()
+    return sorted(damaged.union(stale_days(landed, manifest, workspace.table_settings)))
 
 
 def build_days(
@@ -72,22 +73,22 @@ def build_days(
     recheck: bool = False,
     on_day: Callable[[date], None] | None = None,
 ) -> BuildReport:
-    """Build, check and publish days, the newest first, batch by batch; a version that exists complete is used again.
+    """Build, check and publish days, the newest first, batch by batch; complete versions are reused.
 
     Args:
         workspace: The lake.
-        days: The days to build; they need not be stale.
-        recheck: Check complete versions again, where newer checks may judge otherwise.
-        on_day: Told of each day when its version is ready, or could not be built.
+        days: The days to build; they need not be stale. Days that have not landed are left out.
+        recheck: Check complete versions again that older checks have checked.
+        on_day: Called with each day when its version is ready or has failed.
 
     Raises:
         ChorusCallsError: Days could not be built; all others are built and published.
     """
     begun = time.monotonic()
-    with workspace.storage.lock("lake", shared=True):
-        report, failed = build_alone(workspace, days, recheck=recheck, on_day=on_day)
-    # A version that was lost and is back is published already, but not linked. What was replaced can only be removed
-    # while nobody builds, this build included.
+    with workspace.storage.lock(LAKE, shared=True):
+        report, failed = build_days_locked(workspace, days, recheck=recheck, on_day=on_day)
+    # A restored version is published already, but not linked. Replaced versions can be removed only while nobody
+    # builds, including this build.
     if report.built or report.published.published:
         reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     report.seconds = time.monotonic() - begun
@@ -96,17 +97,17 @@ def build_days(
     return report
 
 
-def build_alone(
+def build_days_locked(
     workspace: Workspace,
     days: Sequence[date],
     *,
     recheck: bool = False,
     on_day: Callable[[date], None] | None = None,
 ) -> tuple[BuildReport, dict[date, Exception]]:
-    """Do what `build_days` does, for a caller that holds the lock `lake`, and mend and clean nothing afterwards.
+    """Do what `build_days` does for a caller that holds the lock `LAKE`, without reconciling afterwards.
 
     Returns:
-        What was done, and the days that could not be built, with the reason.
+        The report, and the errors of the days that could not be built.
     """
     report = BuildReport()
     manifest = state.load_manifest(workspace.storage).value
@@ -117,7 +118,7 @@ def build_alone(
         if audit is None:
             continue
         if recheck and audit.checks_version != CHECKS_VERSION:
-            audit = audit_day(workspace, day, build.version)
+            audit = audit_day(workspace.storage, day, build.version)
         report.reused.append(day)
         report.count(audit)
         if on_day:
@@ -132,19 +133,19 @@ def _build_and_publish(
     report: BuildReport,
     on_day: Callable[[date], None] | None,
 ) -> dict[date, Exception]:
-    """Build what is not complete, and publish each batch as soon as it is ready; returns what could not be built."""
+    """Build incomplete versions and publish each batch once it is ready; return the errors of failed days."""
     batches = _batches(builds, set(report.reused))
     batch_of = {day: batch for batch in batches for day in batch.missing}
     failed: dict[date, Exception] = {}
 
     def publish_if_ready(batch: _Batch) -> None:
         if batch.builds and not batch.missing:
-            report.add(publish(workspace.storage, workspace.shaping, batch.builds, workspace.catalog))
+            report.add(publish(workspace.storage, workspace.table_settings, batch.builds, workspace.catalog))
 
     for batch in batches:
         publish_if_ready(batch)
     todo = [{day: batch.builds[day] for day in batch.missing} for batch in batches]
-    for day, found in build_versions(workspace, todo, landed):
+    for day, found in build_versions(workspace.storage, workspace.flatten_settings, todo, landed):
         batch = batch_of[day]
         batch.missing.remove(day)
         if isinstance(found, Exception):
@@ -162,14 +163,14 @@ def _build_and_publish(
 
 @dataclass
 class _Batch:
-    """Days that are published together, and those of them that are still to be built."""
+    """Days that are published in one commit, and those of them that are still to be built."""
 
     builds: dict[date, Build] = field(default_factory=dict)
     missing: set[date] = field(default_factory=set)
 
 
 def _batches(builds: Mapping[date, Build], complete: Container[date]) -> list[_Batch]:
-    """Deal days out to batches, the newest first; each but the last has as many that are to be built."""
+    """Split days into batches, the newest first; each but the last has `BATCH` days that are to be built."""
     batches = [_Batch()]
     for day in sorted(builds, reverse=True):
         if day not in complete:
@@ -181,12 +182,12 @@ def _batches(builds: Mapping[date, Build], complete: Container[date]) -> list[_B
 
 
 def _failure(failed: Mapping[date, Exception], report: BuildReport) -> ChorusCallsError:
-    """Say which days could not be built; the error of the newest one is the cause."""
+    """Return the error for days that could not be built; its cause is the error of the newest one."""
     day, error = max(failed.items(), key=itemgetter(0))
     others = f" {len(failed) - 1:,} more days failed, back to {min(failed)}." if len(failed) > 1 else ""
     message = (
         f"{day} could not be built: {reason(error)}{others}\n{len(report.published.published):,} other days were "
-        "published. Mend that, then run `chorus-calls build` again."
+        "published. Fix the cause, then run `chorus-calls build` again."
     )
     failure = ChorusCallsError(message)
     failure.__cause__ = error
@@ -194,7 +195,7 @@ def _failure(failed: Mapping[date, Exception], report: BuildReport) -> ChorusCal
 
 
 def reason(error: Exception) -> str:
-    """Return why a day could not be built, in a sentence."""
+    """Return in a sentence why a day could not be built."""
     if isinstance(error, ChorusCallsError):
         return error.message
     return disk_trouble(error) if isinstance(error, OSError) else f"{type(error).__name__}: {str(error).rstrip('.')}."

@@ -1,8 +1,8 @@
-"""Building versions of many days in several processes at once, of which this one is one.
+"""Build versions of many days in several processes, including this one.
 
-Days that follow each other are best built by one process, since a day's index serves the day after it. So each process
-has its own run of a batch of days, and takes half of what another still has before it once its own is built. The next
-batch is begun as soon as the last day of this one is taken: no process waits for the others.
+Consecutive days are best built by one process, since the leg index of a day serves the next day too. So each process
+has its own run of consecutive days, and takes over half of the longest remaining run when its own is done. The next
+batch starts as soon as the last day of the present one is taken: no process waits for the others.
 """
 
 from __future__ import annotations
@@ -18,49 +18,50 @@ from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import partial
 
+from pipelines.flatten.columns import FlattenSettings
 from pipelines.lake.publish import Build
 from pipelines.lake.state import Landed
+from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Audit
 from pipelines.materialize.day import VersionBuilder
-from pipelines.workspace import Workbench
 
-_WORTH = 2
-"""Days there must be for each process: starting one takes as long as building a day."""
-_AHEAD = 2
-"""Days that another process is given before it has built them, so that it need not wait while this one builds."""
+_MIN_DAYS_PER_PROCESS = 2
+"""Starting a process takes as long as building a day."""
+_QUEUED_DAYS = 2
+"""Days queued for another process, so that it does not wait while this one builds."""
 
 Day = tuple[date, str]
 """A day and its version."""
 
 
 def build_versions(
-    bench: Workbench, batches: Sequence[Mapping[date, Build]], landed: Landed
+    storage: Storage, settings: FlattenSettings, batches: Sequence[Mapping[date, Build]], landed: Landed
 ) -> Iterator[tuple[date, Audit | Exception]]:
-    """Build and check the versions of days, side by side where there are several.
+    """Build and check the versions of days, in parallel where there are several.
 
     Args:
-        bench: The lake, and what shapes its tables.
-        batches: The versions, those to be built first before the others.
+        storage: The lake's files.
+        settings: The settings that shape tables.
+        batches: The versions, in the order in which batches are built.
         landed: What had landed when they were planned.
 
     Yields:
-        Each day with what its checks found, or with what went wrong, as soon as it is known here: about batch by batch.
+        Each day with its audit, or with the error that it failed with, about batch by batch.
 
     Raises:
         BrokenProcessPool: A process died.
     """
     work = Work([[(day, build.version) for day, build in sorted(batch.items())] for batch in batches], _processors())
-    bench = Workbench(bench.storage, bench.shape)  # of a workspace the others need no more
-    builder = VersionBuilder(bench, landed)
+    builder = VersionBuilder(storage, settings, landed)
     waiting: dict[Future[Audit], tuple[int, date]] = {}
     with ExitStack() as workers:
-        pools = [workers.enter_context(_other_process(bench, landed)) for _ in range(1, work.processes)]
+        pools = [workers.enter_context(_worker(storage, settings, landed)) for _ in range(1, work.processes)]
 
         def hand_out(number: int) -> None:
             if (after := work.take(number)) is not None:
                 waiting[pools[number - 1].submit(_build, *after)] = (number, after[0])
 
-        for number in [*range(1, work.processes)] * _AHEAD:
+        for number in [*range(1, work.processes)] * _QUEUED_DAYS:
             hand_out(number)
         while (own := work.take(0)) is not None or waiting:
             if own is not None:
@@ -75,12 +76,12 @@ def build_versions(
 
 
 def _outcome(build: Callable[[], Audit]) -> Audit | Exception:
-    """Return what building a day gave, or how it failed: a failure of one day is none of the others."""
+    """Return the audit of a day, or the error it failed with: other days are still built."""
     try:
         return build()
     except BrokenProcessPool:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told once the other days are built
+    except Exception as error:  # noqa: BLE001 - reported once the other days are built
         return error
 
 
@@ -89,23 +90,23 @@ def _processors() -> int:
 
 
 class Work:
-    """The days that are still to be taken, batch after batch.
+    """The days that no process has taken yet, batch after batch.
 
     Args:
-        batches: Days in their order, those to be built first before the others.
+        batches: Days in calendar order, in the order in which batches are built.
         processors: How many days can be built at a time.
 
     Attributes:
-        processes: How many processes it is worth, this one among them.
+        processes: How many processes are worth starting, including this one.
     """
 
     def __init__(self, batches: Sequence[Sequence[Day]], processors: int) -> None:
-        self.processes = max(1, min(processors, sum(map(len, batches)) // _WORTH))
+        self.processes = max(1, min(processors, sum(map(len, batches)) // _MIN_DAYS_PER_PROCESS))
         self._batches = deque(days for days in batches if days)
         self._runs: list[deque[Day]] = [deque() for _ in range(self.processes)]
 
     def take(self, number: int) -> Day | None:
-        """Take the next day of a process's run, or where it has none, of the later half of the longest one."""
+        """Take the next day of a process's run; an empty run first takes over the later half of the longest one."""
         if self._batches and not any(self._runs):
             self._deal(self._batches.popleft())
         mine = self._runs[number]
@@ -115,16 +116,18 @@ class Work:
         return mine.popleft() if mine else None
 
     def _deal(self, days: Sequence[Day]) -> None:
-        """Cut days, in their order, into a run of about the same length for each process."""
+        """Split consecutive days into runs of about equal length, one for each process."""
         for number, run in enumerate(self._runs):
             run.extend(days[len(days) * number // self.processes : len(days) * (number + 1) // self.processes])
 
 
 @contextmanager
-def _other_process(bench: Workbench, landed: Landed) -> Iterator[ProcessPoolExecutor]:
-    """Give one process that builds days, and let it end, without what it has not begun, when the block does."""
-    # polars is not safe to fork, and a process that is spawned shares nothing that it could spoil.
-    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_open, initargs=(bench, landed))
+def _worker(storage: Storage, settings: FlattenSettings, landed: Landed) -> Iterator[ProcessPoolExecutor]:
+    """Start one process that builds days; when the block ends, it ends too, and days it has not begun are dropped."""
+    # polars is not safe to fork; a spawned process shares nothing.
+    pool = ProcessPoolExecutor(
+        1, multiprocessing.get_context("spawn"), initializer=_start, initargs=(storage, settings, landed)
+    )
     try:
         yield pool
     finally:
@@ -132,17 +135,17 @@ def _other_process(bench: Workbench, landed: Landed) -> Iterator[ProcessPoolExec
 
 
 _builder: VersionBuilder | None = None
-"""What a process started here builds with, made once when it starts."""
+"""The builder of a worker process, made once when it starts."""
 
 
-def _open(bench: Workbench, landed: Landed) -> None:
-    global _builder  # noqa: PLW0603 - such a process has no other place to keep what its initializer made
+def _start(storage: Storage, settings: FlattenSettings, landed: Landed) -> None:
+    global _builder  # noqa: PLW0603 - a pool's initializer has no other place for what it makes
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _builder = VersionBuilder(bench, landed)
+    _builder = VersionBuilder(storage, settings, landed)
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that started it is killed: it would wait for its next day for ever."""
+    """End this process when its parent is killed: it would wait for its next day for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -151,6 +154,6 @@ def _end_with_parent() -> None:
 
 def _build(day: date, version: str) -> Audit:
     if _builder is None:
-        message = "the process was not opened"
+        message = "the worker process was not started"
         raise RuntimeError(message)
     return _builder.build(day, version)

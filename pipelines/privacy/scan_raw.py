@@ -1,12 +1,11 @@
-"""Looking through raw for what is erased: which files hold any of it, and how much of what.
+"""Scan raw for what is listed as erased: which files hold any of it, and how much.
 
-An erased customer's calls are known by their ids from then on, and by those their child items and nested copies. So raw
-is looked through until nothing more comes to light.
+The ids of an erased customer's calls are added to the list, and identify child items and nested copies. So raw is
+scanned until nothing new is found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
@@ -19,8 +18,8 @@ from pipelines.json_source import payload_hash
 from pipelines.lake import layout, raw
 from pipelines.lake.state import Landed
 from pipelines.lake.storage import Storage
-from pipelines.privacy.search_terms import SearchTerms
-from pipelines.suppression.filter import cover_leg, is_erased, is_erased_leg, is_erased_oddity
+from pipelines.privacy.search import SearchTerms
+from pipelines.suppression.filter import cover_leg, is_erased, is_erased_leg, is_erased_rejected_item
 from pipelines.suppression.identifiers import Identifiers, Leg, read_identifiers, without_legs
 from pipelines.suppression.suppression_list import SuppressionList
 
@@ -34,11 +33,11 @@ class Matches:
 
     Attributes:
         files: The files that hold any of it.
-        calls: Ids of the calls that go.
+        calls: Ids of the erased calls.
         children: Those of them that are child items.
-        versions: How many landed versions of them go.
-        legs: Call and id of the legs that go from calls of others.
-        items: How many items that could not be placed go.
+        versions: How many landed versions they have.
+        legs: Call and id of the legs removed from other customers' calls.
+        items: How many rejected items are erased.
         sent: Erased numbers, as they were sent.
     """
 
@@ -57,7 +56,7 @@ class Matches:
 
     @property
     def leg_ids(self) -> set[str]:
-        """Ids of the legs that go from calls of others."""
+        """Ids of the legs removed from other customers' calls."""
         return {leg_id for call_id, leg_id in self.legs if leg_id is not None and leg_id != call_id}
 
 
@@ -68,102 +67,94 @@ class KeptRow(NamedTuple):
 
 
 class RawFilter:
-    """Says of each row of raw what stays of it, and keeps count of what does not."""
+    """Decide what stays of each row of raw, and record what does not."""
 
-    def __init__(self, erasures: SuppressionList, needles: SearchTerms) -> None:
-        self.seen = Matches()
-        self._erasures = erasures
-        self._needles = needles
+    def __init__(self, suppressed: SuppressionList, terms: SearchTerms) -> None:
+        self.matches = Matches()
+        self._suppressed = suppressed
+        self._terms = terms
 
     def row(self, kind: str, call_id: str, payload: str | None) -> KeptRow | None:
         """Return what stays of a row of raw, None where nothing does."""
         if kind == raw.REJECTED:
-            return KeptRow(payload) if payload is None or self._rejected_stays(payload) else None
+            return KeptRow(payload) if payload is None or self._keeps_rejected(payload) else None
         item = (payload or "").encode()
-        traces = read_identifiers(item) if payload is not None else Identifiers()
-        if self._erasures.covers_call(call_id) or is_erased(self._erasures, traces):
-            self._note_call(call_id, traces)
+        identifiers = read_identifiers(item) if payload is not None else Identifiers()
+        if self._suppressed.covers_call(call_id) or is_erased(self._suppressed, identifiers):
+            self._note_call(call_id, identifiers)
             return None
-        unwanted = [leg for leg in traces.legs if is_erased_leg(self._erasures, leg, traces)]
+        unwanted = [leg for leg in identifiers.legs if is_erased_leg(self._suppressed, leg, identifiers)]
         if not unwanted:
             return KeptRow(payload)
         for leg in unwanted:
-            self._note_leg(call_id, leg, traces)
-        return KeptRow(without_legs(item, lambda leg: is_erased_leg(self._erasures, leg, traces)).decode())
+            self._note_leg(call_id, leg, identifiers)
+        return KeptRow(without_legs(item, lambda leg: is_erased_leg(self._suppressed, leg, identifiers)).decode())
 
-    def _rejected_stays(self, payload: str) -> bool:
+    def _keeps_rejected(self, payload: str) -> bool:
         item = payload.encode()
-        traces = read_identifiers(item)
-        erased = is_erased(self._erasures, traces)
-        if not erased and not is_erased_oddity(self._erasures, item) and not self._needles.find(payload):
+        identifiers = read_identifiers(item)
+        erased = is_erased(self._suppressed, identifiers)
+        if not erased and not is_erased_rejected_item(self._suppressed, item) and not self._terms.find(payload):
             return True
-        self.seen.items += 1
-        self._erasures.add_item(payload_hash(item))
+        self.matches.items += 1
+        self._suppressed.add_item(payload_hash(item))
         if erased:
-            self._note(traces)
+            self._note(identifiers)
         return False
 
-    def _note_call(self, call_id: str, traces: Identifiers) -> None:
-        self.seen.calls.add(call_id)
-        self.seen.versions += 1
-        if traces.parents:
-            self.seen.children.add(call_id)
-        self._erasures.add_call(call_id)
-        self._note(traces)
+    def _note_call(self, call_id: str, identifiers: Identifiers) -> None:
+        self.matches.calls.add(call_id)
+        self.matches.versions += 1
+        if identifiers.parents:
+            self.matches.children.add(call_id)
+        self._suppressed.add_call(call_id)
+        self._note(identifiers)
 
-    def _note_leg(self, call_id: str, leg: Leg, traces: Identifiers) -> None:
-        self.seen.legs.add((call_id, leg.leg_id))
-        cover_leg(self._erasures, leg, traces)
-        if leg.number is not None and self._erasures.covers_number(leg.number):
-            self.seen.sent.add(leg.number)
+    def _note_leg(self, call_id: str, leg: Leg, identifiers: Identifiers) -> None:
+        self.matches.legs.add((call_id, leg.leg_id))
+        cover_leg(self._suppressed, leg, identifiers)
+        if leg.number is not None and self._suppressed.covers_number(leg.number):
+            self.matches.sent.add(leg.number)
 
-    def _note(self, traces: Identifiers) -> None:
-        for call_id in traces.call_ids:
-            self._erasures.add_call(call_id)
-        numbers = (*traces.numbers, *(leg.number for leg in traces.legs if leg.number is not None))
-        self.seen.sent.update(filter(self._erasures.covers_number, numbers))
+    def _note(self, identifiers: Identifiers) -> None:
+        for call_id in identifiers.call_ids:
+            self._suppressed.add_call(call_id)
+        numbers = (*identifiers.numbers, *(leg.number for leg in identifiers.legs if leg.number is not None))
+        self.matches.sent.update(filter(self._suppressed.covers_number, numbers))
 
 
-def scan_raw(storage: Storage, landed: Landed, erasures: SuppressionList, needles: SearchTerms) -> Matches:
-    """Look through raw until nothing more comes to light; what does is covered from then on.
+def scan_raw(storage: Storage, landed: Landed, suppressed: SuppressionList, terms: SearchTerms) -> Matches:
+    """Scan raw until nothing new is found; add what is found to the list and to the search terms.
 
     Raises:
         ChorusCallsError: A file cannot be read.
     """
     while True:
-        news = erasures.news
-        sieve = RawFilter(erasures, needles)
-        for file in raw_files(landed):
+        additions = suppressed.additions
+        raw_filter = RawFilter(suppressed, terms)
+        for day, kind, name, _ in raw.counted_files(landed):
+            path = layout.raw_file(kind, day, name)
             try:
-                _look_at(storage, file, sieve)
+                if not _stays_whole(storage, path, kind, raw_filter):
+                    raw_filter.matches.files.add((day, kind, name))
             except (FileNotFoundError, pa.ArrowInvalid) as error:
-                path = storage.address(_path(file))
-                message = f"{path} cannot be read. Nothing was erased. Run `chorus-calls doctor`, then run this again."
+                message = (
+                    f"{storage.address(path)} cannot be read. Nothing was erased. Run `chorus-calls doctor`, then run "
+                    "this again."
+                )
                 raise ChorusCallsError(message) from error
-        needles.add_ids(sieve.seen.calls | sieve.seen.leg_ids)
-        needles.add_numbers(sieve.seen.sent)
-        if erasures.news == news:
-            return sieve.seen
+        terms.add_ids(raw_filter.matches.calls | raw_filter.matches.leg_ids)
+        terms.add_numbers(raw_filter.matches.sent)
+        if suppressed.additions == additions:
+            return raw_filter.matches
 
 
-def raw_files(landed: Landed) -> Iterator[RawFile]:
-    """Yield every raw file that counts."""
-    for day, known in sorted(landed.days.items()):
-        for kind in (raw.CALLS, raw.REJECTED):
-            for name in sorted(raw.counted(known, kind)):
-                yield day, kind, name
-
-
-def _path(file: RawFile) -> str:
-    day, kind, name = file
-    return layout.raw_file(kind, day, name)
-
-
-def _look_at(storage: Storage, file: RawFile, sieve: RawFilter) -> None:
-    kind = file[1]
-    with storage.open_input(_path(file)) as source:
+def _stays_whole(storage: Storage, path: str, kind: str, raw_filter: RawFilter) -> bool:
+    """Filter every row of a raw file; return whether all of them stay as they are."""
+    changed = 0
+    with storage.open_input(path) as source:
         rows = pq.ParquetFile(source)
         for batch in rows.iter_batches(batch_size=raw.ROW_GROUP, columns=["call_id", "payload"]):
             for call_id, payload in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                if sieve.row(kind, call_id, payload) != (payload,):
-                    sieve.seen.files.add(file)
+                changed += raw_filter.row(kind, call_id, payload) != (payload,)
+    return not changed

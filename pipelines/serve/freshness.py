@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.lake import layout, state
-from pipelines.lake.identity import lake_shaping
+from pipelines.lake.identity import load_table_settings
 from pipelines.lake.state import Landed, Manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import fingerprint
@@ -27,9 +27,9 @@ def landed_states(storage: Storage, manifest: Manifest) -> dict[date, str | None
         Digests of the day and of the day before, with a space between; empty for a day of which nothing landed.
     """
     landed = state.load_landed(storage).value
-    shaping = lake_shaping(storage)
+    settings = load_table_settings(storage)
     return {
-        day: _state(landed, day) if shaping and published.version == fingerprint(landed, day, shaping) else None
+        day: _state(landed, day) if settings and published.version == fingerprint(landed, day, settings) else None
         for day, published in manifest.days.items()
     }
 

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
-from pipelines.lake.identity import lake_shaping
+from pipelines.lake.identity import load_table_settings
 from pipelines.lake.maintenance.retention import retention_floor
 from pipelines.lake.names import shown_names
-from pipelines.lake.state import Landed, LandedFile, Manifest
+from pipelines.lake.state import Landed, LandedFile, Manifest, TableSettings
 from pipelines.lake.storage import Storage
-from pipelines.lake.versions import Shaping, fingerprint, read_audit, shaping_digest, stale_days
+from pipelines.lake.versions import fingerprint, read_audit, settings_digest, stale_days
 from pipelines.serve.freshness import newest_call
 from pipelines.suppression.suppression_list import load_suppression_list
 
@@ -81,8 +81,8 @@ def lake_status(storage: Storage) -> LakeStatus:
     """Return the status of a lake; one that does not exist yet is empty."""
     landed = state.load_landed(storage).value
     manifest = state.load_manifest(storage).value
-    shaping = lake_shaping(storage)
-    stale = stale_days(landed, manifest, shaping) if shaping else sorted(landed.days)
+    settings = load_table_settings(storage)
+    stale = stale_days(landed, manifest, settings) if settings else sorted(landed.days)
     calls = [file for day in landed.days.values() for file in day.calls.values()]
     rejected = [file for day in landed.days.values() for file in day.rejected.values()]
     scans = recorded_scans(storage)
@@ -97,8 +97,8 @@ def lake_status(storage: Storage) -> LakeStatus:
         generation=manifest.generation,
         committed_at=manifest.committed_at,
         stale=stale,
-        under_old_settings=_under_old_settings(manifest, shaping) if shaping else 0,
-        refused=_refused(storage, landed, shaping, stale) if shaping else {},
+        under_old_settings=_under_old_settings(manifest, settings) if settings else 0,
+        refused=_refused(storage, landed, settings, stale) if settings else {},
         newest_call_at=newest_call(storage, manifest),
         names={kind: len(names) for kind, names in shown_names(storage).items()},
         last_scan=next(iter(scans), None),
@@ -122,14 +122,14 @@ def _rows_by_table(manifest: Manifest) -> dict[str, int]:
     return {table: sum(day.rows.get(table, 0) for day in manifest.days.values()) for table in TABLES}
 
 
-def _under_old_settings(manifest: Manifest, shaping: Shaping) -> int:
-    lakes = shaping_digest(shaping)
-    return sum(day.shaping not in ("", lakes) for day in manifest.days.values())
+def _under_old_settings(manifest: Manifest, settings: TableSettings) -> int:
+    lakes = settings_digest(settings)
+    return sum(day.settings_digest not in ("", lakes) for day in manifest.days.values())
 
 
-def _refused(storage: Storage, landed: Landed, shaping: Shaping, stale: Iterable[date]) -> dict[date, list[str]]:
-    """Return the stale days that were already built from what has landed, with their failed checks."""
-    audits = ((day, read_audit(storage, day, fingerprint(landed, day, shaping))) for day in stale)
+def _refused(storage: Storage, landed: Landed, settings: TableSettings, stale: Iterable[date]) -> dict[date, list[str]]:
+    """Which stale days were built from what has landed now, and what their checks said."""
+    audits = ((day, read_audit(storage, day, fingerprint(landed, day, settings))) for day in stale)
     return {day: sorted({verdict.check for verdict in audit.failed}) for day, audit in audits if audit and audit.failed}
 
 

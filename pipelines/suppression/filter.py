@@ -1,7 +1,7 @@
-"""What may land: not what was erased, nor what is older than the lake is kept.
+"""Filter items before they land: nothing that was erased, and nothing older than the retention floor.
 
-Asked of each item before it is hashed. A scan still sees what is dropped here: it proves by all that the API lists that
-nothing was skipped.
+Each item is filtered before it is hashed. The scan still counts what is dropped here: that nothing was skipped is
+proven by all items that the API lists.
 """
 
 from __future__ import annotations
@@ -10,116 +10,118 @@ from datetime import date
 
 from pipelines.errors import ChorusCallsError
 from pipelines.json_source import literals, payload_hash
-from pipelines.lake import layout, state
-from pipelines.lake.state import LakeRecord
+from pipelines.lake import layout
+from pipelines.lake.identity import load_lake
 from pipelines.lake.storage import Storage
 from pipelines.suppression.identifiers import Identifiers, Leg, read_identifiers, without_legs
 from pipelines.suppression.suppression_list import SuppressionList, list_is_lost, load_suppression_list
 
 
-def is_erased(erasures: SuppressionList, traces: Identifiers) -> bool:
-    """Say whether an item is erased as a whole: by its id, its customer, its parent, or the leg that it is."""
+def is_erased(suppressed: SuppressionList, identifiers: Identifiers) -> bool:
+    """Say whether a whole item is erased: by its id, its customer, its parent, or as a leg with an erased id."""
     return (
-        any(map(erasures.covers_call, traces.call_ids))
-        or any(map(erasures.covers_number, traces.numbers))
-        or any(map(erasures.covers_call, traces.parents))
-        or bool(traces.parents and any(map(erasures.covers_leg, traces.call_ids)))
+        any(map(suppressed.covers_call, identifiers.call_ids))
+        or any(map(suppressed.covers_number, identifiers.numbers))
+        or any(map(suppressed.covers_call, identifiers.parents))
+        or bool(identifiers.parents and any(map(suppressed.covers_leg, identifiers.call_ids)))
     )
 
 
-def is_erased_leg(erasures: SuppressionList, leg: Leg, traces: Identifiers) -> bool:
-    """Say whether a nested leg is erased, of an item that is not."""
-    if erasures.covers_call(leg.leg_id) or erasures.covers_number(leg.number):
+def is_erased_leg(suppressed: SuppressionList, leg: Leg, identifiers: Identifiers) -> bool:
+    """Say whether a leg nested in an item that is not erased is erased."""
+    if suppressed.covers_call(leg.leg_id) or suppressed.covers_number(leg.number):
         return True
-    # A call may nest a leg under its own id, which elsewhere may be that of a leg that was taken out.
-    return leg.leg_id not in traces.call_ids and erasures.covers_leg(leg.leg_id)
+    # A call may nest a leg under its own id, which may be the id of a removed leg elsewhere.
+    return leg.leg_id not in identifiers.call_ids and suppressed.covers_leg(leg.leg_id)
 
 
-def cover_leg(erasures: SuppressionList, leg: Leg, traces: Identifiers) -> None:
-    """Cover by id a leg that is erased, for the child item that it also may be."""
-    if leg.leg_id is not None and leg.leg_id not in traces.call_ids and not erasures.covers_call(leg.leg_id):
-        erasures.add_leg(leg.leg_id)
+def cover_leg(suppressed: SuppressionList, leg: Leg, identifiers: Identifiers) -> None:
+    """Add the id of an erased leg to the list, since the leg may also come as a child item."""
+    if leg.leg_id is not None and leg.leg_id not in identifiers.call_ids and not suppressed.covers_call(leg.leg_id):
+        suppressed.add_leg(leg.leg_id)
 
 
-def is_erased_oddity(erasures: SuppressionList, item: bytes) -> bool:
-    """Say whether an item that cannot be placed is erased: it may be anything, so any of its values counts."""
-    if erasures.covers_item(payload_hash(item)):
+def is_erased_rejected_item(suppressed: SuppressionList, item: bytes) -> bool:
+    """Say whether an item without a usable id or day is erased: any of its values may be an id or a number."""
+    if suppressed.covers_item(payload_hash(item)):
         return True
-    return any(erasures.covers_call(text) or erasures.covers_number(text) for text in literals(item))
+    return any(suppressed.covers_call(text) or suppressed.covers_number(text) for text in literals(item))
 
 
-def sifted(erasures: SuppressionList, item: bytes) -> bytes | None:
-    """Return an item without the legs that are erased, None where all of it is; what goes is covered by id from now on.
+def without_erased(suppressed: SuppressionList, item: bytes) -> bytes | None:
+    """Return an item without its erased legs, None where the whole item is erased; add the ids of what is removed.
 
-    The edit depends on the item and the list alone, so an item that comes again is the same again.
+    The result depends on the item and the list alone, so the same item gives the same bytes in every sync.
     """
-    traces = read_identifiers(item)
-    if is_erased(erasures, traces):
-        for call_id in traces.call_ids:
-            erasures.add_call(call_id)
+    identifiers = read_identifiers(item)
+    if is_erased(suppressed, identifiers):
+        for call_id in identifiers.call_ids:
+            suppressed.add_call(call_id)
         return None
-    unwanted = [leg for leg in traces.legs if is_erased_leg(erasures, leg, traces)]
+    unwanted = [leg for leg in identifiers.legs if is_erased_leg(suppressed, leg, identifiers)]
     if not unwanted:
         return item
     for leg in unwanted:
-        cover_leg(erasures, leg, traces)
-    return without_legs(item, lambda leg: is_erased_leg(erasures, leg, traces))
+        cover_leg(suppressed, leg, identifiers)
+    return without_legs(item, lambda leg: is_erased_leg(suppressed, leg, identifiers))
 
 
 class SuppressionFilter:
-    """Drops what must not land, and notes by id what was dropped for another reason.
+    """Drops what must not land, and adds its ids to the suppression list.
 
     Attributes:
         floor: The first day that the lake keeps; None where it keeps all.
     """
 
-    def __init__(self, storage: Storage, erasures: SuppressionList, floor: date | None) -> None:
+    def __init__(self, storage: Storage, suppressed: SuppressionList, floor: date | None) -> None:
         self.floor = floor
         self._storage = storage
-        self._erasures = erasures
-        self._committed = self._looked = erasures.news
+        self._suppressed = suppressed
+        self._committed = self._reported = suppressed.additions
 
     def keep(self, item: bytes, *, placed: bool) -> bytes | None:
         """Return what may land of an item, None where nothing may.
 
         Args:
             item: The item as it was sent.
-            placed: Whether it has an id and a day.
+            placed: Whether it has a usable id and day.
         """
-        if self._erasures.empty:
+        if self._suppressed.empty:
             return item
-        kept = sifted(self._erasures, item)
-        return None if kept is not None and not placed and is_erased_oddity(self._erasures, item) else kept
+        kept = without_erased(self._suppressed, item)
+        if kept is not None and not placed and is_erased_rejected_item(self._suppressed, item):
+            return None
+        return kept
 
     def is_too_old(self, day: date | None) -> bool:
-        """Say whether a day is older than the lake is kept."""
+        """Say whether a day is before the retention floor."""
         return self.floor is not None and day is not None and day < self.floor
 
     def covers_call(self, call_id: str) -> bool:
         """Say whether a call was erased."""
-        return self._erasures.covers_call(call_id)
+        return self._suppressed.covers_call(call_id)
 
     def alias(self, key: str) -> str:
-        """Return what a scan shall know a dropped item by, in place of its id."""
-        return self._erasures.alias(key)
+        """Return the substitute by which a scan recognizes a dropped item."""
+        return self._suppressed.alias(key)
 
     def has_news(self) -> bool:
-        """Say whether more is covered than when this was asked last."""
-        news, self._looked = self._erasures.news > self._looked, self._erasures.news
-        return news
+        """Say whether entries were added to the list since the last call."""
+        reported, self._reported = self._reported, self._suppressed.additions
+        return self._reported > reported
 
     def commit(self) -> None:
-        """Write down what was noted. Items that landed earlier may be covered by it, so that is to be looked into."""
-        if self._erasures.news > self._committed:
-            self._erasures.commit(self._storage, self._erasures.pending or ())
-            self._committed = self._erasures.news
+        """Store new entries. Items that landed earlier may be covered by them, so the erasure counts as unfinished."""
+        if self._suppressed.additions > self._committed:
+            self._suppressed.commit(self._storage, self._suppressed.pending or ())
+            self._committed = self._suppressed.additions
 
 
 def open_filter(storage: Storage) -> SuppressionFilter:
-    """Return the screen of a lake.
+    """Return the filter of a lake.
 
     Raises:
-        ChorusCallsError: The list of erasures is lost.
+        ChorusCallsError: The suppression list is lost.
     """
     if list_is_lost(storage):
         message = (
@@ -127,5 +129,5 @@ def open_filter(storage: Storage) -> SuppressionFilter:
             "it back from a backup; where there is none, forget everybody again, with --list-anyway."
         )
         raise ChorusCallsError(message)
-    lake = state.read(storage, layout.LAKE, LakeRecord)
-    return SuppressionFilter(storage, load_suppression_list(storage), lake.value.retention_floor if lake else None)
+    lake = load_lake(storage)
+    return SuppressionFilter(storage, load_suppression_list(storage), lake.retention_floor if lake else None)

@@ -1,4 +1,4 @@
-"""What in an item leads to a person: its id and its parent's, the customer's number, and the legs nested in it."""
+"""Read the identifiers in an item that lead to a person: its id, its parent's, the customer's number, nested legs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pipelines.json_source import UNREADABLE, OutlineError, elements, pairs, sca
 
 
 class Leg(NamedTuple):
-    """A nested leg: its id and its number, None where they are not there."""
+    """A nested leg: its id and its number, None where they are missing."""
 
     leg_id: str | None
     number: str | None
 
 
 class Identifiers(NamedTuple):
-    """What leads to a person. Of ids and numbers there is one each, or none; more where a key is repeated."""
+    """The identifiers in an item: at most one of each kind, more where a key is repeated."""
 
     call_ids: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()
@@ -42,11 +42,11 @@ _PLAIN = msgspec.json.Decoder(_Plain)
 
 
 def read_identifiers(item: bytes) -> Identifiers:
-    """Read what leads to a person from an item; nothing from what is no object."""
+    """Read the identifiers of an item; an item that is not a JSON object has none."""
     try:
         plain = _PLAIN.decode(item)
     except UNREADABLE:
-        return _read_unusual(item)
+        return _read_slowly(item)
     legs = plain.transfer_calls or ()
     of_legs = 1 + len(legs)
     if (
@@ -55,7 +55,7 @@ def read_identifiers(item: bytes) -> Identifiers:
         or item.count(b'"parentCallId"') > 1
         or item.count(b'"transferCalls"') > 1
     ):
-        return _read_unusual(item)
+        return _read_slowly(item)
     return Identifiers(
         _stored(plain.id),
         _stored(plain.parent_call_id),
@@ -65,7 +65,7 @@ def read_identifiers(item: bytes) -> Identifiers:
 
 
 def without_legs(item: bytes, unwanted: Callable[[Leg], bool]) -> bytes:
-    """Return an item without some of its nested legs; all else is as it was sent."""
+    """Return an item without some of its nested legs; all other bytes stay as they were sent."""
     return b"{" + b",".join(_member(key, value, whole, unwanted) for key, value, whole in pairs(item)) + b"}"
 
 
@@ -76,7 +76,7 @@ def _member(key: str, value: bytes, whole: bytes, unwanted: Callable[[Leg], bool
     return before + without_elements(value, lambda leg: unwanted(_leg(leg))) + after
 
 
-def _read_unusual(item: bytes) -> Identifiers:
+def _read_slowly(item: bytes) -> Identifiers:
     try:
         members = pairs(item)
     except OutlineError:

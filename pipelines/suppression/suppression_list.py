@@ -1,7 +1,7 @@
-"""state/erased.json: whose calls were erased, so that no sync brings them back.
+"""The suppression list, state/erased.json: whose calls were erased, so that no sync brings them back.
 
-Only hashes are kept, under a salt of their own: the key of the pseudonyms may be changed, and that must not undo an
-erasure. Where nothing was ever erased there is no such file, and nothing is asked of it.
+It holds only hashes, under a salt of its own: a change of the PII key must not undo an erasure. Where nothing was ever
+erased there is no such file.
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ import msgspec
 
 from pipelines.api_values import Number, read_number
 from pipelines.lake import layout, state
+from pipelines.lake.identity import load_lake
 from pipelines.lake.state import FORMAT, LakeRecord, Stored
-from pipelines.lake.storage import Storage, SwapConflictError
+from pipelines.lake.storage import Storage
 
 _DIGITS = 32
 _CACHE_SIZE = 100_000
 
 
 class SuppressionRecord(msgspec.Struct):
-    """What state/erased.json holds, hashed but for the days.
+    """state/erased.json; everything but the days is hashed.
 
     Attributes:
         salt: The key of the hashes.
-        numbers: Numbers in E.164.
-        calls: Ids of erased calls: those that were named, those of erased numbers, and their child items.
-        legs: Ids of legs that were taken out of calls of others; child items with such an id are the same leg.
-        items: Payload hashes of items that could not be placed.
-        pending: Days of which files may still hold what is listed; None where nothing is left to do.
+        numbers: Phone numbers in E.164.
+        calls: Ids of erased calls: those that were requested, those of erased numbers, and their child items.
+        legs: Ids of legs that were removed from other customers' calls; child items with such an id are the same leg.
+        items: Payload hashes of rejected items.
+        pending: Days whose files may still hold what is listed; None where the erasure is finished.
     """
 
     salt: str = ""
@@ -44,131 +45,129 @@ class SuppressionRecord(msgspec.Struct):
 
 
 class SuppressionList:
-    """What was erased, to be asked and to be added to.
+    """The suppression list in memory.
 
     Attributes:
-        news: How often something was added that was not covered before.
+        additions: How many entries were added since it was read.
     """
 
-    def __init__(self, kept: Stored[SuppressionRecord]) -> None:
-        self.news = 0
-        self._kept = kept
-        self._salt = bytes.fromhex(kept.value.salt)
-        self._numbers = set(kept.value.numbers)
-        self._calls = set(kept.value.calls)
-        self._legs = set(kept.value.legs)
-        self._items = set(kept.value.items)
+    def __init__(self, stored: Stored[SuppressionRecord]) -> None:
+        self.additions = 0
+        self._stored = stored
+        self._salt = bytes.fromhex(stored.value.salt)
+        self._entries = {kind: set(getattr(stored.value, f"{kind}s")) for kind in ("number", "call", "leg", "item")}
         self._known: dict[str, bool] = {}
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is covered at all."""
-        return not (self._numbers or self._calls or self._legs or self._items)
+        """Whether the list covers nothing."""
+        return not any(self._entries.values())
 
     @property
     def pending(self) -> list[date] | None:
-        """Days of which files may still hold what is listed; None where nothing is left to do."""
-        return self._kept.value.pending
+        """Days whose files may still hold what is listed; None where the erasure is finished."""
+        return self._stored.value.pending
 
     def covers_call(self, call_id: str | None) -> bool:
         """Say whether a call was erased, by its id."""
-        return bool(self._calls) and call_id is not None and self._hash("call", call_id) in self._calls
+        return self._covers("call", call_id)
 
     def covers_leg(self, leg_id: str | None) -> bool:
-        """Say whether a leg was taken out of a call of somebody else, by its id."""
-        return bool(self._legs) and leg_id is not None and self._hash("leg", leg_id) in self._legs
+        """Say whether a leg was removed from another customer's call, by its id."""
+        return self._covers("leg", leg_id)
 
     def covers_number(self, text: str | None) -> bool:
         """Say whether a customer was erased, by the number as it was sent."""
-        if text is None or not self._numbers:
+        if text is None or not self._entries["number"]:
             return False
         found = self._known.get(text)
         if found is None:
             if len(self._known) > _CACHE_SIZE:
                 self._known.clear()
             number = customers_number(text)
-            found = number is not None and self._hash("number", number.e164) in self._numbers
+            found = number is not None and self._covers("number", number.e164)
             self._known[text] = found
         return found
 
     def covers_item(self, payload_hash: str) -> bool:
-        """Say whether an item that could not be placed was erased."""
-        return bool(self._items) and self._hash("item", payload_hash) in self._items
+        """Say whether a rejected item was erased."""
+        return self._covers("item", payload_hash)
 
     def alias(self, call_id: str) -> str:
-        """Return what stands for an erased call where something must: not its id, and always the same."""
+        """Return a stable substitute for the id of an erased call."""
         return f"erased {self._hash('alias', call_id)}"
 
     def add_number(self, number: Number) -> None:
-        """Cover a customer from now on; `commit` makes it last."""
-        self._add("number", self._numbers, number.e164)
+        """Add a customer; `commit` stores the list."""
+        self._add("number", number.e164)
         self._known.clear()
 
     def add_call(self, call_id: str) -> None:
-        """Cover a call from now on."""
-        self._add("call", self._calls, call_id)
+        """Add a call."""
+        self._add("call", call_id)
 
     def add_leg(self, leg_id: str) -> None:
-        """Cover a leg from now on."""
-        self._add("leg", self._legs, leg_id)
+        """Add a leg."""
+        self._add("leg", leg_id)
 
     def add_item(self, payload_hash: str) -> None:
-        """Cover an item that could not be placed from now on."""
-        self._add("item", self._items, payload_hash)
+        """Add a rejected item."""
+        self._add("item", payload_hash)
 
     def commit(self, storage: Storage, pending: Iterable[date] | None) -> None:
-        """Write down what is covered, and of which days files may still hold it (None: of none, it is done).
+        """Store the list.
+
+        Args:
+            storage: The lake's files.
+            pending: Days whose files may still hold what is listed; None once the erasure is finished.
 
         Raises:
-            SwapConflictError: Another writer was there; all of them hold the lock `sync`.
+            SwapConflictError: Another writer changed the file without holding the lock `SYNC`.
         """
-        record = self._kept.value
-        record.numbers, record.calls = sorted(self._numbers), sorted(self._calls)
-        record.legs, record.items = sorted(self._legs), sorted(self._items)
+        record = self._stored.value
+        for kind, hashes in self._entries.items():
+            setattr(record, f"{kind}s", sorted(hashes))
         record.pending = None if pending is None else sorted(set(pending))
-        state.commit(storage, self._kept)
-        _require_list(storage)
+        state.commit(storage, self._stored)
+        state.update(storage, layout.LAKE, LakeRecord, _with_erasures)
 
-    def _add(self, kind: str, known: set[str], text: str) -> None:
+    def _covers(self, kind: str, text: str | None) -> bool:
+        hashes = self._entries[kind]
+        return bool(hashes) and text is not None and self._hash(kind, text) in hashes
+
+    def _add(self, kind: str, text: str) -> None:
         if not self._salt:
             self._salt = secrets.token_bytes(32)
-            self._kept.value.salt = self._salt.hex()
+            self._stored.value.salt = self._salt.hex()
         hashed = self._hash(kind, text)
-        if hashed not in known:
-            known.add(hashed)
-            self.news += 1
+        if hashed not in self._entries[kind]:
+            self._entries[kind].add(hashed)
+            self.additions += 1
 
     def _hash(self, kind: str, text: str) -> str:
         return hmac.digest(self._salt, f"{kind} {text}".encode("utf-8", "replace"), "sha256").hex()[:_DIGITS]
 
 
 def load_suppression_list(storage: Storage) -> SuppressionList:
-    """Read what was erased; nothing where there is no list."""
+    """Read the suppression list; it is empty where there is no file."""
     return SuppressionList(state.load(storage, layout.ERASED, SuppressionRecord, SuppressionRecord()))
 
 
 def list_is_lost(storage: Storage) -> bool:
-    """Say whether something was erased and the list of it is not there: syncs would bring all of it back."""
-    lake = state.read(storage, layout.LAKE, LakeRecord)
-    return lake is not None and lake.value.has_erasures and storage.size(layout.ERASED) is None
+    """Say whether calls were erased and the list is missing: syncs would bring them back."""
+    lake = load_lake(storage)
+    return lake is not None and lake.has_erasures and storage.size(layout.ERASED) is None
 
 
-def _require_list(storage: Storage) -> None:
-    """Let the lake remember that there is a list."""
-    lake = state.read(storage, layout.LAKE, LakeRecord)
-    if lake is None or lake.value.has_erasures:
-        return
-    lake.value.has_erasures = True
-    try:
-        state.commit(storage, lake)
-    except SwapConflictError:  # settings were accepted meanwhile
-        _require_list(storage)
+def _with_erasures(lake: LakeRecord | None) -> LakeRecord | None:
+    """Note in the lake's identity that the list must exist."""
+    return msgspec.structs.replace(lake, has_erasures=True) if lake else None
 
 
 def customers_number(text: str) -> Number | None:
-    """Read a number as calls are compared by it: with its country code, also where that follows `00` in place of `+`.
+    """Parse a phone number with its country code after `+` or `00`; None for any other text.
 
-    Digits alone are nobody's: a number of one country without its code is another's with one.
+    Digits without a country code are ambiguous: they can be another country's number with its code.
     """
     number = read_number(text)
     stripped = text.strip()

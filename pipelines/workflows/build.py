@@ -87,7 +87,7 @@ def prepare(workspace: Workspace, notify: Callable[[str], None], *, accept_setti
         SettingsDifferError: The lake was built with other settings, and they are not accepted.
         ChorusCallsError: The lake cannot be repaired, or an erasure cannot be finished.
     """
-    require_same_settings(workspace.storage, workspace.shaping, accept=accept_settings)
+    require_same_settings(workspace.storage, workspace.table_settings, accept=accept_settings)
     reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     finish_erasures(workspace, notify)
 

@@ -28,7 +28,7 @@ def run(
         SettingsDifferError: The lake was built with other settings.
         ChorusCallsError: The lake has no such call, or it cannot be written.
     """
-    require_same_settings(workspace.storage, workspace.shaping)
+    require_same_settings(workspace.storage, workspace.table_settings)
     if request is None:
         return forget_listed(workspace, notify)
     return forget(workspace, request, notify, unknown_too=unknown_too)

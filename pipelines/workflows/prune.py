@@ -34,7 +34,7 @@ def run(
         SettingsDifferError: The lake was built with other settings.
         ChorusCallsError: The manifest is lost, the catalog cannot be made, or the floor's day cannot be built.
     """
-    require_same_settings(workspace.storage, workspace.shaping)
+    require_same_settings(workspace.storage, workspace.table_settings)
     reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     found = prune(workspace, floor, notify=notify)
     if found.floor in days_to_build(workspace):

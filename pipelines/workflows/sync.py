@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipelines.errors import ChorusCallsError
+from pipelines.errors import ChorusCallsError, disk_trouble
 from pipelines.extract.http.client import CallsClient
 from pipelines.extract.landing.tombstones import DeletionGuard
 from pipelines.extract.names import NamesReport, refresh_names
 from pipelines.extract.scan_report import PageProgress, ScanReport
 from pipelines.extract.sync import sync
+from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.storage import LakeBusyError
 from pipelines.materialize.days import BuildReport, days_to_build
 from pipelines.privacy.forget import finish_erasures
@@ -126,4 +127,12 @@ def _scan(workspace: Workspace, client: CallsClient, options: SyncOptions, progr
 
 def _refresh_names(workspace: Workspace, client: CallsClient) -> NamesReport:
     """Refresh the names, and make the catalog show them if they changed; an error is a warning of the report."""
-    return refresh_names(workspace.storage, client, workspace.catalog, workspace.keep_versions)
+    report = refresh_names(workspace.storage, client)
+    if report.changed:
+        try:
+            reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
+        except ChorusCallsError as error:
+            report.warnings.append(f"The catalog does not show the new names yet: {error.message}")
+        except OSError as error:
+            report.warnings.append(f"The catalog does not show the new names yet: {disk_trouble(error)}")
+    return report

@@ -12,7 +12,7 @@ from pipelines.cli.main import main
 from pipelines.lake import state
 from pipelines.lake.versions import VerdictRecord, fingerprint, write_audit
 from pipelines.serve.catalog import open_catalog
-from tests.support.small_lake import SHAPING, SmallLake, at
+from tests.support.small_lake import SETTINGS, SmallLake, at
 
 MONDAY = date(2026, 1, 5)
 TUESDAY = date(2026, 1, 6)
@@ -160,7 +160,7 @@ def test_status_shows_what_landed_what_is_published_and_what_waits(lake, capsys)
 
 def test_status_names_the_checks_that_refused_a_day(lake, capsys):
     lake.land(TUESDAY)
-    version = fingerprint(state.load_landed(lake.storage).value, TUESDAY, SHAPING)
+    version = fingerprint(state.load_landed(lake.storage).value, TUESDAY, SETTINGS)
     lake.write(TUESDAY, version, {})
     write_audit(lake.storage, TUESDAY, version, 1, [VerdictRecord("keys_unique", "calls", passed=False, rows=2)])
     assert main(["status", "--json"]) == 0

@@ -109,7 +109,7 @@ PRUNING = ("prune --older-than 9d --yes", {"mended_by": "prune --older-than 9d -
         *((*ACCEPTING, fault) for fault in FAULTS),
         (*FROM_RAW, Fault.KILL),  # which goes the way of the one above
         *((*CATALOG, fault) for fault in FAULTS),
-        *((*PRUNING, fault) for fault in (Fault.FULL, Fault.DENIED)),  # for kills see tests/removal
+        *((*PRUNING, fault) for fault in (Fault.FULL, Fault.DENIED)),  # for kills see tests/privacy
     ],
 )
 def test_other_commands_may_fail_too(lake, monkeypatch, command, options, fault):

@@ -13,7 +13,7 @@ from assets import tables
 from assets.definitions import defs
 from assets.instance.in_process_runs import run_job
 from pipelines.lake import state
-from pipelines.lake.table_reader import VersionTables
+from pipelines.lake.tables import VersionTables
 from pipelines.materialize.day import CoreBuilder
 from tests.support.dagster_runs import CORE_AND_MARTS, days_after, failed, materialized, newest, staleness, tell_landed
 
@@ -79,9 +79,9 @@ def at_each_day(monkeypatch):
             look("calls", day)
             return core(self, day, version)
 
-        def build_mart(workspace, day, version, table):
+        def build_mart(storage, timezone, day, version, table):
             look(table, day)
-            return mart(workspace, day, version, table)
+            return mart(storage, timezone, day, version, table)
 
         monkeypatch.setattr(CoreBuilder, "build", build_core)
         monkeypatch.setattr(tables, "build_mart", build_mart)

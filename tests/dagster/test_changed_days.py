@@ -12,7 +12,7 @@ from dagster._core.test_utils import create_run_for_test
 from assets.instance.in_process_runs import run_job
 from assets.sensors import MOST_RUNS
 from pipelines.lake import layout, state
-from pipelines.lake.plans import write_plan
+from pipelines.lake.publish import write_plan
 from pipelines.materialize.day import plan_builds
 from pipelines.materialize.days import build_days as build_on_command_line
 from tests.support.dagster_runs import (

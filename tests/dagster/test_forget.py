@@ -18,7 +18,7 @@ DAYS = [date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)]
 @pytest.fixture
 def lake(workspace, land, tick):
     """A lake of three days that Dagster knows as they are."""
-    identity.require_same_settings(workspace.storage, workspace.shaping)
+    identity.require_same_settings(workspace.storage, workspace.table_settings)
     land(*map(str, DAYS))
     build_days(workspace, DAYS)
     tick()

@@ -66,7 +66,7 @@ def test_a_damaged_file_of_a_published_day_is_made_again(land, instance, workspa
 
 @pytest.mark.usefixtures("published_days")
 def test_an_erasure_that_cannot_be_finished_keeps_no_day_from_being_built(land, instance, workspace, tick):
-    require_same_settings(workspace.storage, workspace.shaping)
+    require_same_settings(workspace.storage, workspace.table_settings)
     erasures = load_suppression_list(workspace.storage)
     erasures.add_call(f"call-{DAYS[0]}-1")
     erasures.commit(workspace.storage, [])

@@ -21,7 +21,7 @@ FLOOR = DAYS[2]
 @pytest.fixture
 def built(workspace, land, instance):
     """A lake whose days were landed and built through Dagster."""
-    require_same_settings(workspace.storage, workspace.shaping)
+    require_same_settings(workspace.storage, workspace.table_settings)
     land(*map(str, DAYS))
     assert build(instance).success
     return workspace

@@ -1,4 +1,4 @@
-"""Each damage is found, alone and by its name; looking changes nothing; the remedy as written mends it."""
+"""Each damage is found, alone and by its name; examining changes nothing; the remedy as written fixes it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pytest
 
-from pipelines.lake import identity, layout, state
+from pipelines.lake import identity, layout
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.maintenance.retention import raise_floor
 from tests.doctor.conftest import Patient
@@ -137,14 +138,12 @@ def open_copy(path: Path) -> None:
 
 
 def say_unmasked(storage: LocalStorage) -> None:
-    """Say that the lake's numbers are masked only since a moment ago."""
-    kept = identity.lake_record(storage)
-    kept.value.unmasked_versions = True
-    state.commit(storage, kept)
+    """Note that the lake's numbers are masked only since a moment ago."""
+    identity.update_lake(storage, lambda lake: msgspec.structs.replace(lake, unmasked_versions=True))
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_damage_is_found_and_mended(patient, name):
+def test_damage_is_found_and_fixed(patient, name):
     check, damage = DAMAGES[name]
     damage(patient)
     before = patient.snapshot()

@@ -7,7 +7,7 @@ import shutil
 import msgspec
 import pytest
 
-from pipelines.doctor.rebuild_state import _once, _RawFile
+from pipelines.doctor.repair import _once, _RawFile
 from pipelines.lake import layout, raw, state
 from pipelines.lake.maintenance import compaction
 from pipelines.lake.versions import read_audit
@@ -153,7 +153,7 @@ def test_everything_that_landed_counts_once_where_that_can_be(there, kept):
 
 
 def test_a_repair_waits_for_nobody_who_works_on_the_lake(patient, monkeypatch):
-    monkeypatch.setattr("pipelines.doctor.repair._PATIENCE", 0.0)
+    monkeypatch.setattr("pipelines.doctor.repair._WAIT_SECONDS", 0.0)
     (patient.lake / layout.MANIFEST).unlink()
     before = patient.snapshot()
     for lock in ("sync", "lake"):

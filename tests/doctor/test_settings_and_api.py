@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
+import msgspec
 import pytest
 
-from pipelines.lake import layout, state
-from pipelines.lake.state import LakeRecord
+from pipelines.lake import identity, layout, state
 from pipelines.simulator.faults import HTML
 from pipelines.simulator.messages import Response, error
 from tests.support.simulated import KEY
@@ -70,9 +70,9 @@ def test_the_outcome_map_is_not_the_lakes(patient, monkeypatch):
 
 
 def test_a_newer_program_wrote_the_lake(patient):
-    kept = state.read(patient.storage, layout.LAKE, LakeRecord)
-    kept.value.table_version += 1
-    state.commit(patient.storage, kept)
+    identity.update_lake(
+        patient.storage, lambda lake: msgspec.structs.replace(lake, table_version=lake.table_version + 1)
+    )
     findings = patient.examine()
     assert [(finding["check"], finding["remedy"]) for finding in findings] == [
         ("settings_differ", "Upgrade chorus-calls.")

@@ -1,10 +1,10 @@
-"""Names that a person wrote down: they fill what the API does not tell, and a broken file is told of once."""
+"""Lookup files: they fill in names that the API does not have, and a broken file is reported once."""
 
 from __future__ import annotations
 
 import pytest
 
-from pipelines.extract.names import keep_names_by_hand
+from pipelines.extract.names import refresh_names
 from pipelines.lake.local import LocalStorage
 from pipelines.simulator.messages import error
 from tests.support.named import catalog_of, dimension, item, known, refreshed
@@ -62,7 +62,7 @@ def test_for_each_id_the_api_wins(storage, lookups):
 )
 def test_files_as_people_and_spreadsheets_write_them(storage, lookups, text):
     write(lookups, text)
-    assert keep_names_by_hand(storage, lookups).sentences == []
+    assert refresh_names(storage, None, lookups=lookups).sentences == []
     assert known(storage)[0] == {"a1": "Nora"}
 
 
@@ -78,27 +78,27 @@ def test_files_as_people_and_spreadsheets_write_them(storage, lookups, text):
     ],
     ids=["empty", "semicolons", "no heading", "latin-1", "utf-16", "a field without end"],
 )
-def test_a_broken_file_is_told_of_once_and_what_was_known_stays(storage, lookups, text, encoding, said):
+def test_a_broken_file_is_reported_once_and_what_was_known_stays(storage, lookups, text, encoding, said):
     write(lookups, "id,name\na1,Nora\n")
     write(lookups, "id,name\np1,Main\n", "phone_numbers")
-    keep_names_by_hand(storage, lookups)
+    refresh_names(storage, None, lookups=lookups)
     write(lookups, text, encoding=encoding)
-    [warning] = keep_names_by_hand(storage, lookups).sentences
+    [warning] = refresh_names(storage, None, lookups=lookups).sentences
     assert warning.startswith(f"Warning: {lookups / 'agents.csv'} is not used: ")
     assert said in warning
     assert known(storage) == ({"a1": "Nora"}, {"p1": "Main"})
 
 
-def test_a_folder_in_the_place_of_a_file_is_told_of(storage, lookups):
+def test_a_folder_in_the_place_of_a_file_is_reported(storage, lookups):
     (lookups / "agents.csv").mkdir()
-    assert "agents.csv is not used" in keep_names_by_hand(storage, lookups).sentences[0]
+    assert "agents.csv is not used" in refresh_names(storage, None, lookups=lookups).sentences[0]
 
 
 def test_a_name_that_is_taken_out_of_the_file_goes_and_a_file_that_is_gone_takes_none_along(storage, lookups):
     write(lookups, "id,name\na1,Nora\na2,Sam\n")
-    keep_names_by_hand(storage, lookups)
+    refresh_names(storage, None, lookups=lookups)
     write(lookups, "id,name\na2,Sam\n")
-    keep_names_by_hand(storage, lookups)
+    refresh_names(storage, None, lookups=lookups)
     (lookups / "agents.csv").unlink()
-    keep_names_by_hand(storage, lookups)
+    refresh_names(storage, None, lookups=lookups)
     assert known(storage)[0] == {"a2": "Sam"}

@@ -142,7 +142,7 @@ def test_an_answer_that_takes_too_long_is_given_up(storage, api, monkeypatch, pa
 
 
 def test_all_reading_together_has_an_end(storage, api, monkeypatch):
-    monkeypatch.setattr(reading, "_ALL_SECONDS", -1.0)
+    monkeypatch.setattr(reading, "_TIME_LIMIT", -1.0)
     report = refreshed(storage, api)
     assert "answers too slowly" in report.notes[0]
     assert api.directory_requests == []
@@ -154,7 +154,7 @@ def test_an_api_that_wants_no_more_requests_is_asked_no_more(storage, api):
     api.faults.append(lambda seen, respond: respond(seen).with_headers(**rest))
     with client_of(api.url, retry_seconds=120) as client:  # so long the calls would wait
         client.page(0)
-        report = reading.refresh_names(storage, client, catalog_of(storage), reading.timedelta(0))
+        report = reading.refresh_names(storage, client)
     assert "asked to wait" in report.notes[0]
     assert api.directory_requests == []
 
@@ -167,7 +167,7 @@ def spoil(storage: LocalStorage, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "remedy"), [('{"format": ', "doctor --repair"), ('{"format": 99, "agents": 3}', "Upgrade chorus-calls")]
 )
-def test_names_that_cannot_be_read_stay_as_they_are_and_are_told_of(storage, api, text, remedy):
+def test_names_that_cannot_be_read_stay_as_they_are_and_are_reported(storage, api, text, remedy):
     spoil(storage, text)
     report = refreshed(storage, api)
     [warning] = report.warnings

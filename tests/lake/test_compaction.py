@@ -22,7 +22,7 @@ from tests.support.histories import histories
 from tests.support.lakes import land as land_payloads
 from tests.support.lakes import place, published_rows, workspace
 from tests.support.small_files import DAY, FIRST, IDS, compacted, digest_of_landed_names, files, land, land_many, seen
-from tests.support.small_lake import SHAPING
+from tests.support.small_lake import SETTINGS
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ REJECTED = st.lists(
     many=st.integers(2, 4),
     budget=st.sampled_from([1, compaction.BUDGET]),
 )
-def test_readers_are_told_the_same_before_and_after(tmp_path_factory, received, many, budget):
+def test_readers_see_the_same_before_and_after(tmp_path_factory, received, many, budget):
     calls, rejected, more = received
     storage = LocalStorage(tmp_path_factory.mktemp("lake"))
     with pytest.MonkeyPatch.context() as patch:
@@ -78,7 +78,7 @@ def test_tables_are_the_same_and_no_day_turns_stale(history, number):
         compacted(lake.storage)
         after = state.load_landed(lake.storage).value
         expire(lake.storage, timedelta(days=1))
-        assert all(fingerprint(landed, day, SHAPING) == fingerprint(after, day, SHAPING) for day in history.days)
+        assert all(fingerprint(landed, day, SETTINGS) == fingerprint(after, day, SETTINGS) for day in history.days)
         for file in lake.storage.list("days"):
             lake.storage.delete(file.path)
         assert build(lake, history.days) == before
@@ -100,7 +100,7 @@ def test_a_published_day_stays_published(lake):
     landed = state.load_landed(lake.storage)
     assert len(compact(lake.storage, landed)) == 2
     assert days_to_build(lake) == []
-    assert stale_days(landed.value, state.load_manifest(lake.storage).value, lake.shaping) == []
+    assert stale_days(landed.value, state.load_manifest(lake.storage).value, lake.table_settings) == []
     assert [row["version_count"] for row in published_rows(lake, DAY)["calls"]] == [8]
 
 
@@ -111,7 +111,7 @@ def test_a_build_that_has_planned_before_still_finds_its_files(lake):
     [build] = plan_builds(lake, [DAY], state.Manifest(), planned).values()
     for file in lake.storage.list(f"days/call_date={DAY}"):
         lake.storage.delete(file.path)
-    assert VersionBuilder(lake, planned).build(DAY, build.version).passed
+    assert VersionBuilder(lake.storage, lake.flatten_settings, planned).build(DAY, build.version).passed
     assert published_rows(lake, DAY) == rows
 
 

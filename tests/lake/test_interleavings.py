@@ -12,7 +12,7 @@ from pipelines.lake.publish import Build
 from pipelines.lake.versions import fingerprint, stale_days
 from tests.support import lake_programs as programs
 from tests.support.interleaving import Actor, finish
-from tests.support.modelled_lake import KEEP, SHAPINGS, ModelledLake
+from tests.support.modelled_lake import KEEP, SETTINGS, ModelledLake
 from tests.support.small_builder import SmallBuilder
 
 DAY = date(2026, 3, 10)
@@ -47,17 +47,17 @@ class Stage:
         self.run("land", self.api)
 
     def build(self, **options) -> None:
-        self.run("command_build", options.pop("shaping", self.lake.shaping), **options)
+        self.run("command_build", options.pop("settings", self.lake.settings), **options)
 
     def published(self, day: date = DAY) -> str:
         return state.load_manifest(self.files).value.days[day].version
 
     def current(self, day: date = DAY) -> str:
-        return fingerprint(state.load_landed(self.files).value, day, self.lake.shaping)
+        return fingerprint(state.load_landed(self.files).value, day, self.lake.settings)
 
     def stale(self) -> list[date]:
         landed, manifest = state.load_landed(self.files).value, state.load_manifest(self.files).value
-        return stale_days(landed, manifest, self.lake.shaping)
+        return stale_days(landed, manifest, self.lake.settings)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def end(*actors: Actor) -> None:
 
 def test_a_slow_build_is_superseded_by_one_that_began_later_and_was_quicker(stage):
     stage.change(DAY)
-    slow = stage.start("command_build", SHAPINGS[0])
+    slow = stage.start("command_build", SETTINGS[0])
     slow.go_on(until=before("finish", layout.DAYS))
     stage.change(DAY)
     stage.build()
@@ -98,7 +98,7 @@ def test_a_slow_build_is_superseded_by_one_that_began_later_and_was_quicker(stag
 
 def test_where_nobody_else_built_the_slow_build_is_published_and_the_next_one_goes_on(stage):
     stage.change(DAY)
-    slow = stage.start("command_build", SHAPINGS[0])
+    slow = stage.start("command_build", SETTINGS[0])
     slow.go_on(until=before("finish", layout.DAYS))
     stage.change(DAY)
     first = stage.published()
@@ -109,7 +109,7 @@ def test_where_nobody_else_built_the_slow_build_is_published_and_the_next_one_go
     assert stage.published() == stage.current()
 
 
-@pytest.mark.parametrize(("program", "rest"), [("command_build", SHAPINGS[:1]), ("dagster_run", ["run"])])
+@pytest.mark.parametrize(("program", "rest"), [("command_build", SETTINGS[:1]), ("dagster_run", ["run"])])
 @pytest.mark.parametrize("step", range(1, 40))
 def test_a_build_that_is_overtaken_while_it_looks_at_the_lake_takes_no_day_back(stage, program, rest, step):
     stage.change(DAY)
@@ -124,9 +124,9 @@ def test_a_build_that_is_overtaken_while_it_looks_at_the_lake_takes_no_day_back(
 
 def test_a_build_with_settings_that_have_changed_meanwhile_takes_no_day_back_to_them(stage):
     stage.change(DAY)
-    slow = stage.start("command_build", SHAPINGS[0])
+    slow = stage.start("command_build", SETTINGS[0])
     slow.go_on(until=before("finish", layout.DAYS))
-    stage.build(shaping=SHAPINGS[1], accept=True)
+    stage.build(settings=SETTINGS[1], accept=True)
     newest = stage.published()
     end(slow)
     assert stage.published() == newest == stage.current()
@@ -134,9 +134,9 @@ def test_a_build_with_settings_that_have_changed_meanwhile_takes_no_day_back_to_
 
 def test_settings_that_come_back_bring_their_versions_back(stage):
     first = stage.published()
-    stage.build(shaping=SHAPINGS[1], accept=True)
+    stage.build(settings=SETTINGS[1], accept=True)
     stage.lake.now += KEEP - timedelta(hours=1)
-    stage.build(shaping=SHAPINGS[0], accept=True)
+    stage.build(settings=SETTINGS[0], accept=True)
     assert stage.published() == first
     stage.lake.now += timedelta(hours=2)
     stage.run("tick")
@@ -146,9 +146,9 @@ def test_settings_that_come_back_bring_their_versions_back(stage):
 @pytest.mark.parametrize("step", range(1, 60))
 def test_a_version_that_comes_back_into_use_is_not_cleaned_away_from_under_its_build(stage, step):
     first = stage.published()
-    stage.build(shaping=SHAPINGS[1], accept=True)
+    stage.build(settings=SETTINGS[1], accept=True)
     stage.lake.now += KEEP + timedelta(hours=1)  # its time is over, but nobody has cleaned since
-    again = stage.start("command_build", SHAPINGS[0], accept=True)
+    again = stage.start("command_build", SETTINGS[0], accept=True)
     again.go_on(step)
     cleaner = stage.start("tick")
     end(cleaner, again)
@@ -157,13 +157,13 @@ def test_a_version_that_comes_back_into_use_is_not_cleaned_away_from_under_its_b
 
 
 @pytest.mark.parametrize("step", range(1, 60))
-def test_whoever_cleans_stops_for_a_build_at_any_moment(stage, step):
+def test_expiry_stops_for_a_build_at_any_moment(stage, step):
     first = stage.published()
-    stage.build(shaping=SHAPINGS[1], accept=True)
+    stage.build(settings=SETTINGS[1], accept=True)
     stage.lake.now += KEEP + timedelta(hours=1)
     cleaner = stage.start("clean_up")
     cleaner.go_on(step)
-    again = stage.start("command_build", SHAPINGS[0], accept=True)
+    again = stage.start("command_build", SETTINGS[0], accept=True)
     again.go_on(until=before("read", layout.version_folder(DAY, first)))
     end(cleaner, again)
     assert stage.published() == stage.current() == first
@@ -186,7 +186,7 @@ def test_a_run_that_holds_no_lock_between_its_steps_keeps_what_it_has_planned(st
 
 def test_raw_files_that_were_merged_stay_while_a_build_reads_them(stage):
     stage.change(DAY)
-    build = stage.start("command_build", SHAPINGS[0])
+    build = stage.start("command_build", SETTINGS[0])
     build.go_on(until=before("open", layout.raw_folder("calls", DAY)))
     planned = set(state.load_landed(stage.files).value.days[DAY].calls)
     stage.change(DAY)
@@ -218,7 +218,7 @@ def test_a_catalog_that_lagged_gives_its_readers_their_whole_time(stage):
 def test_two_who_publish_other_days_lose_neither(stage):
     stage.change(DAY, AFTER)
     landed = state.load_landed(stage.files).value
-    builder = SmallBuilder(stage.lake.workspace(), landed)
+    builder = SmallBuilder(stage.lake.storage, None, landed)
     for day in (DAY, AFTER):
         builder.build(day, stage.current(day))
     actors = [

@@ -21,13 +21,13 @@ from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.maintenance.reconcile import reconcile
-from pipelines.lake.plans import read_plan
+from pipelines.lake.publish import read_plan
 from pipelines.lake.state import Manifest
 from pipelines.lake.storage import LakeBusyError
 from pipelines.lake.versions import fingerprint, stale_days
 from tests.support import lake_programs as programs
 from tests.support.interleaving import Actor, finish
-from tests.support.modelled_lake import KEEP, SHAPINGS, ModelledLake
+from tests.support.modelled_lake import KEEP, SETTINGS, ModelledLake
 from tests.support.small_builder import BAD, calls_of
 
 DAYS = [date(2026, 3, 10), date(2026, 3, 11), date(2026, 3, 13)]
@@ -104,9 +104,9 @@ class Programs(RuleBasedStateMachine):
         self.start(stop, "command_sync", self.api, full=full)
 
     @has_room
-    @rule(shaping=st.sampled_from(SHAPINGS), accept=st.booleans(), stop=stops)
-    def start_build(self, shaping: Any, accept: bool, stop: Stop) -> None:
-        self.start(stop, "command_build", shaping, accept=accept)
+    @rule(settings=st.sampled_from(SETTINGS), accept=st.booleans(), stop=stops)
+    def start_build(self, settings: Any, accept: bool, stop: Stop) -> None:
+        self.start(stop, "command_build", settings, accept=accept)
 
     @has_room
     @rule(stop=stops)
@@ -206,7 +206,7 @@ class Programs(RuleBasedStateMachine):
 
     def all_is_published(self) -> None:
         manifest, landed = state.load_manifest(self.files).value, state.load_landed(self.files).value
-        assert stale_days(landed, manifest, self.lake.shaping) == []
+        assert stale_days(landed, manifest, self.lake.settings) == []
         assert self.lake.catalog.made.days == manifest.days
         assert self.lake.catalog.generation() == manifest.generation
         rows = {day: calls_of(self.files, day, entry.version) for day, entry in manifest.days.items()}
@@ -217,7 +217,7 @@ class Programs(RuleBasedStateMachine):
 
     def nothing_is_left_over(self) -> None:
         landed = state.load_landed(self.files).value
-        needed = {layout.version_folder(day, fingerprint(landed, day, self.lake.shaping)) for day in DAYS}
+        needed = {layout.version_folder(day, fingerprint(landed, day, self.lake.settings)) for day in DAYS}
         for run in self.runs:
             needed |= {layout.version_folder(*item) for item in _planned(self.files, run)}
         assert {file.path.rpartition("/")[0] for file in self.files.list("days")} <= needed

@@ -12,7 +12,7 @@ from pipelines.lake import layout, state
 from pipelines.lake.publish import Build, publish
 from pipelines.lake.versions import VerdictRecord, fingerprint, write_audit
 from tests.support.catalogs import RememberingCatalog
-from tests.support.small_lake import SHAPING, SmallLake
+from tests.support.small_lake import SETTINGS, SmallLake
 
 DAY = date(2026, 3, 10)
 NEXT = DAY + timedelta(days=1)
@@ -35,7 +35,7 @@ def catalog():
 
 def current(lake, day=DAY):
     """The version that the day's inputs give now."""
-    return fingerprint(state.load_landed(lake.storage).value, day, SHAPING)
+    return fingerprint(state.load_landed(lake.storage).value, day, SETTINGS)
 
 
 def built(lake, day=DAY, version=None, *verdicts, calls=1):
@@ -47,7 +47,7 @@ def built(lake, day=DAY, version=None, *verdicts, calls=1):
 
 
 def publish_(lake, catalog, builds):
-    return publish(lake.storage, SHAPING, {day: Build(*build) for day, build in builds.items()}, catalog)
+    return publish(lake.storage, SETTINGS, {day: Build(*build) for day, build in builds.items()}, catalog)
 
 
 def linked(lake, day=DAY):

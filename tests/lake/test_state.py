@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 
 import pytest
@@ -9,9 +10,8 @@ import pytest
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.plans import drop_plan, read_plan, write_plan
-from pipelines.lake.publish import Build
-from pipelines.lake.state import LandedDay, LandedFile, PublishedDay
+from pipelines.lake.publish import Build, drop_plan, read_plan, write_plan
+from pipelines.lake.state import Landed, LandedDay, LandedFile, PublishedDay
 from pipelines.lake.storage import SwapConflictError
 
 DAY = date(2026, 3, 10)
@@ -61,6 +61,42 @@ def test_of_two_writers_the_later_one_is_stopped(storage):
     assert state.load_landed(storage).value.days[DAY].digest == "first"
     first.value.days[DAY].digest = "first again"
     state.commit(storage, first)
+
+
+def test_the_manifest_keeps_its_keys(storage):
+    manifest = state.load_manifest(storage)
+    manifest.value.days[DAY] = PublishedDay("v", datetime(2026, 3, 11, 8, tzinfo=UTC), {}, {}, settings_digest="d")
+    state.commit(storage, manifest)
+    written = json.loads(storage.read(layout.MANIFEST))["days"]["2026-03-10"]
+    assert written == {"version": "v", "published_at": "2026-03-11T08:00:00Z", "rows": {}, "bytes": {}, "shaping": "d"}
+
+
+def test_an_update_starts_over_when_another_writer_commits_in_between(storage):
+    seen = []
+
+    def add(landed):
+        seen.append(landed)
+        if len(seen) == 1:  # another writer commits between this read and its swap
+            storage.swap(layout.LANDED, b'{"days": {"2026-03-11": {"digest": "other"}}}', None)
+        days = {**(landed.days if landed else {}), DAY: LandedDay(digest="own")}
+        return Landed(days=days)
+
+    value = state.update(storage, layout.LANDED, Landed, add)
+    assert {day.isoformat(): known.digest for day, known in value.days.items()} == {
+        "2026-03-10": "own",
+        "2026-03-11": "other",
+    }
+    assert state.load_landed(storage).value == value
+    assert [landed is None for landed in seen] == [True, False]
+
+
+def test_an_update_that_changes_nothing_writes_nothing(storage):
+    assert state.update(storage, layout.LANDED, Landed, lambda _: None) is None
+    assert storage.read(layout.LANDED) is None
+    as_a_newer_program_writes_it = b'{"days": {}, "more": 1}'
+    storage.swap(layout.LANDED, as_a_newer_program_writes_it, None)
+    assert state.update(storage, layout.LANDED, Landed, lambda landed: Landed(days=landed.days)) == Landed()
+    assert storage.read(layout.LANDED) == as_a_newer_program_writes_it
 
 
 @pytest.mark.parametrize("load", [state.load_landed, state.load_manifest])

@@ -14,7 +14,7 @@ from pipelines.dictionary import CORE_TABLES
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.lake import layout
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.table_writer import write_table
+from pipelines.lake.tables import write_table
 
 DAY, VERSION = date(2026, 1, 5), "0" * 24
 LOOKED_UP = [*((table, "call_id") for table in CORE_TABLES), ("transfer_legs", "leg_id")]

@@ -9,9 +9,9 @@ import pytest
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout
-from pipelines.lake.state import Landed, LandedDay, LandedFile, Manifest, PublishedDay, ShapingRecord
-from pipelines.lake.versions import Shaping, VerdictRecord, fingerprint, read_audit, stale_days, write_audit
-from tests.support.small_lake import SHAPING, SmallLake
+from pipelines.lake.state import Landed, LandedDay, LandedFile, Manifest, PublishedDay, TableSettings
+from pipelines.lake.versions import VerdictRecord, fingerprint, read_audit, settings_digest, stale_days, write_audit
+from tests.support.small_lake import SETTINGS, SmallLake
 
 DAY = date(2026, 3, 10)
 ONE_DAY = timedelta(days=1)
@@ -37,7 +37,7 @@ BASE = landed(d0="x", b1="y")
     ],
 )
 def test_what_landed_of_the_day_and_the_day_before_makes_another_version(other):
-    assert fingerprint(other, DAY, SHAPING) != fingerprint(BASE, DAY, SHAPING)
+    assert fingerprint(other, DAY, SETTINGS) != fingerprint(BASE, DAY, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -45,33 +45,42 @@ def test_what_landed_of_the_day_and_the_day_before_makes_another_version(other):
     [("timezone", "Asia/Kolkata"), ("pii", "raw"), ("pii_key_check", "f" * 16), ("outcomes", "own")],
 )
 def test_each_setting_that_shapes_tables_makes_another_version(setting, value):
-    record = msgspec.structs.replace(SHAPING.record, **{setting: value})
-    assert set(ShapingRecord.__struct_fields__) == {"timezone", "pii", "pii_key_check", "outcomes"}
-    assert fingerprint(BASE, DAY, Shaping(record, SHAPING.table_version)) != fingerprint(BASE, DAY, SHAPING)
+    other = msgspec.structs.replace(SETTINGS, **{setting: value})
+    assert set(SETTINGS.shaping) == {"timezone", "pii", "pii_key_check", "outcomes"}
+    assert fingerprint(BASE, DAY, other) != fingerprint(BASE, DAY, SETTINGS)
+
+
+def test_versions_and_settings_digests_are_those_of_lakes_that_exist():
+    """Pinned: another value would rebuild every day of every lake."""
+    settings = TableSettings("Europe/Berlin", "mask", "0123456789abcdef", "fedcba9876543210", table_version=1)
+    assert fingerprint(landed(d0="d" * 32, b1="e" * 32), DAY, settings) == "325f20482568212fa1e4a19c"
+    assert settings_digest(settings) == "0f7f85d0809a"
 
 
 def test_a_newer_table_version_makes_another_version():
-    assert fingerprint(BASE, DAY, Shaping(SHAPING.record, 2)) != fingerprint(BASE, DAY, SHAPING)
+    assert fingerprint(BASE, DAY, msgspec.structs.replace(SETTINGS, table_version=2)) != fingerprint(
+        BASE, DAY, SETTINGS
+    )
 
 
 def test_nothing_else_does():
     moved_on = landed(d0="x", b1="y", d1="z", b2="w")
     moved_on.newest_landed_at = datetime(2026, 3, 20, tzinfo=UTC)
     moved_on.days[DAY].calls["file"] = LandedFile(rows=5, bytes=100)
-    assert fingerprint(moved_on, DAY, SHAPING) == fingerprint(BASE, DAY, SHAPING)
+    assert fingerprint(moved_on, DAY, SETTINGS) == fingerprint(BASE, DAY, SETTINGS)
 
 
 def test_stale_is_what_is_published_in_another_version_or_not_at_all():
     state, manifest = landed(d0="x", d1="y", d3="z"), Manifest()
-    assert stale_days(state, manifest, SHAPING) == [DAY, DAY + ONE_DAY, DAY + 3 * ONE_DAY]
+    assert stale_days(state, manifest, SETTINGS) == [DAY, DAY + ONE_DAY, DAY + 3 * ONE_DAY]
     for day in state.days:
         manifest.days[day] = PublishedDay(
-            version=fingerprint(state, day, SHAPING), published_at=datetime(2026, 3, 20, tzinfo=UTC), rows={}, bytes={}
+            version=fingerprint(state, day, SETTINGS), published_at=datetime(2026, 3, 20, tzinfo=UTC), rows={}, bytes={}
         )
-    assert stale_days(state, manifest, SHAPING) == []
+    assert stale_days(state, manifest, SETTINGS) == []
     state.days[DAY].digest = "x2"
-    assert stale_days(state, manifest, SHAPING) == [DAY, DAY + ONE_DAY]
-    assert stale_days(state, manifest, Shaping(SHAPING.record, 2)) == sorted(state.days)
+    assert stale_days(state, manifest, SETTINGS) == [DAY, DAY + ONE_DAY]
+    assert stale_days(state, manifest, msgspec.structs.replace(SETTINGS, table_version=2)) == sorted(state.days)
 
 
 @pytest.fixture

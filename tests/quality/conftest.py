@@ -11,8 +11,7 @@ import pytest
 
 from pipelines.lake.layout import table_file
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.table_reader import VersionTables
-from pipelines.lake.table_writer import LANDED_ITEMS
+from pipelines.lake.tables import LANDED_ITEMS, VersionTables
 from pipelines.quality import Verdict, audit
 from tests.support.frames import DAY, at, call, frame, leg
 from tests.support.judged import Day, attribute, turn, with_marts

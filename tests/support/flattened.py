@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.dictionary import CORE_TABLES
-from pipelines.flatten.columns import Shape
+from pipelines.flatten.columns import FlattenSettings
 from pipelines.flatten.customers import Customers
 from pipelines.flatten.day import DayFlattener, index_calls
 from pipelines.flatten.outcomes import load_outcomes
@@ -40,7 +40,7 @@ Rows = dict[str, list[dict[str, Any]]]
 
 def flatten(history: History, day: date, shaping: Shaping, *, chunk: int = 100) -> Rows:
     """Return the rows of a day's core tables, as the flattening makes them from a history."""
-    shape = Shape(shaping.timezone, shaping.pii == "mask", load_outcomes(None), Customers(shaping.pii_key))
+    shape = FlattenSettings(shaping.timezone, shaping.pii == "mask", load_outcomes(None), Customers(shaping.pii_key))
     before = day - timedelta(days=1)
     rejected = [
         {"call_id": version.call_id, "payload": version.payload, "landed_at": version.landed_at}

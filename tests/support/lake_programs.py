@@ -16,10 +16,10 @@ from pipelines.lake import disk, identity, layout, publish, raw, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.maintenance import compaction
 from pipelines.lake.maintenance.reconcile import reconcile
-from pipelines.lake.plans import drop_plan, read_plan, write_plan
-from pipelines.lake.publish import Build, Published
+from pipelines.lake.publish import Build, Published, drop_plan, read_plan, write_plan
+from pipelines.lake.state import TableSettings
 from pipelines.lake.storage import Storage
-from pipelines.lake.versions import Shaping, read_audit
+from pipelines.lake.versions import read_audit
 from pipelines.materialize import days, processes
 from pipelines.materialize.day import plan_builds
 from tests.support import small_builder
@@ -57,10 +57,10 @@ class Listing:
         return Page(offset, items[offset : offset + limit], len(items), None)
 
 
-def publishing(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], *rest: object) -> Published:
+def publishing(storage: Storage, settings: TableSettings, builds: Mapping[date, Build], *rest: object) -> Published:
     """Publish, after telling the model what the builds began from."""
     program().bases = {day: build.base for day, build in builds.items()}
-    return publish.publish(storage, shaping, builds, *rest)
+    return publish.publish(storage, settings, builds, *rest)
 
 
 def replace_slow_parts(patch: pytest.MonkeyPatch, lake: ModelledLake) -> None:
@@ -82,7 +82,7 @@ def replace_slow_parts(patch: pytest.MonkeyPatch, lake: ModelledLake) -> None:
 def land(lake: ModelledLake, api: Listing) -> None:
     """Do as `chorus-calls sync --full --no-build` does."""
     workspace = lake.workspace()
-    identity.require_same_settings(workspace.storage, workspace.shaping)
+    identity.require_same_settings(workspace.storage, workspace.table_settings)
     sync(workspace.storage, api, start_date=date(2026, 1, 1), full=True)
 
 
@@ -90,29 +90,29 @@ def publish_only(lake: ModelledLake, builds: Mapping[date, Build]) -> None:
     """Publish what is built."""
     workspace = lake.workspace()
     with workspace.storage.lock("lake", shared=True):
-        publishing(workspace.storage, workspace.shaping, builds, workspace.catalog)
+        publishing(workspace.storage, workspace.table_settings, builds, workspace.catalog)
 
 
 def command_sync(lake: ModelledLake, api: Listing, *, full: bool = False) -> None:
     """Do as `chorus-calls sync` does."""
     workspace = lake.workspace()
-    identity.require_same_settings(workspace.storage, workspace.shaping)
+    identity.require_same_settings(workspace.storage, workspace.table_settings)
     reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     sync(workspace.storage, api, start_date=date(2026, 1, 1), full=full)
     days.build_days(workspace, days.days_to_build(workspace))
 
 
-def command_build(lake: ModelledLake, shaping: Shaping, *, accept: bool = False) -> None:
+def command_build(lake: ModelledLake, settings: TableSettings, *, accept: bool = False) -> None:
     """Do as `chorus-calls build` does."""
-    workspace = lake.workspace(shaping)
-    identity.require_same_settings(workspace.storage, workspace.shaping, accept=accept)
+    workspace = lake.workspace(settings)
+    identity.require_same_settings(workspace.storage, workspace.table_settings, accept=accept)
     reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     days.build_days(workspace, days.days_to_build(workspace))
 
 
 def tick(lake: ModelledLake) -> None:
     """Do as the sensor does, beside telling Dagster."""
-    identity.require_same_settings(lake.storage, lake.shaping)
+    identity.require_same_settings(lake.storage, lake.settings)
     clean_up(lake)
 
 
@@ -126,7 +126,7 @@ def dagster_run(lake: ModelledLake, run: str) -> None:
     """Do as a run of `build_days` does: step by step, without a lock in between, by a plan fixed in the first step."""
     workspace = lake.workspace()
     storage = workspace.storage
-    identity.require_same_settings(storage, workspace.shaping)
+    identity.require_same_settings(storage, workspace.table_settings)
     with storage.lock("lake", shared=True):
         manifest = state.load_manifest(storage).value
         landed = state.load_landed(storage).value
@@ -134,7 +134,7 @@ def dagster_run(lake: ModelledLake, run: str) -> None:
         write_plan(storage, run, builds)
         for day, build in builds.items():
             if read_audit(storage, day, build.version) is None:
-                SmallBuilder(workspace, landed).core(day, build.version)
+                SmallBuilder(storage, None, landed).core(day, build.version)
     later_steps(lake, run)
 
 
@@ -149,7 +149,7 @@ def later_steps(lake: ModelledLake, run: str) -> None:
                     step(storage, day, build.version)
     builds = read_plan(storage, run) or {}
     with storage.lock("lake", shared=True):
-        result = publishing(storage, workspace.shaping, builds, workspace.catalog)
+        result = publishing(storage, workspace.table_settings, builds, workspace.catalog)
     if not result.refused:
         drop_plan(storage, run)
 

@@ -31,7 +31,7 @@ def workspace(folder: Path, **settings: Any) -> Workspace:
     """Open a lake below a folder, with a PII key that is the same in every test."""
     given = {"lake": str(folder), "pii_key": PII_KEY, **settings}
     opened = open_workspace(Settings(_env_file=None, **given))
-    identity.require_same_settings(opened.storage, opened.shaping)
+    identity.require_same_settings(opened.storage, opened.table_settings)
     return opened
 
 

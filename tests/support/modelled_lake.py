@@ -17,15 +17,15 @@ import pyarrow as pa
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.state import LakeRecord, Landed, Manifest, ShapingRecord
-from pipelines.lake.versions import Shaping, fingerprint, read_audit
+from pipelines.lake.state import LakeRecord, Landed, Manifest, TableSettings
+from pipelines.lake.versions import fingerprint, read_audit
 from pipelines.workspace import Workspace
 from tests.support.catalogs import RememberingCatalog
 from tests.support.interleaving import SteppedStorage, pause
 
 KEEP = timedelta(hours=24)
-SHAPINGS = [
-    Shaping(ShapingRecord(timezone=zone, pii="mask", pii_key_check="0" * 16, outcomes="shipped"), table_version=1)
+SETTINGS = [
+    TableSettings(timezone=zone, pii="mask", pii_key_check="0" * 16, outcomes="shipped", table_version=1)
     for zone in ("UTC", "Asia/Kolkata")
 ]
 
@@ -83,7 +83,7 @@ class ModelledLake:
 
     root: Path
     now: datetime = datetime(2026, 3, 14, 8, tzinfo=UTC)
-    inputs: list[tuple[Landed, Shaping]] = field(default_factory=lambda: [(Landed(), SHAPINGS[0])])
+    inputs: list[tuple[Landed, TableSettings]] = field(default_factory=lambda: [(Landed(), SETTINGS[0])])
     digests: dict[date, list[str]] = field(default_factory=dict)
     places: dict[tuple[date, str], tuple[int, int]] = field(default_factory=dict)
     published: Manifest = field(default_factory=Manifest)
@@ -93,17 +93,17 @@ class ModelledLake:
         self.catalog = WatchedCatalog(self)
 
     @property
-    def shaping(self) -> Shaping:
+    def settings(self) -> TableSettings:
         """The settings that shape tables, as the lake remembers them."""
         return self.inputs[-1][1]
 
-    def workspace(self, shaping: Shaping | None = None) -> Workspace:
+    def workspace(self, settings: TableSettings | None = None) -> Workspace:
         """Open the lake as a program does, with the settings that are the lake's unless said otherwise."""
         return Workspace(
             storage=self.storage,
-            shape=None,
+            flatten_settings=None,
             settings=SimpleNamespace(keep_versions_hours=KEEP / timedelta(hours=1)),
-            shaping=shaping or self.shaping,
+            table_settings=settings or self.settings,
             catalog=self.catalog,
         )
 
@@ -112,25 +112,25 @@ class ModelledLake:
         if path not in (layout.MANIFEST, layout.LANDED, layout.LAKE):
             return
         data = (self.root / path).read_bytes()
-        landed, shaping = self.inputs[-1]
+        landed, settings = self.inputs[-1]
         if path == layout.MANIFEST:
             self._moved_manifest(msgspec.json.decode(data, type=Manifest))
         elif path == layout.LANDED:
-            self._moved_inputs(msgspec.json.decode(data, type=Landed), shaping)
+            self._moved_inputs(msgspec.json.decode(data, type=Landed), settings)
         else:
             lake = msgspec.json.decode(data, type=LakeRecord)
-            self._moved_inputs(landed, Shaping(lake.shaping, lake.table_version))
+            self._moved_inputs(landed, lake.settings)
 
     def removed(self, path: str) -> None:
         """Judge whether a file might be removed: none of a version that inputs gave when the program began to clean."""
         folder, _, file = path.rpartition("/")
         if folder.startswith(layout.DAYS):
-            landed, shaping = self.inputs[program().inputs_before]
-            current = {layout.version_folder(day, fingerprint(landed, day, shaping)) for day in landed.days}
+            landed, settings = self.inputs[program().inputs_before]
+            current = {layout.version_folder(day, fingerprint(landed, day, settings)) for day in landed.days}
             assert folder not in current, file
 
-    def _moved_inputs(self, landed: Landed, shaping: Shaping) -> None:
-        self.inputs.append((landed, shaping))
+    def _moved_inputs(self, landed: Landed, settings: TableSettings) -> None:
+        self.inputs.append((landed, settings))
         for day, known in landed.days.items():
             past = self.digests.setdefault(day, [])
             if known.digest not in past[-1:]:
@@ -138,7 +138,7 @@ class ModelledLake:
                 past.append(known.digest)
         for day in landed.days:
             before = len(self.digests.get(day - timedelta(days=1), []))
-            for each in SHAPINGS:
+            for each in SETTINGS:
                 self.places.setdefault((day, fingerprint(landed, day, each)), (len(self.digests[day]), before))
 
     def _moved_manifest(self, after: Manifest) -> None:
@@ -154,7 +154,7 @@ class ModelledLake:
     def _published(self, day: date, old: str | None, new: str) -> None:
         """Judge whether a version may take the place of another."""
         # What lands while a program publishes may or may not count for it.
-        now = {fingerprint(landed, day, shaping) for landed, shaping in self.inputs[program().inputs_before :]}
+        now = {fingerprint(landed, day, settings) for landed, settings in self.inputs[program().inputs_before :]}
         assert new in now or program().bases[day] == old, (day, old, new)
         if old:
             past, present = self.places[day, old], self.places[day, new]

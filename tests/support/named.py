@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.extract.names import NamesReport, refresh_names
 from pipelines.lake import layout
+from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.names import shown_names
 from pipelines.lake.storage import Storage
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog
@@ -32,7 +33,10 @@ def catalog_of(storage: Storage) -> DuckDBCatalog:
 def refreshed(storage: Storage, api: SimulatedApi, lookups: Path = Path("no such folder")) -> NamesReport:
     """Read the names at a simulated API, as a sync does at its end."""
     with client_of(api.url, retry_seconds=0.2) as client:
-        return refresh_names(storage, client, catalog_of(storage), timedelta(hours=1), lookups=lookups)
+        report = refresh_names(storage, client, lookups=lookups)
+    if report.changed:
+        reconcile(storage, catalog_of(storage), timedelta(hours=1))
+    return report
 
 
 def known(storage: Storage) -> tuple[dict[str, str], dict[str, str]]:

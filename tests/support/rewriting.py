@@ -25,10 +25,10 @@ from pipelines.lake import identity, layout, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.publish import Build, publish
-from pipelines.lake.table_writer import write_table
+from pipelines.lake.tables import write_table
 from pipelines.lake.versions import write_audit
 from pipelines.serve.catalog import DuckDBCatalog
-from tests.support.small_lake import SHAPING
+from tests.support.small_lake import SETTINGS
 
 FIRST_DAY = date(2026, 1, 5)
 
@@ -94,7 +94,7 @@ class RewrittenLake:
     def __init__(self, folder: Path, *, days: int, size: int, keep: timedelta, seed: int = 0) -> None:
         self.days = [FIRST_DAY + timedelta(days=number) for number in range(days)]
         self.storage = LocalStorage(folder / "data/lake")
-        identity.require_same_settings(self.storage, SHAPING)
+        identity.require_same_settings(self.storage, SETTINGS)
         self.catalog = DuckDBCatalog(Path(self.storage.address(layout.CATALOG)), self.storage)
         self.record = folder / "commits.jsonl"
         self.commits = 0
@@ -119,7 +119,7 @@ class RewrittenLake:
             base = manifest.days[day].version if day in manifest.days else None
             builds[day] = Build(f"{commit:024x}", base)
             self._write_version(day, builds[day].version, commit)
-        done = publish(self.storage, SHAPING, builds, self.catalog)
+        done = publish(self.storage, SETTINGS, builds, self.catalog)
         assert done.published == days
         self.commits = commit
         assert state.load_manifest(self.storage).value.generation == commit

@@ -17,7 +17,6 @@ from pipelines.lake import layout, raw
 from pipelines.lake.state import Landed, LandedDay
 from pipelines.lake.storage import Storage
 from pipelines.lake.versions import Audit, VerdictRecord, write_audit
-from pipelines.workspace import Workbench
 
 BAD = "bad"
 """What a call says that lets the checks of its day fail."""
@@ -26,8 +25,8 @@ BAD = "bad"
 class SmallBuilder:
     """Stands for VersionBuilder: reads raw as it does, writes what each call says, and fails a day with a bad call."""
 
-    def __init__(self, bench: Workbench, landed: Landed) -> None:
-        self._storage = bench.storage
+    def __init__(self, storage: Storage, _: object, landed: Landed) -> None:
+        self._storage = storage
         self._landed = landed.days
 
     def build(self, day: date, version: str) -> Audit:

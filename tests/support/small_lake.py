@@ -15,12 +15,10 @@ from pipelines.dictionary import TABLES
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.lake import identity, layout, raw, state
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.state import LandedFile, Manifest, PublishedDay, ShapingRecord
-from pipelines.lake.versions import Shaping, fingerprint
+from pipelines.lake.state import LandedFile, Manifest, PublishedDay, TableSettings
+from pipelines.lake.versions import fingerprint
 
-SHAPING = Shaping(
-    ShapingRecord(timezone="UTC", pii="mask", pii_key_check="0" * 16, outcomes="shipped"), table_version=1
-)
+SETTINGS = TableSettings(timezone="UTC", pii="mask", pii_key_check="0" * 16, outcomes="shipped", table_version=1)
 
 Rows = Iterable[Mapping[str, Any]]
 
@@ -35,7 +33,7 @@ class SmallLake:
 
     def __init__(self, folder: Path) -> None:
         self.storage = LocalStorage(folder)
-        identity.require_same_settings(self.storage, SHAPING)
+        identity.require_same_settings(self.storage, SETTINGS)
 
     @property
     def manifest(self) -> Manifest:
@@ -62,7 +60,7 @@ class SmallLake:
 
     def publish(self, day: date, tables: Mapping[str, Rows], *, version: str | None = None) -> str:
         """Write a version of a day and put it into the manifest; by default that which its landed state gives."""
-        version = version or fingerprint(state.load_landed(self.storage).value, day, SHAPING)
+        version = version or fingerprint(state.load_landed(self.storage).value, day, SETTINGS)
         tables = {table: list(rows) for table, rows in tables.items()}
         self.write(day, version, tables)
         sizes = {table: self.storage.size(layout.table_file(day, version, table)) or 0 for table in TABLES}

@@ -18,7 +18,7 @@ from pipelines.errors import ChorusCallsError
 from pipelines.extract.landing.items import ItemHeader, SeenItem, Version, read_header, same_call
 from pipelines.json_source import payload_hash
 from pipelines.lake import layout, raw, state
-from pipelines.lake.identity import add_organisations, lake_record, require_own
+from pipelines.lake.identity import add_organisations, require_lake, require_own
 from pipelines.lake.state import Landed, LandedDay, LandedFile, Stored
 from pipelines.lake.storage import Storage
 from pipelines.suppression.filter import open_filter
@@ -82,7 +82,7 @@ class AccountGuard:
         """
         if organisations <= self._own:
             return
-        lake = lake_record(self._storage).value
+        lake = require_lake(self._storage)
         known = self._own.union(lake.organisations)
         require_own(known, organisations)
         self._own = known | organisations

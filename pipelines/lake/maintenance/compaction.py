@@ -1,7 +1,7 @@
-"""Merging a day's small raw files, which hourly syncs leave by the dozen, so that a day stays quick to read.
+"""Compact raw: merge a day's small files, which hourly syncs leave by the dozen, so that a day stays quick to read.
 
-The rows stay as they are, every version of every call, and so does the day's digest: no day turns stale by it. The
-merged files are not removed here, since a build may have planned with them; from the commit on they only do not count.
+All rows and the day's digest stay the same, so no day turns stale. The merged files only cease to count; they are
+removed later, since a running build may have planned with them.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from pipelines.lake.storage import Storage
 SMALL = 16_000_000
 """A raw file of fewer bytes is small."""
 MANY = 8
-"""So many small files of a day and kind are merged."""
+"""The number of small files of a day and kind from which they are merged."""
 BUDGET = 32_000_000
-"""Bytes of unpacked rows that are merged at once, unless two files alone have more; the rest waits for another sync."""
+"""Bytes of unpacked rows that are merged at once, unless two files alone have more; the next sync merges the rest."""
 DAYS_AT_ONCE = 31
-"""Days, each kind of file for itself, of which files are merged in one sync."""
+"""The number of days and kinds whose files are merged in one sync."""
 
 _LOG = logging.getLogger(__name__)
-_TROUBLE = (OSError, pa.ArrowException)
+_EXPECTED_ERRORS = (OSError, pa.ArrowException)
 
 
 def compact(storage: Storage, landed: Stored[Landed]) -> list[tuple[date, str]]:
-    """Merge the small raw files of days that have many of them, and let the merged ones count in one step.
+    """Merge the small raw files of days that have many of them, and commit the merged ones in their place.
 
-    A day whose files cannot be read or written, as on a full disk, stays as it is: that costs speed alone, so a sync
-    does not fail for it. It is logged, and tried again by the next sync.
+    A day whose files cannot be read or written, as on a full disk, stays as it is. That costs only speed, so it is
+    logged and left to the next sync.
 
     Args:
         storage: The lake's files; the caller holds the locks of a sync.
-        landed: What has landed, as it is kept now.
+        landed: The landing log as it is stored now.
 
     Returns:
         The days and kinds of files that were merged.
@@ -47,12 +47,12 @@ def compact(storage: Storage, landed: Stored[Landed]) -> list[tuple[date, str]]:
         try:
             _merge(storage, landed.value, day, kind)
             merged.append((day, kind))
-        except _TROUBLE as error:
+        except _EXPECTED_ERRORS as error:
             _LOG.warning("Raw files of %s stay unmerged until the next sync: %s", day, error)
     if merged:
         try:
             state.commit(storage, landed)
-        except _TROUBLE as error:
+        except _EXPECTED_ERRORS as error:
             _LOG.warning("Raw files stay unmerged until the next sync: %s", error)
             return []
     return merged
@@ -75,11 +75,11 @@ def _small(files: dict[str, LandedFile]) -> list[str]:
 
 
 def _merge(storage: Storage, landed: Landed, day: date, kind: str) -> None:
-    """Write small files of a day as one, which takes their place in the log but not in the day's digest."""
+    """Merge small files of a day into one, which replaces them in the landing log and keeps the day's digest."""
     files = raw.counted(landed.days[day], kind)
     merged: dict[str, pa.Table] = {}
     size = 0
-    # From the newest back, so that an old file that has grown is not written again for each new one.
+    # From the newest back, so that a large old file is not rewritten for each new one.
     for name in _small(files):
         rows = raw.read_file(storage, kind, day, name)
         size += rows.nbytes
@@ -87,7 +87,7 @@ def _merge(storage: Storage, landed: Landed, day: date, kind: str) -> None:
             break
         merged[name] = rows
     names = sorted(merged)
-    # In the order of names it comes behind those it is made of, and before what landed after them.
+    # Its name sorts after the merged files, and before what landed after them.
     name = f"{names[-1].partition('-')[0]}-compact-{secrets.token_hex(4)}"
     versions = pa.concat_tables(merged[old] for old in names)
     landed_names = [origin for old in names for origin in raw.landed_names(merged[old].schema, old)]

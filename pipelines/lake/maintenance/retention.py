@@ -1,7 +1,7 @@
 """Retention: the first day that is kept. Older days are removed for good and do not land again.
 
-The floor is moved first and the days are removed after it, so whoever finds days before the floor finds a removal that
-was cut off, and goes on with it.
+The floor is raised first and the days are removed after it. So days before the floor are the mark of an interrupted
+removal, which the next sync, build or prune finishes.
 """
 
 from __future__ import annotations
@@ -10,38 +10,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 
+import msgspec
+
 from pipelines.lake import layout, raw, state
-from pipelines.lake.identity import lake_record
+from pipelines.lake.identity import load_lake, update_lake
 from pipelines.lake.maintenance.drop_versions import drop_versions, remove_folder
 from pipelines.lake.publish import Catalog
 from pipelines.lake.state import LakeRecord
-from pipelines.lake.storage import Storage, SwapConflictError
+from pipelines.lake.storage import Storage
 
 
 def retention_floor(storage: Storage) -> date | None:
     """Return the first day that is kept; None where all are."""
-    kept = state.read(storage, layout.LAKE, LakeRecord)
-    return kept.value.retention_floor if kept else None
+    lake = load_lake(storage)
+    return lake.retention_floor if lake else None
 
 
 def raise_floor(storage: Storage, floor: date) -> None:
-    """Move the floor forward; it never goes back.
+    """Raise the floor; it never goes back.
 
     Raises:
         ChorusCallsError: The lake has no identity yet.
     """
-    kept = lake_record(storage)
-    if kept.value.retention_floor is not None and kept.value.retention_floor >= floor:
-        return
-    kept.value.retention_floor = floor
-    try:
-        state.commit(storage, kept)
-    except SwapConflictError:  # settings were accepted meanwhile
-        raise_floor(storage, floor)
+
+    def raised(lake: LakeRecord) -> LakeRecord:
+        return msgspec.structs.replace(lake, retention_floor=max(floor, lake.retention_floor or floor))
+
+    update_lake(storage, raised)
 
 
 def days_before(storage: Storage, floor: date | None) -> list[date]:
-    """Return the days before a floor of which anything is left: landed, published, or a folder of theirs."""
+    """Return the days before a floor of which anything is left: landed, published, or a folder on disk."""
     if floor is None:
         return []
     days = {
@@ -55,14 +54,14 @@ def days_before(storage: Storage, floor: date | None) -> list[date]:
 def remove_before_floor(storage: Storage, catalog: Catalog) -> list[date]:
     """Remove all that is left of the days before the floor, raw files and tables; idempotent.
 
-    First they count as landed no more, so that nobody builds them again; then readers lose them, in one step.
+    They leave the landing log first, so that nobody builds them again; then readers lose them in one commit.
 
     Args:
-        storage: The lake's files; the caller holds the locks `sync` and `lake` for itself.
+        storage: The lake's files; the caller holds the locks `SYNC` and `LAKE` exclusively.
         catalog: The readers' catalog.
 
     Returns:
-        The days.
+        The removed days.
 
     Raises:
         ChorusCallsError: The manifest is lost, or the catalog cannot be made.
@@ -90,13 +89,13 @@ def _days_of_folders(storage: Storage) -> Iterator[date]:
 
 @dataclass(frozen=True)
 class OldDays:
-    """What of a lake is older than it is to be kept.
+    """What a prune removes.
 
     Attributes:
         floor: The first day that is kept.
         days: The days before it of which anything is left, oldest first.
-        calls: Their calls, those deleted at the API among them.
-        rejected_items: Items that could not be placed and arrived on these days.
+        calls: How many calls they have, including those deleted at the API.
+        rejected_items: How many items without a usable day arrived on these days.
         bytes: The size of their raw files and of all versions of their tables.
     """
 
@@ -108,7 +107,7 @@ class OldDays:
 
 
 def floor_of(age: timedelta) -> date:
-    """Return the first day that is kept where days of a greater age are not.
+    """Return the first day that is kept when older days than this age are removed.
 
     Raises:
         OverflowError: There is no such day.
@@ -117,9 +116,8 @@ def floor_of(age: timedelta) -> date:
 
 
 def old_days(storage: Storage, floor: date) -> OldDays:
-    """Say what lies before a floor, or before the lake's own where that is later; nothing is changed."""
-    kept = state.read(storage, layout.LAKE, state.LakeRecord)
-    known = kept.value.retention_floor if kept else None
+    """Report what lies before a floor, or before the lake's own where that is later; nothing is changed."""
+    known = retention_floor(storage)
     floor = max(floor, known) if known else floor
     days = days_before(storage, floor)
     landed = state.load_landed(storage).value.days
@@ -139,7 +137,7 @@ def old_days(storage: Storage, floor: date) -> OldDays:
 
 
 def _calls(storage: Storage, days: list[date]) -> list[int]:
-    """Count the calls of each day: in its tables, or in raw where there are none yet."""
+    """Count the calls of each day in its tables, or in raw where it has none yet."""
     published = state.load_manifest(storage).value.days
     landed = state.load_landed(storage).value.days
     return [

@@ -150,7 +150,7 @@ def test_a_build_that_dies_leaves_no_version_that_counts(lake, landed):
         patch.setattr(day_module, "audit", fail)
         with pytest.raises(KeyboardInterrupt):
             build_days(lake, [day])
-    version = fingerprint(state.load_landed(lake.storage).value, day, lake.shaping)
+    version = fingerprint(state.load_landed(lake.storage).value, day, lake.table_settings)
     assert read_audit(lake.storage, day, version) is None
     assert manifest(lake).days == {}
     assert build_days(lake, [day]).published.published == [day]
@@ -183,7 +183,9 @@ def test_no_days(lake):
 
 def test_a_day_that_has_not_landed_is_an_empty_day(lake, landed):
     empty = max(landed) + timedelta(days=30)
-    audit = VersionBuilder(lake, state.load_landed(lake.storage).value).build(empty, "a" * 24)
+    audit = VersionBuilder(lake.storage, lake.flatten_settings, state.load_landed(lake.storage).value).build(
+        empty, "a" * 24
+    )
     assert audit.passed
     assert set(audit.rows.values()) == {0}
 
@@ -193,7 +195,7 @@ def test_a_build_that_loses_a_call_is_refused(lake, landed, monkeypatch):
     now = state.load_landed(lake.storage).value
     read = raw.read_day
     monkeypatch.setattr(raw, "read_day", lambda *asked: (rows.slice(1) for rows in read(*asked)))
-    audit = VersionBuilder(lake, now).build(day, "b" * 24)
+    audit = VersionBuilder(lake.storage, lake.flatten_settings, now).build(day, "b" * 24)
     assert {verdict.check: verdict.rows for verdict in audit.failed} == {"calls_as_landed": 1}
 
 
@@ -203,7 +205,7 @@ def test_what_lands_during_a_build_belongs_to_the_next_version(lake, landed):
     planned = plan_builds(lake, [day], state.Manifest(), planned_from)[day]
     changed = json.loads(landed[day][0].payload) | {"status": "failed", "endedReason": None}
     land(lake, place([json.dumps(changed)], FIRST_LANDING + timedelta(hours=1)), name="later")
-    audit = VersionBuilder(lake, planned_from).build(day, planned.version)
+    audit = VersionBuilder(lake.storage, lake.flatten_settings, planned_from).build(day, planned.version)
     assert audit.passed
     assert version_rows(lake, day, planned.version)["calls"] == rows_of(landed, lake, day)["calls"]
     assert build_days(lake, [day]).published.published == [day]

@@ -25,9 +25,9 @@ DAYS = [date(2026, 3, 1) + timedelta(days=number) for number in range(6)]
 
 KILLED = """
 import os, signal
-from pipelines.materialize.processes import _other_process
+from pipelines.materialize.processes import _worker
 from pipelines.lake.state import Landed
-with _other_process(None, Landed()) as pool:
+with _worker(None, None, Landed()) as pool:
     print(pool.submit(os.getpid).result(), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -86,10 +86,14 @@ def test_a_day_that_cannot_be_built_keeps_no_other_from_being_published(lake, pr
 
 def test_a_process_that_dies_ends_the_build(lake, processors, monkeypatch):
     processors(2)
-    monkeypatch.setattr(processes, "_open", sys.exit)  # any function that a process started anew can find
+    monkeypatch.setattr(processes, "_start", sys.exit)  # any function that a new process can import
     landed = state.load_landed(lake.storage).value
     with pytest.raises(BrokenProcessPool):
-        list(processes.build_versions(lake, [plan_builds(lake, DAYS, state.Manifest(), landed)], landed))
+        list(
+            processes.build_versions(
+                lake.storage, lake.flatten_settings, [plan_builds(lake, DAYS, state.Manifest(), landed)], landed
+            )
+        )
 
 
 def test_the_processes_of_a_killed_build_end_too():

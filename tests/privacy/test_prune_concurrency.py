@@ -8,8 +8,7 @@ import pytest
 
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.maintenance import retention as module
-from pipelines.lake.plans import read_plan, write_plan
-from pipelines.lake.publish import Build
+from pipelines.lake.publish import Build, read_plan, write_plan
 from pipelines.lake.storage import LakeBusyError
 from tests.support.old_days import DAYS, SEVEN, clock, days_on_disk, items, lake
 
@@ -17,7 +16,7 @@ __all__ = ["clock", "items", "lake"]
 
 
 @pytest.mark.parametrize(("name", "shared", "word"), [("sync", False, "a sync"), ("lake", True, "builds")])
-def test_it_waits_for_who_is_at_work(lake, monkeypatch, name, shared, word):
+def test_it_waits_for_a_running_sync_or_build(lake, monkeypatch, name, shared, word):
     storage, said = LocalStorage(lake.lake), []
     holding, prune_waits, over = threading.Event(), threading.Event(), threading.Event()
 

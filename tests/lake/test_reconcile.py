@@ -1,4 +1,4 @@
-"""Whatever a crash between two steps left behind is mended, and where nothing is, no file is touched."""
+"""Whatever a crash between two steps left behind is repaired; where there is nothing to repair, no file is touched."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipelines.lake.maintenance.reconcile import Reconciled, reconcile
 from pipelines.lake.publish import Build, publish
 from pipelines.lake.versions import VerdictRecord, fingerprint, write_audit
 from tests.support.catalogs import RememberingCatalog
-from tests.support.small_lake import SHAPING, SmallLake
+from tests.support.small_lake import SETTINGS, SmallLake
 
 DAY = date(2026, 3, 10)
 A_DAY = timedelta(days=1)
@@ -33,11 +33,11 @@ def lake(tmp_path):
 
 def build(lake, catalog, calls=1):
     """Build and publish what has landed; returns the version."""
-    version = fingerprint(state.load_landed(lake.storage).value, DAY, SHAPING)
+    version = fingerprint(state.load_landed(lake.storage).value, DAY, SETTINGS)
     lake.write(DAY, version, {"calls": [{"call_id": f"c{number}"} for number in range(calls)]})
     write_audit(lake.storage, DAY, version, 1, [])
     published = lake.manifest.days.get(DAY)
-    publish(lake.storage, SHAPING, {DAY: Build(version, published.version if published else None)}, catalog)
+    publish(lake.storage, SETTINGS, {DAY: Build(version, published.version if published else None)}, catalog)
     return version
 
 
@@ -69,7 +69,7 @@ def test_a_catalog_that_lags_is_made(lake, catalog):
     catalog.failing = False
     done = reconcile(lake.storage, catalog, A_DAY)
     assert done.catalog_made
-    assert done.links_swung > 0
+    assert done.links_updated > 0
     assert catalog.generations == [1, 2]
     assert reconcile(lake.storage, catalog, A_DAY) == Reconciled()
 
@@ -80,7 +80,7 @@ def test_links_that_are_missing_or_of_another_version_are_swung(lake, catalog):
     second = build(lake, catalog, calls=200)
     lake.storage.link(layout.table_file(DAY, first, "calls"), layout.link_file(DAY, "calls"))
     link(lake, "transfer_legs").unlink()
-    assert reconcile(lake.storage, catalog, A_DAY) == Reconciled(links_swung=2)
+    assert reconcile(lake.storage, catalog, A_DAY) == Reconciled(links_updated=2)
     for table in TABLES:
         assert link(lake, table).samefile(lake.storage.root / layout.table_file(DAY, second, table))
     assert reconcile(lake.storage, catalog, A_DAY) == Reconciled()
@@ -141,5 +141,5 @@ def test_published_files_that_a_person_removed_are_no_obstacle(lake, catalog):
     assert reconcile(lake.storage, catalog, A_DAY) == Reconciled()
     lake.write(DAY, version, {})
     write_audit(lake.storage, DAY, version, 1, [])
-    assert reconcile(lake.storage, catalog, A_DAY).links_swung == len(TABLES)
+    assert reconcile(lake.storage, catalog, A_DAY).links_updated == len(TABLES)
     assert link(lake).samefile(lake.storage.root / layout.table_file(DAY, version, "calls"))

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pytest
 
 from pipelines.api_values import read_number
-from pipelines.privacy.search_terms import SearchTerms
+from pipelines.privacy.search import SearchTerms
 
 
 def needles_for(number=None, *ids):

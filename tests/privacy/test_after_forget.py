@@ -83,7 +83,7 @@ def test_a_new_leg_goes_and_the_item_that_it_is(program, serve):
     program.assert_tables_are_the_oracles()
 
 
-def test_the_journal_of_a_scan_that_was_cut_off_names_nobody(program, serve, rows):
+def test_the_journal_of_a_interrupted_scan_names_nobody(program, serve, rows):
     fillers = [item(f"filler-{number:03}", f"2026-02-{1 + number // 10:02}T10:00:00Z") for number in range(250)]
     serve(items=encoded([*fillers, *ITEMS]))
     assert program.sync("--full", "--max-pages", "1")["scan"]["ending"] == "limited to a number of pages"

@@ -122,7 +122,7 @@ def unwanted(program):
     }
 
 
-def test_a_number_that_nobody_has_is_told_and_not_listed(program):
+def test_a_number_that_nobody_has_is_reported_and_not_listed(program):
     before = program.files()
     code, out, err = program("forget", "--number", "+15550100777")
     assert (code, out) == (1, "")
@@ -141,7 +141,7 @@ def test_a_number_can_be_kept_out_before_it_calls(program, serve):
     assert program.rows() == rows
 
 
-def test_an_id_that_no_call_has_is_told(program):
+def test_an_id_that_no_call_has_is_reported(program):
     code, out, err = program("forget", "--call-id", "nobody")
     assert (code, out) == (1, "")
     assert "No call of this lake has that id." in err

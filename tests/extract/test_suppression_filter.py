@@ -7,8 +7,9 @@ from datetime import date
 
 import pytest
 
-from pipelines.lake import layout, raw, state
-from pipelines.suppression.filter import is_erased_oddity, open_filter, sifted
+from pipelines.lake import layout, raw
+from pipelines.lake.maintenance.retention import raise_floor
+from pipelines.suppression.filter import is_erased_rejected_item, open_filter, without_erased
 from pipelines.suppression.identifiers import Identifiers, Leg, read_identifiers, without_legs
 from pipelines.suppression.suppression_list import customers_number, load_suppression_list
 from tests.extract.test_landing import land
@@ -78,7 +79,7 @@ def test_a_leg_is_taken_out_and_all_else_stays_as_it_was_sent():
     ],
 )
 def test_nothing_stays_of_what_is_erased(erasures, item):
-    assert sifted(erasures, item) is None
+    assert without_erased(erasures, item) is None
 
 
 @pytest.mark.parametrize(
@@ -92,17 +93,17 @@ def test_nothing_stays_of_what_is_erased(erasures, item):
     ids=["another", "a root call with a leg's id", "a call that nests its own id", "a mention"],
 )
 def test_what_is_not_erased_stays_as_it_is(erasures, item):
-    assert sifted(erasures, item) is item
+    assert without_erased(erasures, item) is item
 
 
 def test_what_goes_is_known_by_id_from_then_on(erasures):
-    assert sifted(erasures, call("b", customerNumber=NUMBER)) is None
-    assert sifted(erasures, call("c", parentCallId="b")) is None
-    assert sifted(erasures, call("d", parentCallId="c")) is None
+    assert without_erased(erasures, call("b", customerNumber=NUMBER)) is None
+    assert without_erased(erasures, call("c", parentCallId="b")) is None
+    assert without_erased(erasures, call("d", parentCallId="c")) is None
     call_with_leg = call("e", transferCalls=[{"id": "l", "customerNumber": NUMBER}])
-    assert json.loads(sifted(erasures, call_with_leg))["transferCalls"] == []
-    assert sifted(erasures, call("l", parentCallId="e")) is None
-    assert json.loads(sifted(erasures, call("e", transferCalls=[{"id": "l"}])))["transferCalls"] == []
+    assert json.loads(without_erased(erasures, call_with_leg))["transferCalls"] == []
+    assert without_erased(erasures, call("l", parentCallId="e")) is None
+    assert json.loads(without_erased(erasures, call("e", transferCalls=[{"id": "l"}])))["transferCalls"] == []
 
 
 @pytest.mark.parametrize(
@@ -110,12 +111,12 @@ def test_what_goes_is_known_by_id_from_then_on(erasures):
     [b"gone", b'["gone"]', b'{"x": {"y": "+1 555 010 0123"}}', b'{"\\u0067one": 1}', b'{"a": "001 555 010 0123"'],
 )
 def test_an_oddity_goes_by_any_of_its_values(erasures, item):
-    assert is_erased_oddity(erasures, item)
+    assert is_erased_rejected_item(erasures, item)
 
 
 @pytest.mark.parametrize("item", [b"null", b'{"a": "gone away"}', b'{"a": "+15550100124"}', b""])
 def test_another_oddity_stays(erasures, item):
-    assert not is_erased_oddity(erasures, item)
+    assert not is_erased_rejected_item(erasures, item)
 
 
 @pytest.mark.usefixtures("erasures")
@@ -161,9 +162,7 @@ def test_what_is_dropped_again_and_again_changes_nothing(storage):
 
 
 def test_days_before_the_floor_do_not_land(storage):
-    kept = state.read(storage, layout.LAKE, state.LakeRecord)
-    kept.value.retention_floor = date(2026, 3, 4)
-    state.commit(storage, kept)
+    raise_floor(storage, date(2026, 3, 4))
     one = land(storage, call("old", createdAt="2026-03-03T23:59:59Z"), call("new", createdAt="2026-03-04T00:00:00Z"))
     assert [row["call_id"] for row in raw_rows(storage)] == ["new"]
     assert one.counts.rejected == 0

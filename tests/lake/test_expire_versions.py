@@ -10,11 +10,10 @@ from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.maintenance.expire_versions import Expired, expire
 from pipelines.lake.maintenance.reconcile import Reconciled, reconcile
-from pipelines.lake.plans import drop_plan, write_plan
-from pipelines.lake.publish import Build, publish
+from pipelines.lake.publish import Build, drop_plan, publish, write_plan
 from pipelines.lake.versions import VerdictRecord, fingerprint, write_audit
 from tests.support.catalogs import RememberingCatalog
-from tests.support.small_lake import SHAPING, SmallLake
+from tests.support.small_lake import SETTINGS, SmallLake
 
 DAY = date(2026, 3, 10)
 A_DAY = timedelta(days=1)
@@ -30,13 +29,13 @@ def lake(tmp_path):
     version = current(made)
     made.write(DAY, version, {})
     write_audit(made.storage, DAY, version, 1, [])
-    publish(made.storage, SHAPING, {DAY: Build(version, None)}, RememberingCatalog())
+    publish(made.storage, SETTINGS, {DAY: Build(version, None)}, RememberingCatalog())
     with made.storage.lock("sync"), made.storage.lock("lake"):  # so that the files of the locks are there
         return made
 
 
 def current(lake, day=DAY):
-    return fingerprint(state.load_landed(lake.storage).value, day, SHAPING)
+    return fingerprint(state.load_landed(lake.storage).value, day, SETTINGS)
 
 
 def put(lake, path, data=b"data"):
@@ -84,7 +83,7 @@ def test_a_replaced_version_that_the_inputs_give_again_stays(lake):
     published = lake.manifest.days[DAY].version
     lake.write(DAY, OLD, {})
     write_audit(lake.storage, DAY, OLD, 1, [])
-    publish(lake.storage, SHAPING, {DAY: Build(OLD, published)}, RememberingCatalog())
+    publish(lake.storage, SETTINGS, {DAY: Build(OLD, published)}, RememberingCatalog())
     assert published == current(lake)
     assert expire(lake.storage, NOW) == Expired()
     assert is_there(lake, published)
@@ -99,7 +98,7 @@ def test_a_version_in_the_plan_of_a_run_stays(lake):
 
 
 @pytest.mark.parametrize(("name", "shared"), [("sync", False), ("lake", True)])
-def test_nothing_is_removed_while_somebody_is_at_work(lake, name, shared):
+def test_nothing_is_removed_while_a_sync_or_build_runs(lake, name, shared):
     lake.write(DAY, OLD, {})
     put(lake, layout.raw_file("calls", DAY, "half"))
     before = lake.digest()
@@ -150,7 +149,7 @@ def test_a_lost_manifest_takes_nothing_from_readers(lake):
     assert reconcile(lake.storage, catalog, NOW) == Reconciled()
     assert lake.digest() == before
     assert catalog.generations == [1]
-    publish(lake.storage, SHAPING, {DAY: Build(current(lake), None)}, catalog)
+    publish(lake.storage, SETTINGS, {DAY: Build(current(lake), None)}, catalog)
     assert lake.manifest.generation == 2
     assert catalog.generations == [1, 2]
     assert all(lake.storage.size(layout.link_file(DAY, table)) is not None for table in TABLES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.doctor import examine as examining
-from pipelines.doctor.subject import look_at
+from pipelines.doctor.inspection import read_subject
 from pipelines.lake import layout
 from pipelines.settings import load_settings
 from pipelines.simulator import SimulatedApi
@@ -18,9 +18,9 @@ def test_files_of_a_sync_that_is_under_way_are_its_own(patient):
     assert [finding["check"] for finding in patient.examine()] == ["raw_uncounted"]
 
 
-def test_what_a_commit_moves_between_two_glances_is_no_damage(patient, monkeypatch):
+def test_what_a_commit_moves_between_two_reads_is_no_damage(patient, monkeypatch):
     """Show the doctor a lake as it was before a sync and a build, and then as it is."""
-    old = look_at(load_settings())
+    old = read_subject(load_settings())
     path = patient.lake / layout.LANDED
     landed = path.read_text()
     kept = patient.manifest
@@ -31,15 +31,15 @@ def test_what_a_commit_moves_between_two_glances_is_no_damage(patient, monkeypat
         assert patient("sync", "--full")[0] == 0
     monkeypatch.setenv("CHORUS_API_URL", patient.api.url)
     assert (path.read_text() == landed, patient.manifest.generation > kept.generation) == (False, True)
-    glances = iter([old])
-    monkeypatch.setattr(examining, "look_at", lambda settings: next(glances, None) or look_at(settings))
-    seen = [finding for area in examining._look(old) for finding in area.findings]
+    reads = iter([old])
+    monkeypatch.setattr(examining, "read_subject", lambda settings: next(reads, None) or read_subject(settings))
+    seen = [finding for check in examining._AREAS for finding in check(old).findings]
     assert {finding.check for finding in seen} == {"link_old"}
     assert patient.examine() == []
 
 
 def test_links_and_catalog_are_left_out_where_somebody_goes_on_publishing(patient, monkeypatch):
-    monkeypatch.setattr("pipelines.doctor.subject._PATIENCE", 0.0)
+    monkeypatch.setattr("pipelines.doctor.inspection._PUBLISH_WAIT_SECONDS", 0.0)
     link(patient).unlink()
     (patient.lake / layout.CATALOG).unlink()
     patient.version().joinpath("calls.parquet").unlink()

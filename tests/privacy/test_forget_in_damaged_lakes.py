@@ -144,7 +144,7 @@ def test_numbers_in_the_tables_go_too(program, monkeypatch):
     }
 
 
-def test_a_number_without_its_country_code_is_found_and_told(program, serve):
+def test_a_number_without_its_country_code_is_found_and_reported(program, serve):
     calls = [
         item("plain", "2026-03-01T10:00:00Z", customerNumber=NUMBER),
         item("call-of-digits", "2026-03-01T11:00:00Z", customerNumber="15550100123"),
@@ -163,7 +163,7 @@ def test_a_number_without_its_country_code_is_found_and_told(program, serve):
 
 
 @pytest.mark.usefixtures("account")
-def test_a_file_that_cannot_be_searched_is_told(program):
+def test_a_file_that_cannot_be_searched_is_reported(program):
     broken = program.lake / "state/aside/broken.parquet"
     broken.parent.mkdir()
     broken.write_bytes(b"no Parquet")
@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_searched_is_told(program):
 
 
 @pytest.mark.usefixtures("account")
-def test_a_damaged_raw_file_is_told_before_anything_is_changed(program):
+def test_a_damaged_raw_file_is_reported_before_anything_is_changed(program):
     raw = next(program.lake.glob("raw/calls/call_date=2026-03-04/*.parquet"))
     raw.unlink()  # it is linked to the lake that other tests are given
     raw.write_bytes(b"no Parquet")

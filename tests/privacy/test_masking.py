@@ -79,7 +79,7 @@ def test_versions_are_kept_for_their_readers_otherwise(lake, monkeypatch):
     assert (versions(lake), is_noted(lake)) == (8, False)
 
 
-def test_a_build_that_is_at_work_has_its_versions_until_it_ends(lake):
+def test_a_build_that_is_running_has_its_versions_until_it_ends(lake):
     storage = LocalStorage(lake.lake)
     with storage.lock("lake", shared=True):
         assert lake(*ACCEPT)[0] == 0
@@ -91,7 +91,7 @@ def test_a_build_that_is_at_work_has_its_versions_until_it_ends(lake):
     assert (unmasked(lake), is_noted(lake)) == (set(), False)
 
 
-def test_days_that_wait_for_a_build_are_told_of_and_masked_later(lake):
+def test_days_that_wait_for_a_build_are_reported_and_masked_later(lake):
     assert lake(*ACCEPT, "--from", DAYS[1])[0] == 0
     assert is_noted(lake)
     assert {place.split("/")[1:2] == [f"call_date={DAYS[0]}"] for place in unmasked(lake)} == {True}, unmasked(lake)

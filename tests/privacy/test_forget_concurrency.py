@@ -1,4 +1,4 @@
-"""Forgetting while others are at work in the lake."""
+"""Forget while syncs and builds run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.lake import state
 from pipelines.lake.local import LocalStorage
+from pipelines.materialize.days import build_days
 from pipelines.privacy.forget import forget, read_request
 from pipelines.settings import load_settings
 from pipelines.workspace import open_workspace
@@ -32,7 +34,7 @@ def unwanted(program):
 @pytest.mark.parametrize(
     ("lock", "shared", "who"), [("sync", False, "a sync"), ("lake", True, "builds")], ids=["sync", "builds"]
 )
-def test_it_waits_for_who_is_at_work_and_says_so(program, lock, shared, who):
+def test_it_waits_for_a_running_sync_or_build_and_says_so(program, lock, shared, who):
     before = program.files()
     said, waits = [], threading.Event()
 
@@ -81,4 +83,16 @@ def test_syncs_and_builds_in_flight_bring_nothing_back(program):
     assert [done.stderr for done in ended if done.returncode and "Another process" not in done.stderr] == []
     assert program.sync("--full")["scan"]["complete"]
     assert unwanted(program) == set()
+    program.assert_tables_are_the_oracles()
+
+
+def test_a_build_that_chose_its_days_before_an_erasure_publishes_no_day_that_is_gone(program):
+    """`build --all` chooses its days before it takes the lock, and an erasure may empty some of them in between."""
+    workspace = open_workspace(load_settings())
+    chosen = sorted(state.load_landed(workspace.storage).value.days)
+    assert program("forget", "--number", NUMBER)[0] == 0
+    left = state.load_landed(workspace.storage).value.days.keys()
+    assert left < set(chosen)
+    build_days(workspace, chosen)
+    assert state.load_manifest(workspace.storage).value.days.keys() == left
     program.assert_tables_are_the_oracles()

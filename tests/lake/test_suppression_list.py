@@ -1,4 +1,4 @@
-"""The list of erasures: it knows whom it was told, in whatever spelling, and tells nobody."""
+"""The suppression list: it recognizes erased customers in any notation, and reveals nobody."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def test_the_list_gives_nobody_away(storage, tmp_path):
 
 def test_what_is_added_twice_is_no_news(storage):
     erasures = listed(storage)
-    news = erasures.news
+    additions = erasures.additions
     erasures.add_call("call-1")
-    assert erasures.news == news
+    assert erasures.additions == additions
     erasures.add_call("call-2")
-    assert erasures.news == news + 1
+    assert erasures.additions == additions + 1

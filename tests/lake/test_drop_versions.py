@@ -14,12 +14,11 @@ from pipelines.lake import layout, state
 from pipelines.lake.maintenance.drop_versions import drop_versions
 from pipelines.lake.maintenance.expire_versions import expire
 from pipelines.lake.maintenance.reconcile import reconcile
-from pipelines.lake.plans import read_plan, write_plan
-from pipelines.lake.publish import Build, publish
+from pipelines.lake.publish import Build, publish, read_plan, write_plan
 from pipelines.lake.versions import VerdictRecord, damaged_days, fingerprint, write_audit
 from tests.support.catalogs import RememberingCatalog
 from tests.support.faults import Fault, FaultyDisk, KilledError
-from tests.support.small_lake import SHAPING, SmallLake
+from tests.support.small_lake import SETTINGS, SmallLake
 
 DAYS = [date(2026, 3, 10), date(2026, 3, 11), date(2026, 3, 12)]
 DAY = DAYS[1]
@@ -28,7 +27,7 @@ A_DAY = timedelta(days=1)
 
 
 def current(lake, day=DAY):
-    return fingerprint(state.load_landed(lake.storage).value, day, SHAPING)
+    return fingerprint(state.load_landed(lake.storage).value, day, SETTINGS)
 
 
 def build(lake, day, version, *verdicts):
@@ -57,9 +56,9 @@ def lake(tmp_path, catalog):
         made.land(day)
     for day in DAYS:
         build(made, day, OLD)
-        publish(made.storage, SHAPING, {day: Build(OLD, None)}, catalog)
+        publish(made.storage, SETTINGS, {day: Build(OLD, None)}, catalog)
         build(made, day, current(made, day))
-        publish(made.storage, SHAPING, {day: Build(current(made, day), OLD)}, catalog)
+        publish(made.storage, SETTINGS, {day: Build(current(made, day), OLD)}, catalog)
         build(made, day, REFUSED, VerdictRecord("keys", "calls", passed=False))
         with made.storage.create(layout.table_file(day, HALF, "calls")) as stream:
             stream.write(b"half")
@@ -130,7 +129,7 @@ def test_where_nothing_is_to_go_no_file_is_touched(lake, catalog):
     assert (lake.digest(), catalog.generations, manifest.stat().st_ino) == before
 
 
-def test_a_lost_manifest_is_told(lake, catalog):
+def test_a_lost_manifest_is_reported(lake, catalog):
     lake.storage.delete(layout.MANIFEST)
     before = lake.digest()
     with pytest.raises(ChorusCallsError, match="doctor --repair"):
