@@ -31,6 +31,33 @@ def test_the_home_is_made_in_the_working_folder_and_kept(tmp_path):
 
 
 @pytest.mark.usefixtures("workspace")
+@pytest.mark.parametrize("module", ["pipelines.launcher", "pipelines.orchestration.launcher"])
+def test_a_home_of_an_earlier_version_gets_the_launcher_that_has_moved_and_keeps_all_else(module):
+    settings = dagster_home() / "dagster.yaml"
+    present = settings.read_text()
+    edited = present.replace("max_concurrent_runs: 3", "max_concurrent_runs: 1")
+    for text in (present, edited):
+        earlier = text.replace("assets.instance.launcher", module)
+        assert earlier != text
+        settings.write_text(earlier)
+        settings.chmod(0o640)
+        dagster_home()
+        assert settings.read_text() == text
+        assert settings.stat().st_mode & 0o777 == 0o640
+    with open_instance() as instance:
+        assert isinstance(instance.run_launcher, WatchedRunLauncher)
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_launcher_of_somebody_else_is_left_alone():
+    settings = dagster_home() / "dagster.yaml"
+    text = "run_launcher: {module: pipelines.orchestration.launcher_of_ours, class: WatchedRunLauncher}\n"
+    settings.write_text(text)
+    dagster_home()
+    assert settings.read_text() == text
+
+
+@pytest.mark.usefixtures("workspace")
 def test_dagster_home_may_lie_elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "elsewhere"))
     assert dagster_home() == tmp_path / "elsewhere"
