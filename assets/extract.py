@@ -10,7 +10,7 @@ from pydantic import Field
 
 from assets.automation.event_sync import sync_landed_events
 from assets.events import LANDED
-from assets.partitions import DAILY
+from assets.partitions import daily_partitions
 from assets.resources import CallsApi, LakeResource, expected_failures
 from assets.tables import EXTRACT, OWNERS, docs_link
 from pipelines.extract.landing.tombstones import DeletionGuard
@@ -56,7 +56,7 @@ landed_calls = dg.AssetSpec(
     group_name=EXTRACT,
     kinds={"parquet"},
     owners=OWNERS,
-    partitions_def=DAILY,
+    partitions_def=daily_partitions(),
     tags={"personal_data": "content"},
     metadata=docs_link("tables.md#raw"),
 )
@@ -75,8 +75,8 @@ landed_calls = dg.AssetSpec(
 def call_pages(
     context: dg.AssetExecutionContext,
     config: ExtractConfig,
-    calls_api: dg.ResourceParam[CallsApi],
-    lake: dg.ResourceParam[LakeResource],
+    calls_api: CallsApi,
+    lake: LakeResource,
 ) -> dg.MaterializeResult[None]:
     """Read the API's pages and land new and changed calls in the days they belong to."""
     with expected_failures():

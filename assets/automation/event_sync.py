@@ -1,4 +1,4 @@
-"""Tells Dagster what happened in the lake without its knowing, so that its pages show the lake as it is.
+"""Log the events that Dagster missed, so that its pages show the lake as it is.
 
 The command line lands, builds and publishes days too, and a crash can come between a step of the lake and its event.
 """
@@ -31,9 +31,9 @@ from pipelines.lake.state import Landed, Manifest, PublishedDay
 DayEvent = dg.AssetObservation | dg.AssetMaterialization
 
 _CORE: Final = dg.AssetKey("calls")
-"""Stands for all core tables, since one step tells of them together."""
-_ASKED: Final = (_CORE, *map(dg.AssetKey, MARTS), CATALOG)
-"""Assets of which Dagster is asked what it knows."""
+"""Represents all core tables, whose events are logged together."""
+_COMPARED: Final = (_CORE, *map(dg.AssetKey, MARTS), CATALOG)
+"""Assets whose events are compared with the manifest."""
 
 
 def sync_landed_events(
@@ -44,17 +44,17 @@ def sync_landed_events(
     days: Iterable[date] | None = None,
     until: float = math.inf,
 ) -> list[date]:
-    """Log the days that have landed or changed since Dagster last heard of them.
+    """Log the days that have landed or changed since their last event.
 
     Args:
         instance: Where the events are.
         landed: What has landed.
         log: How to log an event: into a run, or without one.
-        days: The days to look at; all that have landed where not given.
-        until: When to stop, by the monotonic clock; the rest comes next time.
+        days: The days to compare; all that have landed by default.
+        until: When to stop, by the monotonic clock; the next call logs the rest.
 
     Returns:
-        The days that were logged, newest first. Days without a partition wait.
+        The days that were logged, newest first. A day without a partition is logged once it has one.
     """
     known = known_versions(instance, LANDED)
     logged = []
@@ -73,56 +73,55 @@ def sync_published_events(
     instance: dg.DagsterInstance,
     manifest: Manifest,
     *,
-    but: Collection[date],
+    active: Collection[date],
     stale: Collection[date],
     until: float = math.inf,
 ) -> list[date]:
-    """Report what Dagster last heard to be of another version than the published one, table by table.
+    """Log the tables of published days whose last event is of another version than the published one.
 
-    That may be a day that was published without its knowing, or one that a run built while another, from newer calls,
-    published it. Also what Dagster shows as failed though nothing is left to be done: the run died after it had
-    published the day, or another run did.
+    The day may have been published without Dagster, or one run built it while another published it from newer calls.
+    Also log what Dagster shows as failed though nothing is left to do: the run died after it had published the day, or
+    another run published it.
 
     Args:
         instance: Where the events are.
         manifest: What is published.
-        but: Days that a run is working on, which reports them itself.
+        active: Days that a run is working on, which logs them itself.
         stale: Days that are to be built, and may well have failed.
-        until: When to stop, by the monotonic clock; the rest comes next time.
+        until: When to stop, by the monotonic clock; the next call logs the rest.
 
     Returns:
-        The days that were reported, newest first.
+        The days that were logged, newest first.
     """
-    known = {asset: known_versions(instance, asset) for asset in _ASKED}
+    known = {asset: known_versions(instance, asset) for asset in _COMPARED}
     waiting = set(stale)
-    red = {asset: failed_days(instance, asset) - waiting for asset in _ASKED}
+    failed = {asset: failed_days(instance, asset) - waiting for asset in _COMPARED}
     tags = core_tags(instance)
-    reported = []
-    for day in with_partition(sorted(manifest.days.keys() - set(but), reverse=True)):
+    logged = []
+    for day in with_partition(sorted(manifest.days.keys() - set(active), reverse=True)):
         published = manifest.days[day]
-        wrong = [asset for asset in _ASKED if known[asset].get(day) != published.version or day in red[asset]]
+        wrong = [asset for asset in _COMPARED if known[asset].get(day) != published.version or day in failed[asset]]
         if day in waiting:  # its tables may show what was built since, and refused
-            wrong = list(_ASKED) if CATALOG in wrong else []
+            wrong = list(_COMPARED) if CATALOG in wrong else []
         if not wrong:
             continue
         if time.monotonic() > until:
             break
-        origin = STALE_CORE if day in waiting else tags
         for asset in wrong:
-            for event in _events_of(asset, day, published, origin):
+            for event in _events_of(asset, day, published, STALE_CORE if day in waiting else tags):
                 instance.report_runless_asset_event(event)
-        reported.append(day)
-    return reported
+        logged.append(day)
+    return logged
 
 
 def _events_of(
-    asset: dg.AssetKey, day: date, published: PublishedDay, origin: Mapping[str, str]
+    asset: dg.AssetKey, day: date, published: PublishedDay, tags: Mapping[str, str]
 ) -> Iterator[dg.AssetMaterialization]:
-    """The events of one of the assets that are asked about, and of those that it stands for."""
+    """Yield the events of one of the compared assets, and of those that it represents."""
     if asset == CATALOG:
         yield published_event(day, published)
         return
-    tables, tags = (CORE_TABLES, origin) if asset == _CORE else ([asset.to_user_string()], {})
+    tables, origin = (CORE_TABLES, tags) if asset == _CORE else ([asset.to_user_string()], {})
     for table in tables:
         rows, size = published.rows[table], published.bytes[table]
-        yield built_event(table, day, published.version, rows=rows, size=size, tags=tags)
+        yield built_event(table, day, published.version, rows=rows, size=size, tags=origin)

@@ -11,9 +11,9 @@ from typing import Any, Final, Protocol
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from sqlalchemy import Engine, event
 
+from assets._dagster import ACTIVE_RUN_STATUSES
 from assets.automation.stale_days import MAX_RANGE_DAYS, build_queue
 from assets.instance.in_process_runs import run_extract, run_job
 from assets.jobs import build_days
@@ -125,7 +125,7 @@ def build_stale_days(instance: dg.DagsterInstance, narrator: Narrator) -> None:
     """
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while (due := build_queue(instance, LakeResource().workspace())).stale:
-        free = set(due.stale) - due.busy - due.refused
+        free = set(due.stale) - due.active - due.refused
         for span in spans(free, MAX_RANGE_DAYS):
             with narrator.working("build_days"):
                 build = run_job(build_days.name, instance=instance, partition_range=span)
@@ -140,7 +140,7 @@ def build_stale_days(instance: dg.DagsterInstance, narrator: Narrator) -> None:
 
 def end_lost_runs(instance: dg.DagsterInstance) -> None:
     """End the runs of a demo that was killed, which would hold back their days; there is one demo at a time."""
-    for run in instance.get_runs(RunsFilter(statuses=NOT_FINISHED_STATUSES)):
+    for run in instance.get_runs(RunsFilter(statuses=ACTIVE_RUN_STATUSES)):
         if run.remote_job_origin is None:  # those of Dagster's daemon have one
             instance.report_run_canceled(run, message="The demo that it belonged to is gone.")
 

@@ -10,7 +10,7 @@ from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
 from assets.instance.in_process_runs import run_job
-from assets.sensors import MOST_RUNS
+from assets.sensors import MAX_ACTIVE_RUNS
 from pipelines.lake import layout, state
 from pipelines.lake.plans import write_plan
 from pipelines.materialize.day import plan_builds
@@ -66,7 +66,7 @@ def test_a_backfill_of_one_day_counts_as_busy_too(tick, land, instance):
 
 def test_so_many_runs_at_a_time_and_no_more(tick, land, instance):
     land(*days_after("2026-03-01", 30)[::2])
-    for day in days_after("2026-05-01", MOST_RUNS - 1):
+    for day in days_after("2026-05-01", MAX_ACTIVE_RUNS - 1):
         unfinished_run(instance, day, day)
     assert tick() == [("2026-03-29", "2026-03-29")]
 

@@ -66,6 +66,7 @@ def test_each_day_says_what_was_built_of_it(workspace, land, instance):
         "version": published.version,
         "earliest": 1772452800.0,  # 2026-03-02 12:00 UTC
         "latest": 1772452860.0,
+        "dagster/uri": (workspace.settings.lake_path / "calls").as_uri(),
     }
     assert event.tags["dagster/data_version"] == published.version
     assert newest(instance, "transcript_turns", "2026-03-02").metadata["dagster/partition_row_count"].value == 2

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from assets import catalog, tables
+from assets import serving, tables
 from assets.instance.in_process_runs import run_job
 from pipelines.dictionary import CORE_TABLES
 from pipelines.lake import state
@@ -30,7 +30,7 @@ def published(workspace):
     return state.load_manifest(workspace.storage).value.days[date.fromisoformat(DAY)].version
 
 
-@pytest.fixture(params=[(tables, "report_landed"), (tables, "build_mart")], ids=["before its core tables", "its marts"])
+@pytest.fixture(params=["sync_landed_events", "build_mart"], ids=["before its core tables", "its marts"])
 def overtaken(request, land, instance, once_before):
     """Let another run publish a newer version of the day once, before a run comes to a step."""
 
@@ -38,7 +38,7 @@ def overtaken(request, land, instance, once_before):
         land(DAY)
         assert build(instance).success
 
-    once_before(*request.param, overtake)
+    once_before(tables, request.param, overtake)
 
 
 @pytest.mark.usefixtures("overtaken")
@@ -86,9 +86,9 @@ def test_a_table_that_failed_though_its_day_is_published_turns_green_again(land,
 def test_the_numbers_of_a_day_stay_where_its_run_died_after_publishing(land, instance, tick, monkeypatch):
     land(DAY)
     with monkeypatch.context() as patch:
-        patch.setattr(catalog, "load_manifest", lambda _: 1 / 0)
+        patch.setattr(serving, "load_manifest", lambda _: 1 / 0)
         assert not build(instance).success
     assert failed(instance, "catalog") == {DAY}
     assert tick() == QUIET
     assert failed(instance, "catalog") == set()
-    assert "the day" in newest(instance, "call_metrics_daily", DAY).metadata
+    assert "key figures" in newest(instance, "call_metrics_daily", DAY).metadata

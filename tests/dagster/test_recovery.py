@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 from dagster import DagsterEvent, DagsterEventType, DagsterRunStatus
-from dagster._core.storage.tags import PRIORITY_TAG
 from dagster._core.test_utils import create_run_for_test
 
-from assets import catalog, sensors, tables
+from assets import sensors, serving, tables
+from assets._dagster import PRIORITY_TAG
 from assets.automation import stale_days as due
 from assets.definitions import defs
 from assets.instance.in_process_runs import run_job
@@ -36,7 +36,7 @@ DAYS = [date(2026, 3, day) for day in range(1, 5)]
 
 @pytest.fixture
 def without_pauses(monkeypatch):
-    monkeypatch.setattr(due, "FIRST_PAUSE", timedelta(0))
+    monkeypatch.setattr(due, "FIRST_BACKOFF", timedelta(0))
 
 
 def build(instance, first=DAYS[0], last=DAYS[0]):
@@ -44,7 +44,7 @@ def build(instance, first=DAYS[0], last=DAYS[0]):
 
 
 def spans_now(instance, workspace):
-    return due.due_days(instance, workspace).spans
+    return due.build_queue(instance, workspace).spans
 
 
 def published(workspace):
@@ -61,7 +61,7 @@ def test_what_landed_before_a_crash_is_told_and_built(tick, land, instance):
     assert materialized(instance, "landed_calls") == {"2026-03-01"}
 
 
-@pytest.mark.parametrize("step", ["settle", "report_landed", "due_days", "report_published"])
+@pytest.mark.parametrize("step", ["reconcile", "sync_landed_events", "build_queue", "sync_published_events"])
 def test_a_tick_that_dies_leaves_everything_to_the_next(tick, land, instance, monkeypatch, step):
     land("2026-03-01", "2026-03-02")
     build(instance)
@@ -112,8 +112,8 @@ def test_pauses_grow_from_a_minute_to_six_hours(land, instance, workspace):
         run = failed_run(instance, "2026-03-01", "2026-03-01")
         ended = datetime.fromtimestamp(instance.get_run_record_by_id(run.run_id).end_time, UTC)
         over = ended + timedelta(minutes=minutes)
-        assert due.due_days(instance, workspace, now=over - second).paused == {DAYS[0]}
-        assert due.due_days(instance, workspace, now=over + second).paused == set()
+        assert due.build_queue(instance, workspace, now=over - second).backing_off == {DAYS[0]}
+        assert due.build_queue(instance, workspace, now=over + second).backing_off == set()
 
 
 def test_a_run_that_hangs_holds_its_days_no_longer_than_runs_may_take(land, instance, workspace):
@@ -122,9 +122,9 @@ def test_a_run_that_hangs_holds_its_days_no_longer_than_runs_may_take(land, inst
     begun = datetime.now(UTC)
     event = DagsterEvent(DagsterEventType.RUN_START.value, run.job_name)
     instance.report_dagster_event(event, run.run_id, timestamp=begun.timestamp())
-    allowed = due.due_days(instance, workspace, now=begun + MAX_RUNTIME - timedelta(seconds=1))
-    assert (allowed.busy, allowed.spans) == ({DAYS[0]}, [])
-    assert due.due_days(instance, workspace, now=begun + MAX_RUNTIME + timedelta(seconds=1)).spans == [
+    allowed = due.build_queue(instance, workspace, now=begun + MAX_RUNTIME - timedelta(seconds=1))
+    assert (allowed.active, allowed.spans) == ({DAYS[0]}, [])
+    assert due.build_queue(instance, workspace, now=begun + MAX_RUNTIME + timedelta(seconds=1)).spans == [
         (DAYS[0], DAYS[0])
     ]
 
@@ -157,7 +157,7 @@ def test_a_day_that_was_published_by_a_run_that_died_is_shown_as_published(tick,
     land("2026-03-01")
     for _ in range(2):  # the second time it was published before, in the same version
         with monkeypatch.context() as patch:
-            patch.setattr(catalog, "load_manifest", lambda _: 1 / 0)
+            patch.setattr(serving, "load_manifest", lambda _: 1 / 0)
             assert not build(instance).success
         assert failed(instance, "catalog") == {"2026-03-01"}
         assert tick() == "Every landed day is published as it is."
@@ -168,7 +168,7 @@ def test_a_day_that_was_published_by_a_run_that_died_is_shown_as_published(tick,
 def test_today_waits_for_no_backfill(land, instance, workspace):
     today = datetime.now(UTC).date()
     land(str(today), *days_after("2026-03-01", 3))
-    for day in days_after("2026-05-01", sensors.MOST_RUNS):
+    for day in days_after("2026-05-01", sensors.MAX_ACTIVE_RUNS):
         unfinished_run(instance, day, day)
     # A year in one run, launched by a person.
     create_run_for_test(
@@ -183,7 +183,7 @@ def test_today_waits_for_no_backfill(land, instance, workspace):
         True
     ]
     unfinished_run(instance, str(today), str(today))
-    assert due.due_days(instance, workspace).spans == [], "but for a run of its own"
+    assert due.build_queue(instance, workspace).spans == [], "but for a run of its own"
 
 
 @pytest.mark.usefixtures("without_pauses")

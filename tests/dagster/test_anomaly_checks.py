@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
-from assets import anomaly_checks
+from assets import checks
 from assets.instance.in_process_runs import run_extract, run_job
 from pipelines.lake import raw, state
 from pipelines.materialize.anomalies import extract_anomalies
@@ -99,7 +99,7 @@ def test_what_cannot_be_judged_keeps_nothing_from_being_published(workspace, lan
     def fall_over(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(anomaly_checks, "unusual_days", fall_over)
+    monkeypatch.setattr(checks, "daily_anomalies", fall_over)
     assert not build(instance, date(2026, 3, 1), date(2026, 3, 1)).success
     assert list(state.load_manifest(workspace.storage).value.days) == [date(2026, 3, 1)]
     assert run_stale_days(instance) == []
@@ -150,7 +150,8 @@ def test_an_hour_with_nothing_new_costs_one_run_of_two_steps(api, instance):  # 
     again = run_extract(instance)
     assert run_stale_days(instance) == []
     assert instance.get_runs_count() == before + 1
-    assert {event.step_key for event in again.all_events if event.is_step_start} == {"call_pages", "look_at_extract"}
+    steps = {event.step_key for event in again.all_events if event.is_step_start}
+    assert steps == {"call_pages", "extract_anomaly_checks"}
 
 
 def test_days_that_wait_to_be_built_are_not_called_quiet(workspace, instance):
