@@ -2,11 +2,16 @@
 
 Dagster's own event for an output covers every day of a run's range. A day with nothing landed, or a day that was
 refused, would then look built; so each event is written here for its day alone, and outputs carry `NO_OUTPUT_EVENT`.
+
+The command line lands, builds and publishes days too, and a crash can come between a step of the lake and its event:
+the `sync_...` functions log what Dagster missed, so that its pages show the lake as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 from types import MappingProxyType
 from typing import Any, Final
@@ -24,8 +29,9 @@ from assets._dagster import (
     latest_event_ids,
     latest_tags,
 )
-from pipelines.dictionary import TABLES
-from pipelines.lake.state import LandedDay, PublishedDay
+from assets.partitions import with_partition
+from pipelines.dictionary import CORE_TABLES, MARTS, TABLES
+from pipelines.lake.state import Landed, LandedDay, Manifest, PublishedDay
 from pipelines.workspace import TABLE_VERSION
 
 LANDED: Final = dg.AssetKey("landed_calls")
@@ -34,6 +40,12 @@ CODE_VERSION: Final = str(TABLE_VERSION)
 STALE_CORE: Final[Mapping[str, str]] = MappingProxyType({CODE_VERSION_TAG: CODE_VERSION})
 """Tags of a core table that was built from what had landed before: without an input, Dagster shows its day as stale."""
 
+_CORE: Final = dg.AssetKey("calls")
+"""Represents all core tables, whose events are logged together."""
+_COMPARED: Final = (_CORE, *map(dg.AssetKey, MARTS), CATALOG)
+"""Assets whose events are compared with the manifest."""
+
+DayEvent = dg.AssetObservation | dg.AssetMaterialization
 LatestMaterializations = Mapping[tuple[str, date], AssetCheckEvaluationTargetMaterializationData]
 
 
@@ -44,7 +56,7 @@ def markdown_table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> d
     return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
-def landed_events(day: date, landed: LandedDay) -> Iterator[dg.AssetObservation | dg.AssetMaterialization]:
+def landed_events(day: date, landed: LandedDay) -> Iterator[DayEvent]:
     """Yield the two events of a day that has landed or changed, in the order in which they must be logged.
 
     Dagster compares tables with the newest observation, since `landed_calls` is external, but what they were built from
@@ -171,3 +183,94 @@ def latest_materializations(
                 )
             )
     return targets
+
+
+def sync_landed_events(
+    instance: dg.DagsterInstance,
+    landed: Landed,
+    log: Callable[[DayEvent], None],
+    *,
+    days: Iterable[date] | None = None,
+    until: float = math.inf,
+) -> list[date]:
+    """Log the days that have landed or changed since their last event.
+
+    Args:
+        instance: Where the events are.
+        landed: What has landed.
+        log: How to log an event: into a run, or without one.
+        days: The days to compare; all that have landed by default.
+        until: When to stop, by the monotonic clock; the next call logs the rest.
+
+    Returns:
+        The days that were logged, newest first. A day without a partition is logged once it has one.
+    """
+    known = known_versions(instance, LANDED)
+    logged = []
+    for day in with_partition(sorted(landed.days if days is None else landed.days.keys() & set(days), reverse=True)):
+        if known.get(day) == landed.days[day].digest:
+            continue
+        if time.monotonic() > until:
+            break
+        for event in landed_events(day, landed.days[day]):
+            log(event)
+        logged.append(day)
+    return logged
+
+
+def sync_published_events(
+    instance: dg.DagsterInstance,
+    manifest: Manifest,
+    *,
+    active: Collection[date],
+    stale: Collection[date],
+    until: float = math.inf,
+) -> list[date]:
+    """Log the tables of published days whose last event is of another version than the published one.
+
+    The day may have been published without Dagster, or one run built it while another published it from newer calls.
+    Also log what Dagster shows as failed though nothing is left to do: the run died after it had published the day, or
+    another run published it.
+
+    Args:
+        instance: Where the events are.
+        manifest: What is published.
+        active: Days that a run is working on, which logs them itself.
+        stale: Days that are to be built, and may well have failed.
+        until: When to stop, by the monotonic clock; the next call logs the rest.
+
+    Returns:
+        The days that were logged, newest first.
+    """
+    known = {asset: known_versions(instance, asset) for asset in _COMPARED}
+    waiting = set(stale)
+    failed = {asset: failed_days(instance, asset) - waiting for asset in _COMPARED}
+    tags = core_tags(instance)
+    logged = []
+    for day in with_partition(sorted(manifest.days.keys() - set(active), reverse=True)):
+        published = manifest.days[day]
+        wrong = [asset for asset in _COMPARED if known[asset].get(day) != published.version or day in failed[asset]]
+        if day in waiting:  # its tables may show what was built since, and refused
+            wrong = list(_COMPARED) if CATALOG in wrong else []
+        if not wrong:
+            continue
+        if time.monotonic() > until:
+            break
+        for asset in wrong:
+            for event in _events_of(asset, day, published, STALE_CORE if day in waiting else tags):
+                instance.report_runless_asset_event(event)
+        logged.append(day)
+    return logged
+
+
+def _events_of(
+    asset: dg.AssetKey, day: date, published: PublishedDay, tags: Mapping[str, str]
+) -> Iterator[dg.AssetMaterialization]:
+    """Yield the events of one of the compared assets, and of those that it represents."""
+    if asset == CATALOG:
+        yield published_event(day, published)
+        return
+    tables, origin = (CORE_TABLES, tags) if asset == _CORE else ([asset.to_user_string()], {})
+    for table in tables:
+        rows, size = published.rows[table], published.bytes[table]
+        yield built_event(table, day, published.version, rows=rows, size=size, tags=origin)

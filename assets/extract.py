@@ -8,8 +8,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from assets.automation.event_sync import sync_landed_events
-from assets.events import LANDED
+from assets.events import LANDED, sync_landed_events
 from assets.partitions import daily_partitions
 from assets.resources import CallsApi, LakeResource, expected_failures
 from assets.tables import EXTRACT, OWNERS, docs_link

@@ -13,8 +13,8 @@ import requests
 from dagster import RunsFilter
 
 from assets._dagster import ACTIVE_RUN_STATUSES
-from assets.automation.event_sync import sync_landed_events, sync_published_events
 from assets.automation.stale_days import build_queue, is_recent
+from assets.events import sync_landed_events, sync_published_events
 from assets.jobs import HIGH_PRIORITY, build_days
 from assets.partitions import days_of, range_tags
 from assets.resources import LakeResource, expected_failures

@@ -13,7 +13,6 @@ import polars as pl
 
 from assets._dagster import NO_OUTPUT_EVENT
 from assets.automation import run_plan
-from assets.automation.event_sync import sync_landed_events
 from assets.events import (
     CODE_VERSION,
     LANDED,
@@ -21,6 +20,7 @@ from assets.events import (
     core_tags,
     markdown_table,
     nothing_events,
+    sync_landed_events,
 )
 from assets.partitions import SINGLE_RUN, WITH_THE_DAY_BEFORE, daily_partitions
 from assets.resources import LakeResource, expected_failures

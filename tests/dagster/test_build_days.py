@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from assets import tables
-from assets.automation.event_sync import sync_landed_events
+from assets.events import sync_landed_events
 from assets.instance.in_process_runs import run_job
 from pipelines.lake import layout, state
 from tests.support import lakes

@@ -11,8 +11,8 @@ from dagster._core.definitions.freshness_evaluator import FRESHNESS_EVALUATORS_B
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import freeze_time
 
-from assets.automation.event_sync import sync_published_events
 from assets.definitions import defs
+from assets.events import sync_published_events
 from pipelines.dictionary import MARTS
 from pipelines.lake import state
 from pipelines.materialize.days import build_days as build_on_command_line
