@@ -30,7 +30,7 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 # The health check of a run launcher: waits for one in DefaultRunLauncher.
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 
-# Where the output of runs and ticks lies: waits for a retention setting for it, like the one of ticks.
+# Where the output of runs and ticks is kept: waits for a retention setting for it, like the one of ticks.
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 
 # Asks a code server whether it runs a run: waits for the health check above.

@@ -1,4 +1,4 @@
-"""The definitions load for somebody who has set nothing, and say of every table what the dictionary says."""
+"""The definitions load without settings and with wrong ones, and describe every table by the dictionary."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_every_asset_says_whose_it_is_and_leads_to_its_documentation():
         assert not heading or heading in headings, f"{page} has no heading {heading}"
 
 
-def test_a_table_says_what_it_tells_about_people():
+def test_a_table_is_tagged_with_its_personal_data():
     graph = defs.resolve_asset_graph()
     tags = {table: graph.get(dg.AssetKey(table)).tags["personal_data"] for table in TABLES}
     assert tags == {
@@ -103,7 +103,7 @@ def test_every_check_is_shown_on_its_table():
     }
 
 
-def test_no_warning_stands_before_anything():
+def test_nothing_waits_for_an_anomaly_check():
     job = defs.resolve_job_def("build_days")
     waiting = job.graph.dependency_structure.input_to_upstream_outputs_for_node
     upstream = {

@@ -67,8 +67,8 @@ def test_every_mart_shows_its_day_in_numbers_and_a_short_table_without_a_single_
         for name, text, *_ in cells:
             known = metadata.get(name)
             assert text == "-" if known is None else float(text.replace(",", "")) == pytest.approx(known, abs=1e-4)
-    told = newest(instance, "call_metrics_daily", "2026-03-01").metadata
-    assert (told["calls"].value, told["cost"].value, told["cost_per_minute"].value) == (2, 0.5, 0.25)
+    shown = newest(instance, "call_metrics_daily", "2026-03-01").metadata
+    assert (shown["calls"].value, shown["cost"].value, shown["cost_per_minute"].value) == (2, 0.5, 0.25)
 
 
 def test_a_day_of_a_core_table_has_no_key_figures(land, instance):
