@@ -6,7 +6,7 @@ No other file imports from `dagster._*` or asks its event log storage. A new ver
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -32,10 +32,6 @@ from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 
 # Where the output of runs and ticks is kept: waits for a retention setting for it, like the one of ticks.
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
-
-# Asks a code server whether it runs a run: waits for the health check above.
-from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster._serdes import deserialize_value
 
 __all__ = [
     "NULL_EVENT_POINTER",
@@ -99,8 +95,8 @@ def output_folder(instance: dg.DagsterInstance) -> Path | None:
     return Path(logs.get_captured_local_path(["any"], "out")).parent
 
 
-def is_on_server(launcher: DefaultRunLauncher, run_id: str, *, timeout: float) -> bool | None:
-    """Ask the code server that started a run whether it still runs it.
+def ask_server(launcher: DefaultRunLauncher, run_id: str, *, timeout: float) -> Callable[[], bool] | None:
+    """Return a question to the code server that started a run: whether it still runs it.
 
     Args:
         launcher: The launcher of the run.
@@ -108,13 +104,18 @@ def is_on_server(launcher: DefaultRunLauncher, run_id: str, *, timeout: float) -
         timeout: Seconds to wait for the answer.
 
     Returns:
-        What the server says; None where no server started the run.
-
-    Raises:
-        Exception: The server does not answer; of which type depends on why.
+        The question, which raises where the server does not answer; None where no server started the run.
     """
+    # Waits for the health check above. Imported here, since a process that only runs steps is spared its 3 MB.
+    from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult  # noqa: PLC0415 - see above
+    from dagster._serdes import deserialize_value  # noqa: PLC0415 - see above
+
     client = launcher._get_grpc_client_for_termination(run_id)  # type: ignore[no-untyped-call]  # noqa: SLF001 - see above
     if client is None:
         return None
-    answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run_id), timeout=timeout)
-    return deserialize_value(answer, CanCancelExecutionResult).can_cancel
+
+    def runs_it() -> bool:
+        answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run_id), timeout=timeout)
+        return deserialize_value(answer, CanCancelExecutionResult).can_cancel
+
+    return runs_it

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DefaultRunLauncher
 
-from assets._dagster import CheckRunHealthResult, WorkerStatus, is_on_server
+from assets._dagster import CheckRunHealthResult, WorkerStatus, ask_server
 
 _SERVER_TIMEOUT_SECONDS = 5
 _CLOCK_TOLERANCE_SECONDS = 5.0  # between the kernel's time and the run's for the same moment
@@ -26,14 +26,16 @@ class WatchedRunLauncher(DefaultRunLauncher):
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """Ask the server that started a run whether it still runs it, and look for the run's process."""
+        server_runs_it = ask_server(self, run.run_id, timeout=_SERVER_TIMEOUT_SECONDS)
+        if server_runs_it is None:  # started by a program of its own: only its longest run time can end it
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
         try:
-            known = is_on_server(self, run.run_id, timeout=_SERVER_TIMEOUT_SECONDS)
-            gone = "The run's process is gone."
+            known, gone = server_runs_it(), "The run's process is gone."
         except Exception:  # noqa: BLE001 - for whatever reason the server does not answer, the process decides
             known, gone = False, "The server that started the run is gone."
-        # A run that no server started, but a program of its own, is ended by its longest run time alone. A server that
-        # has reloaded the code does not know the runs that it started before, and a busy one does not answer in time.
-        if known is None or known or _is_process_alive(self._instance, run):
+        # A server that has reloaded the code does not know the runs that it started before, and a busy one does not
+        # answer in time.
+        if known or _is_process_alive(self._instance, run):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.FAILED, gone)
 
