@@ -161,11 +161,6 @@ def known_versions(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[dat
     return {date.fromisoformat(day): version for day, version in found.items()}
 
 
-def failed_days(instance: dg.DagsterInstance, asset: dg.AssetKey) -> set[date]:
-    """Return the days that Dagster shows as failed: a run was to write them, and ended without doing so."""
-    return {date.fromisoformat(day) for day in failed_partitions(instance, asset)}
-
-
 def latest_materializations(
     instance: dg.DagsterInstance, tables: Iterable[str], days: Iterable[date]
 ) -> LatestMaterializations:
@@ -244,7 +239,7 @@ def sync_published_events(
     """
     known = {asset: known_versions(instance, asset) for asset in _COMPARED}
     waiting = set(stale)
-    failed = {asset: failed_days(instance, asset) - waiting for asset in _COMPARED}
+    failed = {asset: set(map(date.fromisoformat, failed_partitions(instance, asset))) - waiting for asset in _COMPARED}
     tags = core_tags(instance)
     logged = []
     for day in with_partition(sorted(manifest.days.keys() - set(active), reverse=True)):

@@ -142,9 +142,7 @@ def extract_config(mode: str, max_pages: int | None = None) -> dict[str, object]
         mode: `RECENT` or `FULL`.
         max_pages: Stop after so many pages; None reads all.
     """
-    config: dict[str, object] = {"mode": mode}
-    if max_pages is not None:
-        config["max_pages"] = max_pages
+    config = {"mode": mode} if max_pages is None else {"mode": mode, "max_pages": max_pages}
     return {"ops": {"call_pages": {"config": config}}}
 
 

@@ -22,15 +22,8 @@ from pipelines.lake.storage import Storage
 from pipelines.lake.versions import VerdictRecord, read_audit
 
 REPORT_FILE: Final = "chorus-report.html"
-_REPORT_FIGURES: Final = (
-    "calls",
-    "minutes",
-    "cost",
-    "cost_per_minute",
-    "connect_rate",
-    "containment_rate",
-    "transfer_rate",
-)
+_FIGURES: Final = ("calls", "minutes", "cost", "cost_per_minute", "connect_rate", "containment_rate", "transfer_rate")
+"""Sums and ratios of the report's calls that Dagster plots."""
 
 
 @dg.asset(
@@ -107,7 +100,7 @@ def report(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Material
             "period": f"{period.first} to {period.last} ({period.days} days, UTC)",
             "key figures": markdown_table(("", "now", "change from the period before"), rows),
             # As numbers too, which Dagster plots from one report to the next.
-            **{name: now[name] for name in _REPORT_FIGURES if now.get(name) is not None},
+            **{name: now[name] for name in _FIGURES if now.get(name) is not None},
         }
     )
 

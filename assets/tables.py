@@ -44,33 +44,29 @@ TABLES_FRESHNESS: Final = dg.FreshnessPolicy.time_window(
 )
 """Whether any day was built lately. The sensor knows of each day whether it is stale."""
 
-KEY_FIGURES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "call_metrics_daily": (
-            "calls",
-            "connected_calls",
-            "connect_rate",
-            "completion_rate",
-            "transfer_rate",
-            "containment_rate",
-            "average_duration_seconds",
-            "cost",
-            "cost_missing_calls",
-            "cost_per_minute",
-        ),
-        "transfer_metrics_daily": ("legs", "transfer_success_rate", "average_leg_seconds", "cost", "cost_per_minute"),
-        "call_volume_hourly": ("calls", "connected_calls", "completed_calls", "transferred_calls", "contained_calls"),
-    }
-)
+KEY_FIGURES: Final[Mapping[str, tuple[str, ...]]] = {
+    "call_metrics_daily": (
+        "calls",
+        "connected_calls",
+        "connect_rate",
+        "completion_rate",
+        "transfer_rate",
+        "containment_rate",
+        "average_duration_seconds",
+        "cost",
+        "cost_missing_calls",
+        "cost_per_minute",
+    ),
+    "transfer_metrics_daily": ("legs", "transfer_success_rate", "average_leg_seconds", "cost", "cost_per_minute"),
+    "call_volume_hourly": ("calls", "connected_calls", "completed_calls", "transferred_calls", "contained_calls"),
+}
 """Columns and ratios of a mart that Dagster shows of each day, and plots over the days."""
 
-MART_INPUTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "call_metrics_daily": ("calls",),
-        "transfer_metrics_daily": ("transfer_legs",),
-        "call_volume_hourly": ("calls",),
-    }
-)
+MART_INPUTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "call_metrics_daily": ("calls",),
+    "transfer_metrics_daily": ("transfer_legs",),
+    "call_volume_hourly": ("calls",),
+}
 
 
 def docs_link(page: str) -> dict[str, dg.MetadataValue]:
@@ -195,18 +191,14 @@ def _table_event(
         metadata["seconds"] = round(seconds, 3)
     if table in KEY_FIGURES:
         figures = key_figures(table, tables.frame(table, key_figure_columns(table)))
-        units = {name: TABLES[table].column(name).unit for name in figures}
-        shown = [(name, _number(value), units[name]) for name, value in figures.items()]
-        metadata["key figures"] = markdown_table(("of the day", "", "unit"), shown)
+        cells = (
+            (name, "-" if value is None else f"{round(value, 4):,}", TABLES[table].column(name).unit)
+            for name, value in figures.items()
+        )
+        metadata["key figures"] = markdown_table(("of the day", "", "unit"), cells)
         metadata |= {name: value for name, value in figures.items() if value is not None}
     size = workspace.storage.size(layout.table_file(day, version, table)) or 0
     return built_event(table, day, version, rows=rows, size=size, metadata=metadata, tags=tags)
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}"
 
 
 def _times(tables: VersionTables, table: str) -> tuple[datetime, datetime] | None:

@@ -98,11 +98,11 @@ def active_days(instance: dg.DagsterInstance, now: datetime) -> set[date]:
     """Return the days of every run that has not finished, unless it has outlived the longest run time."""
     found: set[date] = set()
     for record in instance.get_run_records(RunsFilter(statuses=ACTIVE_RUN_STATUSES)):
-        if not _overdue(record, now):
+        overdue = record.start_time is not None and now.timestamp() - record.start_time > MAX_RUNTIME.total_seconds()
+        if not overdue:
             days = days_of(record.dagster_run.tags)
-            if not _covers_recent(record, len(days)):
-                days = [day for day in days if not is_recent(day, now)]
-            found.update(days)
+            covers_recent = _covers_recent(record, len(days))
+            found.update(day for day in days if covers_recent or not is_recent(day, now))
     return found
 
 
@@ -114,11 +114,6 @@ def _covers_recent(record: RunRecord, days: int) -> bool:
     """
     queued = record.start_time is None and PRIORITY_TAG not in record.dagster_run.tags
     return days <= (_RECENT_DAYS if queued else MAX_RANGE_DAYS)
-
-
-def _overdue(record: RunRecord, now: datetime) -> bool:
-    started = record.start_time
-    return started is not None and now.timestamp() - started > MAX_RUNTIME.total_seconds()
 
 
 def _refused(workspace: Workspace, day: date, version: str) -> bool:
