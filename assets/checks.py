@@ -1,28 +1,32 @@
-"""The checks between building and publishing, judged day by day.
+"""The asset checks: data quality checks, which a day must pass to be published, and anomaly checks, which only warn.
 
 A failing day must not keep the other days of its run from being published, so no check fails its step: the verdicts
 go into each version's `_audit.json`, and publishing refuses the days whose verdicts are bad.
 """
 
-# Dagster looks at the annotation of `context` itself: no annotations from __future__ here.
+# Dagster reads the annotation of `context`: no annotations from __future__ here.
 
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
 
 import dagster as dg
 
+from assets._dagster import PRIORITY_TAG
 from assets.automation import run_plan
 from assets.events import LatestMaterializations, latest_materializations
-from assets.partitions import DAILY
+from assets.partitions import daily_partitions
 from assets.resources import LakeResource, expected_failures
 from pipelines.dictionary import MARTS, TABLES
 from pipelines.lake.locks import LAKE
 from pipelines.lake.versions import Audit, VerdictRecord, read_audit
+from pipelines.materialize.anomalies import EXTRACT_ANOMALY_CHECKS, daily_anomalies, extract_anomalies
 from pipelines.materialize.day import audit_day
 from pipelines.quality import CHECKS, CHECKS_VERSION
+from pipelines.quality.anomalies import DAILY_ANOMALY_CHECKS, AnomalyResult
 from pipelines.workspace import Workspace
 
-CHECK_SPECS = [
+QUALITY_SPECS = [
     dg.AssetCheckSpec(
         check.name,
         asset=check.table,
@@ -30,41 +34,98 @@ CHECK_SPECS = [
         additional_deps=[table for table in TABLES if table != check.table],
         # Lets `catalog` wait for this step. Of a core table it would let the marts wait too, for which this step waits.
         blocking=check.table in MARTS,
-        partitions_def=DAILY,
+        partitions_def=daily_partitions(),
     )
     for check in CHECKS
 ]
 
 
-# Subsets, because somebody who materializes one table in the UI selects its checks alone.
-@dg.multi_asset_check(specs=CHECK_SPECS, can_subset=True)
-def audit(
-    context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[LakeResource]
-) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
-    """Judge each day of the run by what was written, and keep the verdicts beside it.
+def _warning(name: str, asset: str, rule: str, *, daily: bool) -> dg.AssetCheckSpec:
+    description = f"{rule} A warning: the day is published all the same."
+    return dg.AssetCheckSpec(
+        name, asset=asset, description=description, partitions_def=daily_partitions() if daily else None
+    )
 
-    The checks look at all tables together: a day of which some are not built yet has no verdict.
+
+DAILY_SPECS = [_warning(check.name, check.table, check.description, daily=True) for check in DAILY_ANOMALY_CHECKS]
+EXTRACT_SPECS = [_warning(name, "call_pages", rule, daily=False) for name, rule in EXTRACT_ANOMALY_CHECKS.items()]
+
+
+# Subsets, because somebody who materializes one table in the UI selects its checks alone.
+@dg.multi_asset_check(specs=QUALITY_SPECS, can_subset=True)
+def daily_quality_checks(
+    context: dg.AssetCheckExecutionContext, lake: LakeResource
+) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
+    """Check each day of the run as it was written, and store the verdicts with it.
+
+    The checks read all tables together: a day of which some are not built yet has no verdict.
     """
+    step = context.op_execution_context
     with expected_failures():
         workspace = lake.workspace()
-        step = context.op_execution_context
         with workspace.storage.lock(LAKE, shared=True):
-            builds = run_plan.recall(workspace, context.run, step.partition_keys)
-            whole = {day: build for day, build in builds.items() if not run_plan.missing(workspace, day, build, TABLES)}
-            audits = {day: _audit(workspace, day, build.version) for day, build in whole.items()}
-        context.log.info("%s of %s days have all tables and were judged", len(whole), len(builds))
-        targets = latest_materializations(step.instance, {check.table for check in CHECKS}, audits)
-        for day, found in audits.items():
-            for verdict in found.verdicts:
-                if dg.AssetCheckKey(dg.AssetKey(verdict.table), verdict.check) in step.selected_asset_check_keys:
-                    yield _evaluation(day, verdict, targets)
-    for spec in CHECK_SPECS:
-        if spec.key in step.selected_asset_check_keys:
-            yield dg.Output(None, output_name=spec.get_python_identifier())
+            audits = {day: _audit(workspace, day, version) for day, version in _complete(workspace, context).items()}
+    targets = latest_materializations(step.instance, {check.table for check in CHECKS}, audits)
+    for day, found in audits.items():
+        for verdict in found.verdicts:
+            if dg.AssetCheckKey(dg.AssetKey(verdict.table), verdict.check) in step.selected_asset_check_keys:
+                yield _evaluation(day, verdict, targets)
+    for spec in _selected(context, QUALITY_SPECS):
+        yield dg.Output(None, output_name=spec.get_python_identifier())
+
+
+# The last step of a run, so that what it publishes is history for its days, and readers do not wait for this.
+@dg.multi_asset_check(specs=DAILY_SPECS, can_subset=True, op_tags={PRIORITY_TAG: "-1"})
+def daily_anomaly_checks(
+    context: dg.AssetCheckExecutionContext, lake: LakeResource
+) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
+    """Compare each day of the run with the days before it; warns, never blocks."""
+    with expected_failures():
+        workspace = lake.workspace()
+        with workspace.storage.lock(LAKE, shared=True):
+            found = daily_anomalies(workspace, _complete(workspace, context), datetime.now(UTC).date())
+    instance = context.op_execution_context.instance
+    targets = latest_materializations(instance, {check.table for check in DAILY_ANOMALY_CHECKS}, found)
+    for spec in _selected(context, DAILY_SPECS):
+        for day, findings in found.items():
+            yield dg.AssetCheckEvaluation(
+                asset_key=spec.asset_key,
+                check_name=spec.name,
+                partition=str(day),
+                blocking=False,
+                target_materialization_data=targets.get((spec.asset_key.to_user_string(), day)),
+                **_verdict(findings[spec.name]),
+            )
+        yield dg.Output(None, output_name=spec.get_python_identifier())
+
+
+@dg.multi_asset_check(specs=EXTRACT_SPECS, can_subset=True)
+def extract_anomaly_checks(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
+    """Check the last full scan, lately rejected items, and recent days with few or no calls; warns, never blocks."""
+    with expected_failures():
+        found = extract_anomalies(lake.workspace(), datetime.now(UTC).date())
+    for spec in _selected(context, EXTRACT_SPECS):
+        yield dg.AssetCheckResult(asset_key=spec.asset_key, check_name=spec.name, **_verdict(found[spec.name]))
+
+
+def _complete(workspace: Workspace, context: dg.AssetCheckExecutionContext) -> dict[date, str]:
+    """Return the version of each day of the run of which all tables are written."""
+    builds = run_plan.planned_builds(workspace, context.run, context.op_execution_context.partition_keys)
+    complete = {
+        day: build.version
+        for day, build in builds.items()
+        if not run_plan.missing_tables(workspace, day, build, TABLES)
+    }
+    context.log.info("%s of %s days have all tables and are checked", len(complete), len(builds))
+    return complete
+
+
+def _selected(context: dg.AssetCheckExecutionContext, specs: Sequence[dg.AssetCheckSpec]) -> list[dg.AssetCheckSpec]:
+    return [spec for spec in specs if spec.key in context.op_execution_context.selected_asset_check_keys]
 
 
 def _audit(workspace: Workspace, day: date, version: str) -> Audit:
-    """What these checks find in a version; a version that they have judged is not judged again."""
+    """Return the verdicts on a version; one that these checks have judged before is not judged again."""
     known = read_audit(workspace.storage, day, version)
     if known is not None and known.checks_version == CHECKS_VERSION:
         return known
@@ -83,3 +144,12 @@ def _evaluation(day: date, verdict: VerdictRecord, targets: LatestMaterializatio
         metadata={"offending rows": verdict.rows},
         target_materialization_data=targets.get((verdict.table, day)),
     )
+
+
+def _verdict(result: AnomalyResult) -> dict[str, Any]:
+    return {
+        "passed": result.passed,
+        "severity": dg.AssetCheckSeverity.WARN,
+        "description": result.description,
+        "metadata": dict(result.metrics),
+    }

@@ -8,9 +8,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from assets.automation.event_sync import sync_landed_events
-from assets.events import LANDED
-from assets.partitions import DAILY
+from assets.events import LANDED, sync_landed_events
+from assets.partitions import daily_partitions
 from assets.resources import CallsApi, LakeResource, expected_failures
 from assets.tables import EXTRACT, OWNERS, docs_link
 from pipelines.extract.scan_report import ScanReport
@@ -54,7 +53,7 @@ landed_calls = dg.AssetSpec(
     group_name=EXTRACT,
     kinds={"parquet"},
     owners=OWNERS,
-    partitions_def=DAILY,
+    partitions_def=daily_partitions(),
     tags={"personal_data": "content"},
     metadata=docs_link("tables.md#raw"),
 )
@@ -73,8 +72,8 @@ landed_calls = dg.AssetSpec(
 def call_pages(
     context: dg.AssetExecutionContext,
     config: ExtractConfig,
-    calls_api: dg.ResourceParam[CallsApi],
-    lake: dg.ResourceParam[LakeResource],
+    calls_api: CallsApi,
+    lake: LakeResource,
 ) -> dg.MaterializeResult[None]:
     """Read the API's pages and land new and changed calls in the days they belong to."""
     with expected_failures():

@@ -1,7 +1,7 @@
-"""The two things of the world outside that assets and sensors reach for: the calls API and the lake.
+"""The lake and the calls API, as resources of assets, checks and sensors.
 
-Both are made from the settings of the moment in which they are used, so that the definitions load without a key and a
-changed setting counts from the next run on.
+Both read the settings each time they are used, so that the definitions load without a key and a changed setting counts
+from the next run or tick on. They have no config of their own, which Dagster would store: some settings are secrets.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pipelines.settings import load_settings
 from pipelines.workspace import Workspace, calls_client, open_workspace
 
 
-class LakeResource:
-    """The lake that CHORUS_LAKE names."""
+class LakeResource(dg.ConfigurableResource[None]):
+    """The lake that CHORUS_LAKE names: raw calls, tables by day, and the DuckDB catalog."""
 
     def workspace(self) -> Workspace:
-        """Open the lake with what shapes its tables.
+        """Open the lake with the settings of this moment.
 
         Raises:
             SettingsError: The settings cannot be used.
@@ -30,23 +30,23 @@ class LakeResource:
         return open_workspace(load_settings())
 
     def for_writing(self) -> Workspace:
-        """Open the lake, if these settings are those that it was built with.
+        """Open the lake if the settings are those that it was built with.
 
         Raises:
             SettingsError: The settings cannot be used.
-            SettingsDifferError: They are not those the lake was built with.
+            SettingsDifferError: The lake was built with others.
         """
         workspace = self.workspace()
         require_same_settings(workspace.storage, workspace.table_settings)
         return workspace
 
 
-class CallsApi:
-    """The API that CHORUS_API_URL names."""
+class CallsApi(dg.ConfigurableResource[None]):
+    """The API that CHORUS_API_URL names, read with the key in CHORUS_API_KEY."""
 
     @contextmanager
     def client(self) -> Iterator[CallsClient]:
-        """Give a client for a block.
+        """Open a client, and close it at the end of the block.
 
         Raises:
             SettingsError: The settings cannot be used, or there is no key.
@@ -57,7 +57,7 @@ class CallsApi:
 
 @contextmanager
 def expected_failures() -> Iterator[None]:
-    """Let an expected failure end a step with its own words alone, without a traceback and without another try."""
+    """Fail a step or tick with the message of an expected error alone, without a traceback and without a retry."""
     try:
         yield
     except ChorusCallsError as error:

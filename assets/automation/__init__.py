@@ -1,1 +1,1 @@
-"""Automation: which days are stale, what a run builds, and events for what happened outside Dagster."""
+"""Automation: which days are stale, and what a run builds."""

@@ -1,4 +1,7 @@
-"""Which version of each day a run builds: fixed by its first step, so that its steps agree while the lake moves on."""
+"""The plan of a run: the version of each day that it builds.
+
+The first step of a run writes it, so that the later steps build the same versions while the lake changes.
+"""
 
 from __future__ import annotations
 
@@ -16,30 +19,30 @@ from pipelines.materialize.day import plan_builds
 from pipelines.workspace import Workspace
 
 PLANNING_STEP: Final = "core_tables"
-"""The step of a run that fixes what it builds."""
+"""The step of a run that writes its plan."""
 
 
-def plan_of(run: dg.DagsterRun) -> str:
-    """Name the plan of a run; a run that repeats another from where it failed goes by the plan of the first."""
+def plan_id(run: dg.DagsterRun) -> str:
+    """Return the name of a run's plan; a run that retries another from its failed step keeps the plan of the first."""
     return run.root_run_id or run.run_id
 
 
-def begin(
+def create_plan(
     workspace: Workspace, run: dg.DagsterRun, partition_keys: Sequence[str], manifest: Manifest, landed: Landed
 ) -> dict[date, Build]:
-    """Fix what a run builds: the version of every one of its days that has landed.
+    """Write down which version a run builds of each of its days that has landed.
 
     The manifest was read before `landed`, see `plan_builds`.
     """
     builds = plan_builds(workspace, [date.fromisoformat(key) for key in partition_keys], manifest, landed)
-    write_plan(workspace.storage, plan_of(run), builds)
+    write_plan(workspace.storage, plan_id(run), builds)
     return builds
 
 
-def recall(
+def planned_builds(
     workspace: Workspace, run: dg.DagsterRun, partition_keys: Sequence[str], *, needs: Iterable[str] = ()
 ) -> dict[date, Build]:
-    """Return what a run builds, or, where its first step was left out, what the lake would have it build now.
+    """Return what a run builds: by its plan, or by the present lake where its first step was left out.
 
     Args:
         workspace: The lake.
@@ -48,22 +51,23 @@ def recall(
         needs: Tables that must have been built before.
 
     Raises:
-        ChorusCallsError: One of them has not been.
+        ChorusCallsError: One of them is missing.
     """
     wanted = {date.fromisoformat(key) for key in partition_keys}
-    planned = read_plan(workspace.storage, plan_of(run))
+    planned = read_plan(workspace.storage, plan_id(run))
     if planned is None:
         manifest = load_manifest(workspace.storage).value
         planned = plan_builds(workspace, sorted(wanted), manifest, load_landed(workspace.storage).value)
     builds = {day: build for day, build in planned.items() if day in wanted}
     for day, build in builds.items():
-        if lacking := missing(workspace, day, build, needs):
-            tables = ", ".join(lacking)
-            message = f"{tables} of {day} not built yet from what has landed by now. Run build_days for that day."
+        if missing := missing_tables(workspace, day, build, needs):
+            message = (
+                f"{', '.join(missing)} of {day} not built yet from what has landed by now. Run build_days for that day."
+            )
             raise ChorusCallsError(message)
     return builds
 
 
-def missing(workspace: Workspace, day: date, build: Build, tables: Iterable[str]) -> list[str]:
-    """Return those of some tables that are not there in the version of a day that is built."""
+def missing_tables(workspace: Workspace, day: date, build: Build, tables: Iterable[str]) -> list[str]:
+    """Return those of some tables that have no file yet in the version of a day that is built."""
     return [table for table in tables if workspace.storage.size(layout.table_file(day, build.version, table)) is None]

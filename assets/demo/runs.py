@@ -78,7 +78,7 @@ def _build_stale_days(instance: dg.DagsterInstance, story: Story) -> None:
     """Build until no day is stale, without the back-off after a failure, and wait for days that `make dev` builds."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while (due := build_queue(instance, LakeResource().workspace())).stale:
-        free = set(due.stale) - due.busy - due.refused
+        free = set(due.stale) - due.active - due.refused
         for span in spans(free, MAX_RANGE_DAYS):
             _run(story, build_days.name, partial(run_job, build_days.name, instance=instance, partition_range=span))
         if not free:

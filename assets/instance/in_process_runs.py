@@ -1,4 +1,4 @@
-"""Runs the jobs in this process, for programs that cannot wait for a daemon, on whatever instance they are given."""
+"""Run jobs in this process, for programs that cannot wait for Dagster's daemon."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any
 import dagster as dg
 
 from assets.definitions import defs
-from assets.jobs import extract_calls
+from assets.jobs import extract_calls, extract_config
 from assets.partitions import range_tags
-from assets.schedules import extract_config
 
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_NO_CONSOLE = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def run_job(
@@ -28,14 +27,14 @@ def run_job(
     Args:
         job_name: `extract_calls`, `build_days` or `purge_runs`.
         instance: Where the run is kept.
-        run_config: The job's config; its console prints nothing, not even what failed, unless it says otherwise.
+        run_config: The job's config; without loggers in it nothing is printed, not even a failure.
         partition_range: First and last day, for `build_days`.
 
     Returns:
-        How it went; `success` is false where a step failed.
+        The result; `success` is false where a step failed.
     """
     return defs.resolve_job_def(job_name).execute_in_process(
-        run_config={**_QUIET, **(run_config or {})},
+        run_config={**_NO_CONSOLE, **(run_config or {})},
         instance=instance,
         tags=range_tags(*partition_range) if partition_range else None,
         raise_on_error=False,

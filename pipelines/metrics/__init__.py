@@ -12,6 +12,7 @@ from pipelines.metrics.marts import (
     LEG_COLUMNS,
     call_metrics_daily,
     call_volume_hourly,
+    ratio_of_sums,
     transfer_metrics_daily,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "LEG_COLUMNS",
     "call_metrics_daily",
     "call_volume_hourly",
+    "ratio_of_sums",
     "transfer_metrics_daily",
 ]

@@ -1,4 +1,4 @@
-"""A lake of a few days, landed as an extract would land them, and an instance that forgets."""
+"""A lake of a few days, landed as an extract would land them, and an instance in memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ from types import ModuleType
 import dagster as dg
 import pytest
 
-from assets.definitions import defs
-from assets.partitions import RANGE_END, RANGE_START
-from assets.resources import LakeResource
-from assets.sensors import changed_days
 from pipelines.lake import state
 from pipelines.materialize import day as build_day
 from pipelines.quality import DayTables, Verdict
@@ -45,7 +41,12 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture
 def tick(workspace, instance) -> Tick:  # noqa: ARG001 - the sensor finds the lake through the settings
-    """Let the sensor look once: the spans it asks for, or why it asks for none."""
+    """Evaluate the sensor `changed_days` once: the spans it requests, or why it requests none."""
+    # Here, so that test_private_parts runs where assets cannot be imported.
+    from assets.definitions import defs  # noqa: PLC0415 - see above
+    from assets.partitions import RANGE_END, RANGE_START  # noqa: PLC0415 - see above
+    from assets.resources import LakeResource  # noqa: PLC0415 - see above
+    from assets.sensors import changed_days  # noqa: PLC0415 - see above
 
     def evaluate() -> list[tuple[str, str]] | str | None:
         context = dg.build_sensor_context(

@@ -1,4 +1,4 @@
-"""A range of days in one run: days without calls do not spoil it, it says how far it is, and holds a day at a time."""
+"""A range of days in one run: days without calls do not fail it, it shows its progress, and keeps one day in memory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_range_is_one_run():
     assert {policy and policy.policy_type for policy in by_day.values()} == {BackfillPolicyType.SINGLE_RUN}
 
 
-def test_a_day_without_calls_is_said_to_need_nothing(workspace, land, instance, tick):
+def test_a_day_without_calls_is_materialized_as_empty(workspace, land, instance, tick):
     land("2026-03-01", "2026-03-02", "2026-03-04")
     assert build(instance).success
     for asset in ASSETS:
@@ -89,7 +89,7 @@ def at_each_day(monkeypatch):
     return every
 
 
-def test_each_day_is_told_before_the_next_one_is_begun(land, instance, at_each_day):
+def test_each_day_is_logged_before_the_next_one_is_begun(land, instance, at_each_day):
     land(*days_after("2026-03-01", 4))
     seen = []
     at_each_day(lambda table, day: seen.append((table, str(day), sorted(materialized(instance, table)))))

@@ -10,7 +10,7 @@ from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
 from assets.instance.in_process_runs import run_job
-from assets.sensors import MOST_RUNS
+from assets.sensors import MAX_ACTIVE_RUNS
 from pipelines.lake import layout, state
 from pipelines.lake.publish import write_plan
 from pipelines.materialize.day import plan_builds
@@ -41,7 +41,7 @@ def test_after_the_build_only_a_change_is_asked_for(tick, land, instance):
     run_job("build_days", instance=instance, partition_range=(date(2026, 3, 1), date(2026, 3, 4)))
     assert tick() == "Every landed day is published as it is."
     land("2026-03-02")
-    assert tick() == [("2026-03-02", "2026-03-03")], "a day's legs may lie on the day before"
+    assert tick() == [("2026-03-02", "2026-03-03")], "a day's legs may be on the day before"
 
 
 def test_a_long_time_is_cut_into_months(tick, land):
@@ -56,7 +56,7 @@ def test_days_of_unfinished_runs_are_left_to_them(tick, land, instance):
     assert tick() == [("2026-03-05", "2026-03-06"), ("2026-03-03", "2026-03-03")]
 
 
-def test_a_backfill_of_one_day_counts_as_busy_too(tick, land, instance):
+def test_a_backfill_of_one_day_counts_as_active_too(tick, land, instance):
     land("2026-03-01")
     create_run_for_test(
         instance, job_name="__ASSET_JOB", status=DagsterRunStatus.STARTED, tags={"dagster/partition": "2026-03-01"}
@@ -66,7 +66,7 @@ def test_a_backfill_of_one_day_counts_as_busy_too(tick, land, instance):
 
 def test_so_many_runs_at_a_time_and_no_more(tick, land, instance):
     land(*days_after("2026-03-01", 30)[::2])
-    for day in days_after("2026-05-01", MOST_RUNS - 1):
+    for day in days_after("2026-05-01", MAX_ACTIVE_RUNS - 1):
         unfinished_run(instance, day, day)
     assert tick() == [("2026-03-29", "2026-03-29")]
 
@@ -119,7 +119,7 @@ def test_days_published_without_dagster_are_reported(tick, land, instance, works
     assert len(instance.fetch_materializations(dg.AssetKey("catalog"), limit=99).records) == event_count
 
 
-def test_a_crash_between_commit_and_catalog_is_mended(tick, land, instance, workspace):
+def test_a_crash_between_commit_and_catalog_is_repaired(tick, land, instance, workspace):
     land("2026-03-01")
     run_job("build_days", instance=instance, partition_range=(date(2026, 3, 1), date(2026, 3, 1)))
     workspace.settings.catalog_path.unlink()

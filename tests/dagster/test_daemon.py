@@ -36,7 +36,7 @@ from tests.support.simulated import KEY, simulated_api, small_world
 pytestmark = pytest.mark.service
 
 SEED = int(os.environ.get("SEED", "1"))
-CUTS = [(DAEMON,), (CODE, DAEMON), (CODE, DAEMON)]
+POWER_CUTS = [(DAEMON,), (CODE, DAEMON), (CODE, DAEMON)]
 """What loses its power, one cut after the other: the daemon alone, or everything with the runs at work."""
 LONGEST_WAIT = 4.0
 BAD = date(2026, 3, 3)
@@ -140,7 +140,7 @@ def test_no_change_is_lost_whenever_the_power_goes(workspace, world, api, tmp_pa
         eventually(lambda: at_rest(set()), "the first load")
         before = shown(lake)
         take_back = let_bad_call_in(world)
-        for what in CUTS:
+        for what in POWER_CUTS:
             move(world, chance)
             server.move()
             eventually(server.works, "a run at work")
@@ -151,23 +151,23 @@ def test_no_change_is_lost_whenever_the_power_goes(workspace, world, api, tmp_pa
         eventually(lambda: at_rest({BAD}), "that all days are published but the bad one")
         assert shown(lake)[BAD] == before[BAD]
         assert not verdicts(instance, BAD)
-        anew = fresh_load(tmp_path / "fresh", api)
+        fresh = fresh_load(tmp_path / "fresh", api)
         assert {day: rows for day, rows in shown(lake).items() if day != BAD} == {
-            day: rows for day, rows in anew.items() if day != BAD
+            day: rows for day, rows in fresh.items() if day != BAD
         }
-        assert anew[BAD] != before[BAD]
+        assert fresh[BAD] != before[BAD]
 
         take_back()
         server.move()
-        eventually(lambda: at_rest(set()), "that the bad day is published once it is mended")
+        eventually(lambda: at_rest(set()), "that the bad day is published once it is repaired")
         assert verdicts(instance, BAD)
         assert shown(lake) == fresh_load(tmp_path / "fresh again", api)
-        days = [str(day) for day in anew]
+        days = [str(day) for day in fresh]
         for table in TABLES:
             assert materialized(instance, table) == set(days)
             assert staleness(instance, table, *days) == ["FRESH"] * len(days), table
 
-        with_a_hole = [str(min(anew) - timedelta(days=1)), *days]
+        with_a_hole = [str(min(fresh) - timedelta(days=1)), *days]
         backfill = backfilled(instance, with_a_hole)
         assert backfill.status is BulkActionStatus.COMPLETED_SUCCESS
         (run,) = instance.get_runs(RunsFilter(tags={"dagster/backfill": backfill.backfill_id}))

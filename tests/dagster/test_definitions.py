@@ -1,4 +1,4 @@
-"""The definitions load for somebody who has set nothing, and say of every table what the dictionary says."""
+"""The definitions load without settings and with wrong ones, and describe every table by the dictionary."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_every_asset_says_whose_it_is_and_leads_to_its_documentation():
         assert not heading or heading in headings, f"{page} has no heading {heading}"
 
 
-def test_a_table_says_what_it_tells_about_people():
+def test_a_table_is_tagged_with_its_personal_data():
     graph = defs.resolve_asset_graph()
     tags = {table: graph.get(dg.AssetKey(table)).tags["personal_data"] for table in TABLES}
     assert tags == {
@@ -103,20 +103,20 @@ def test_every_check_is_shown_on_its_table():
     }
 
 
-def test_no_warning_stands_before_anything():
+def test_nothing_waits_for_an_anomaly_check():
     job = defs.resolve_job_def("build_days")
     waiting = job.graph.dependency_structure.input_to_upstream_outputs_for_node
     upstream = {
         output.node_name for node in job.graph.node_dict for outputs in waiting(node).values() for output in outputs
     }
-    assert upstream >= {"core_tables", "audit"}
-    assert not upstream & {"look_at_days", "look_at_extract"}
+    assert upstream >= {"core_tables", "daily_quality_checks"}
+    assert not upstream & {"daily_anomaly_checks", "extract_anomaly_checks"}
 
 
 def test_publishing_waits_for_the_checks():
     job = defs.resolve_job_def("build_days")
     upstream = job.graph.dependency_structure.input_to_upstream_outputs_for_node("catalog")
-    assert "audit" in {output.node_name for outputs in upstream.values() for output in outputs}
+    assert "daily_quality_checks" in {output.node_name for outputs in upstream.values() for output in outputs}
 
 
 def test_loading_warns_of_nothing_needs_no_key_and_draws_nothing(tmp_path):
@@ -131,6 +131,89 @@ def test_loading_warns_of_nothing_needs_no_key_and_draws_nothing(tmp_path):
     )
     assert (loaded.returncode, loaded.stderr) == (0, "")
     assert list(tmp_path.iterdir()) == [], "loading must leave no trace"
+
+
+WRONG = {
+    "CHORUS_WORKERS": "many",
+    "CHORUS_START_DATE": "yesterday",
+    "CHORUS_LAKE": "s3://bucket/lake",
+    "CHORUS_TIMEZONE": "Europe/Berln",
+    "CHORUS_OUTCOMES": "nowhere.toml",
+    "CHORUS_PII": "sometimes",
+    "ALERT_WEBHOOK_URL": "nobody",
+}
+LOAD_AND_RUN = """
+import sys
+import dagster as dg
+from assets.definitions import defs
+from assets.partitions import daily_partitions
+print(daily_partitions().start.date(), len(defs.resolve_asset_graph().get_all_asset_keys()))
+if sys.argv[1:]:
+    from assets.instance.in_process_runs import run_extract
+    with dg.DagsterInstance.ephemeral() as instance:
+        for event in run_extract(instance).all_events:
+            if event.is_step_failure:
+                print(event.step_failure_data.user_failure_data.description)
+"""
+
+
+def load(folder, settings, *arguments, dot_env=None):
+    """Load the definitions in a process of their own: the first partition, the number of assets, why a run failed."""
+    if dot_env is not None:
+        (folder / ".env").write_bytes(dot_env)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("CHORUS_", "DAGSTER"))}
+    environment.pop("ALERT_WEBHOOK_URL", None)
+    loaded = subprocess.run(
+        [sys.executable, "-c", LOAD_AND_RUN, *arguments],
+        cwd=folder,
+        env={**environment, **settings, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert loaded.returncode == 0, loaded.stderr
+    return loaded.stdout.splitlines()
+
+
+def test_wrong_settings_fail_a_run_with_their_own_words_and_not_the_loading(tmp_path):
+    loaded, *reasons = load(tmp_path, WRONG, "run")
+    assert loaded == "2019-01-01 12", "a start that cannot be used falls back to the default"
+    for name in WRONG:
+        assert f"{name}: " in "\n".join(reasons)
+
+
+@pytest.mark.parametrize("name", [name for name in WRONG if name != "CHORUS_START_DATE"])
+def test_no_other_setting_moves_the_first_partition(tmp_path, name):
+    settings = {"CHORUS_START_DATE": "2026-02-20", name: WRONG[name]}
+    assert load(tmp_path, settings) == ["2026-02-20 12"]
+
+
+def test_the_first_partition_is_read_from_dot_env_and_one_that_cannot_be_read_does_no_harm(tmp_path):
+    assert load(tmp_path, {}, dot_env=b"CHORUS_START_DATE=2026-02-20\n") == ["2026-02-20 12"]
+    first, *reasons = load(tmp_path, {}, "run", dot_env=b"CHORUS_START_DATE=\xff\n")
+    assert first == "2019-01-01 12"
+    assert ".env: cannot be read" in "\n".join(reasons)
+
+
+def test_a_changed_setting_counts_from_the_next_tick_on(tick, land, monkeypatch, tmp_path):
+    land("2026-03-01")
+    assert tick() == [("2026-03-01", "2026-03-01")]
+    monkeypatch.setenv("CHORUS_WORKERS", "many")
+    with pytest.raises(dg.Failure, match="CHORUS_WORKERS: 'many' is not allowed"):
+        tick()
+    monkeypatch.setenv("CHORUS_WORKERS", "2")
+    assert tick() == [("2026-03-01", "2026-03-01")]
+    monkeypatch.setenv("CHORUS_LAKE", str(tmp_path / "another lake"))
+    assert tick() == "Nothing has landed yet."
+
+
+def test_resources_are_described_and_have_no_config_that_could_hold_a_secret():
+    resources = defs.resources
+    assert set(resources) == {"lake", "calls_api"}
+    for name, resource in resources.items():
+        assert isinstance(resource, dg.ConfigurableResource)
+        assert f"CHORUS_{'LAKE' if name == 'lake' else 'API_KEY'}" in type(resource).__doc__
+        assert type(resource).model_fields == {}
 
 
 def test_the_launchpad_says_what_each_setting_of_an_extract_does_and_asks_for_nothing():

@@ -1,4 +1,4 @@
-"""Somebody is told of a failed run; whether that works or not, the secret address stays one."""
+"""A failed run posts an alert; whether it is delivered or not, the address stays secret."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def alert(result, instance):
     )
 
 
-def test_a_failed_run_is_told_with_its_days_and_reasons(failed, webhook, monkeypatch):
+def test_an_alert_has_the_days_and_reasons_of_the_run(failed, webhook, monkeypatch):
     result, instance = failed
     address, got, _ = webhook
     monkeypatch.setenv("ALERT_WEBHOOK_URL", address)
@@ -77,7 +77,7 @@ def test_a_failed_run_is_told_with_its_days_and_reasons(failed, webhook, monkeyp
 
 
 def tick(instance, cursor=None):
-    """Let the sensor look once: where it stands then, and the errors that it had."""
+    """Evaluate the sensor once: its cursor, and the errors that it had."""
     data = run_failure_alert.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor))
     return data.cursor, [reaction.error for reaction in data.dagster_run_reactions]
 
@@ -97,7 +97,7 @@ def run_failing(land, instance, fail_check):
     return run
 
 
-def test_each_failed_run_is_told_once(run_failing, instance, webhook, monkeypatch):
+def test_each_failed_run_is_alerted_once(run_failing, instance, webhook, monkeypatch):
     address, got, _ = webhook
     monkeypatch.setenv("ALERT_WEBHOOK_URL", address)
     cursor, _ = tick(instance)
@@ -119,7 +119,7 @@ def test_a_dead_address_does_no_harm(run_failing, instance, monkeypatch):
     assert len(instance.all_logs(run)) == said
 
 
-def test_a_run_that_died_without_a_step_is_told_in_the_words_of_who_noticed(instance, webhook, monkeypatch):
+def test_the_alert_of_a_run_that_died_without_a_step_has_the_runs_message(instance, webhook, monkeypatch):
     address, got, _ = webhook
     monkeypatch.setenv("ALERT_WEBHOOK_URL", address)
     cursor, _ = tick(instance)
@@ -131,13 +131,13 @@ def test_a_run_that_died_without_a_step_is_told_in_the_words_of_who_noticed(inst
     ]
 
 
-def test_without_an_address_nobody_is_told(failed, webhook):
+def test_without_an_address_nothing_is_posted(failed, webhook):
     alert(*failed)
     assert webhook[1] == []
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_an_alert_that_does_not_arrive_fails_nothing_and_tells_no_secret(failed, webhook, monkeypatch, capfd, closed):
+def test_an_alert_that_is_not_delivered_fails_nothing_and_logs_no_secret(failed, webhook, monkeypatch, capfd, closed):
     result, instance = failed
     address, _, answer = webhook
     answer["status"] = 500
@@ -149,7 +149,7 @@ def test_an_alert_that_does_not_arrive_fails_nothing_and_tells_no_secret(failed,
     assert "secret-part" not in said
 
 
-def test_a_run_that_failed_for_a_wrong_setting_is_told(run_failing, instance, webhook, monkeypatch):
+def test_a_run_that_failed_for_a_wrong_setting_is_alerted(run_failing, instance, webhook, monkeypatch):
     address, got, _ = webhook
     monkeypatch.setenv("ALERT_WEBHOOK_URL", address)
     cursor, _ = tick(instance)

@@ -1,4 +1,4 @@
-"""What Dagster learns of an erasure: which days are other than before, and nothing of whom."""
+"""An erasure in Dagster: the changed days are logged, and nothing about the person."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def lake(workspace, land, tick):
     return workspace
 
 
-def test_the_days_that_were_published_anew_are_reported(lake, tick, instance):
+def test_days_that_were_published_again_are_logged(lake, tick, instance):
     known = known_versions(instance, CATALOG)
     forget(lake, read_request(None, "call-2026-03-01-0"), lambda _: None)
     assert tick() == "Every landed day is published as it is."

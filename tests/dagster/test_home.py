@@ -24,14 +24,41 @@ ROOT = Path(__file__).parents[2]
 def test_the_home_is_made_in_the_working_folder_and_kept(tmp_path):
     home = dagster_home()
     assert home == tmp_path / "data" / "dagster_home"
-    assert home.stat().st_mode & 0o007 == 0, "runs tell about calls: only owner and group may read them"
+    assert home.stat().st_mode & 0o007 == 0, "runs have data about calls: only owner and group may read them"
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     assert dagster_home() == home
     assert (home / "dagster.yaml").read_text() == "telemetry: {enabled: false}\n"
 
 
 @pytest.mark.usefixtures("workspace")
-def test_dagster_home_may_lie_elsewhere(tmp_path, monkeypatch):
+@pytest.mark.parametrize("module", ["pipelines.launcher", "pipelines.orchestration.launcher"])
+def test_a_home_of_an_earlier_version_gets_the_launcher_that_has_moved_and_keeps_all_else(module):
+    settings = dagster_home() / "dagster.yaml"
+    present = settings.read_text()
+    edited = present.replace("max_concurrent_runs: 3", "max_concurrent_runs: 1")
+    for text in (present, edited):
+        earlier = text.replace("assets.instance.launcher", module)
+        assert earlier != text
+        settings.write_text(earlier)
+        settings.chmod(0o640)
+        dagster_home()
+        assert settings.read_text() == text
+        assert settings.stat().st_mode & 0o777 == 0o640
+    with open_instance() as instance:
+        assert isinstance(instance.run_launcher, WatchedRunLauncher)
+
+
+@pytest.mark.usefixtures("workspace")
+def test_another_launcher_stays_as_it_is():
+    settings = dagster_home() / "dagster.yaml"
+    text = "run_launcher: {module: pipelines.orchestration.launcher_of_ours, class: WatchedRunLauncher}\n"
+    settings.write_text(text)
+    dagster_home()
+    assert settings.read_text() == text
+
+
+@pytest.mark.usefixtures("workspace")
+def test_dagster_home_may_be_elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "elsewhere"))
     assert dagster_home() == tmp_path / "elsewhere"
     assert not (tmp_path / "data").exists()
@@ -78,7 +105,7 @@ MAKE = f"exec make -C {ROOT} dev BIN={sys.prefix}/bin SYNCED=$PWD/synced"
 @pytest.mark.parametrize(
     ("start", "farewell"), [(DIRECTLY, signal.SIGINT), (MAKE, signal.SIGTERM)], ids=["Ctrl-C", "TERM to make"]
 )
-def test_make_dev_serves_the_assets_and_stops_when_told_even_in_the_background(tmp_path, start, farewell):
+def test_make_dev_serves_the_assets_and_stops_on_a_signal_even_in_the_background(tmp_path, start, farewell):
     port, log, home = free_port(), tmp_path / "dev.log", tmp_path / "data" / "dagster_home"
     (tmp_path / "synced").touch()
     environment = {"PYTHONPATH": str(ROOT), "PORT": str(port), "DAGSTER_HOME": str(home), "DEMO": "0"}

@@ -30,13 +30,13 @@ def launcher(instance):
 
 @pytest.fixture
 def served_run(instance):
-    """A run that a server has started, which nobody listens for at its port."""
+    """A run that a server has started, at whose port nothing listens."""
     return create_run_for_test(instance, tags={GRPC_INFO_TAG: json.dumps({"host": "localhost", "port": 9})})
 
 
 @pytest.fixture
 def forgetful_server(monkeypatch):
-    """A server that answers, and knows of no run: it has loaded the code anew."""
+    """A server that answers, and knows of no run: it has reloaded the code."""
     answer = serialize_value(CanCancelExecutionResult(can_cancel=False))
     monkeypatch.setattr(DagsterGrpcClient, "can_cancel_execution", lambda *_, **__: answer)
 
@@ -50,7 +50,7 @@ def test_a_run_whose_server_is_gone_has_failed(launcher, served_run):
     assert launcher.check_run_worker_health(served_run).status is WorkerStatus.FAILED
 
 
-def test_a_run_goes_on_while_its_server_is_too_busy_to_answer(launcher, instance, served_run):
+def test_a_run_is_alive_while_its_server_is_too_busy_to_answer(launcher, instance, served_run):
     work_in(instance, served_run, os.getpid())
     assert launcher.check_run_worker_health(served_run).status is WorkerStatus.RUNNING
 
@@ -60,7 +60,7 @@ def test_a_run_in_a_program_of_its_own_is_left_alone(launcher, instance):
 
 
 @pytest.mark.usefixtures("forgetful_server")
-def test_a_run_goes_on_when_its_server_loads_the_code_anew(launcher, instance, served_run):
+def test_a_run_is_alive_when_its_server_reloads_the_code(launcher, instance, served_run):
     work_in(instance, served_run, os.getpid())
     assert launcher.check_run_worker_health(served_run).status is WorkerStatus.RUNNING
 

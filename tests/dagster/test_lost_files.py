@@ -1,4 +1,4 @@
-"""A fault in one day's files, or in an erasure, costs that day alone: the others are built, and somebody is told."""
+"""A fault in one day's files, or in an erasure, costs that day alone: the others are built, and the tick says why."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipelines.suppression.suppression_list import load_suppression_list
 from tests.support.dagster_runs import run_stale_days
 
 DAYS = [date(2026, 3, day) for day in (1, 2, 3)]
-QUIET = "Every landed day is published as it is."
+UP_TO_DATE = "Every landed day is published as it is."
 
 
 def build(instance, first, last):
@@ -26,7 +26,7 @@ def build(instance, first, last):
 def published_days(land, instance, tick):
     land(*map(str, DAYS))
     assert build(instance, DAYS[0], DAYS[-1]).success
-    assert tick() == QUIET
+    assert tick() == UP_TO_DATE
 
 
 def file_of(workspace, day, table):
@@ -54,10 +54,10 @@ def test_a_damaged_file_of_a_published_day_is_made_again(land, instance, workspa
     path, whole = damaged
     land("2026-03-20")
     for _ in range(3):
-        if tick() == QUIET:
+        if tick() == UP_TO_DATE:
             break
         run_stale_days(instance)
-    assert tick() == QUIET
+    assert tick() == UP_TO_DATE
     assert path.read_bytes() == whole
     manifest = state.load_manifest(workspace.storage).value
     assert workspace.catalog.generation() == manifest.generation

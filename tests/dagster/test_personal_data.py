@@ -1,4 +1,4 @@
-"""What leaves the lake, and what tells of its work, holds no word and no number of a call: a simulated company's."""
+"""Logs, metadata and what leaves the lake have no word and no number of a call of a simulated company."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STRANGE = {
 }
 NOWHERE = {"note": "Mrs Somebody has no id and no day", "customerNumber": "+15550100124"}
 SHORTEST = 10
-"""Shorter texts, such as the name of a kind of transfer, stand in other places by right."""
+"""Shorter texts, such as the name of a kind of transfer, rightly occur in other places."""
 PERSONAL = re.compile(
     r"\.(id|callSid|parentCallId|customerNumber|recordingUrl|content|summary|note)$|extractions|contextVariables|metadata"
 )
@@ -101,7 +101,7 @@ def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
 
 
 def personal_values() -> dict[str, str]:
-    """Whatever of the calls tells of a person, with the field that it stands in."""
+    """Every personal value of the calls, with its field."""
     calls = [json.loads(item) for item in small_world(calls=90, days=3).items(START)]
     found = {text: path for call in [*calls, STRANGE, NOWHERE] for path, text in leaves(call) if PERSONAL.search(path)}
     found |= {re.sub(r"\D", "", text): path for text, path in found.items() if "customerNumber" in path}
@@ -109,7 +109,7 @@ def personal_values() -> dict[str, str]:
     return {text: path for text, path in found.items() if len(text) >= SHORTEST and text not in of_the_company}
 
 
-def test_no_word_and_no_number_of_a_call_is_told_or_handed_out(company, tmp_path):
+def test_no_word_and_no_number_of_a_call_is_logged_or_handed_out(company, tmp_path):
     values = personal_values()
     kinds = {path.rpartition(".")[2] for path in values.values()}
     assert kinds >= {"id", "callSid", "customerNumber", "recordingUrl", "content", "summary"}

@@ -8,7 +8,7 @@ from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
 from assets.definitions import defs
-from assets.schedules import hourly_extract, nightly_full_extract
+from assets.jobs import hourly_extract, nightly_full_extract
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What `deploy/` says agrees with itself, with the program, and with the programs that will read it."""
+"""The files of `deploy/` agree with each other, with the program, and with the programs that will read them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def settings_of(name):
     return yaml.safe_load((DEPLOY / name).read_text())
 
 
-def test_a_server_works_as_a_machine_of_ones_own_but_for_where_it_keeps_runs(tmp_path, monkeypatch):
-    """Only then do the tests of one tell of the other."""
+def test_a_server_has_the_settings_of_a_single_machine_except_for_where_it_keeps_runs(tmp_path, monkeypatch):
+    """Only then do tests of the one hold for the other."""
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     server, own = settings_of("dagster.yaml"), yaml.safe_load((dagster_home() / "dagster.yaml").read_text())
     assert {name: server[name] for name in own} == own
@@ -44,7 +44,7 @@ def test_every_service_runs_the_same_command_in_a_container_and_under_systemd():
         ]
 
 
-def test_nobody_reaches_the_web_server_but_the_proxy():
+def test_only_the_proxy_reaches_the_web_server():
     services = settings_of("compose.yaml")["services"]
     assert {name for name, service in services.items() if "ports" in service} == {"proxy"}
     networks = settings_of("compose.yaml")["networks"]
@@ -62,7 +62,7 @@ def units(tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is missing: it comes with systemd")
-def test_systemd_understands_the_units_and_finds_them_locked_up(units):
+def test_systemd_accepts_the_units_and_rates_them_as_secure(units):
     units = [str(path) for path in units if path.is_file()]
     assert len(units) == len(SERVICES) + 1
     checked = subprocess.run(

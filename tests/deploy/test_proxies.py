@@ -1,4 +1,4 @@
-"""The examples of proxies let nobody in who has no password, and everything through for who has."""
+"""The example proxies refuse every request without a password, and pass every request with one."""
 
 from __future__ import annotations
 

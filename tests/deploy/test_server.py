@@ -1,4 +1,4 @@
-"""A server set up as `deploy/` says: Postgres, dagster.yaml as it is, the commands of the units, nobody at the keys."""
+"""A server set up as `deploy/` says, with Postgres, dagster.yaml and the commands of the units, runs unattended."""
 
 from __future__ import annotations
 

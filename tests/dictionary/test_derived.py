@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.column_schema import dagster_schema
+from assets.tables import dagster_schema
 from pipelines.dictionary import RAW, TABLES, ColumnType
 from pipelines.dictionary.markdown import tables_page
 from pipelines.dictionary.schemas import arrow_schema, polars_schema, raw_schema

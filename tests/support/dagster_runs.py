@@ -11,9 +11,9 @@ from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import create_run_for_test
 
-from assets.automation.event_sync import sync_landed_events
 from assets.automation.stale_days import build_queue
 from assets.definitions import defs
+from assets.events import sync_landed_events
 from assets.instance.in_process_runs import run_job
 from assets.jobs import build_days
 from assets.partitions import range_tags

@@ -16,8 +16,7 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from assets import definitions
 from assets.automation import stale_days
-from assets.jobs import extract_calls
-from assets.schedules import extract_config
+from assets.jobs import extract_calls, extract_config
 from assets.sensors import changed_days
 from pipelines.materialize import day as build_day
 from pipelines.quality import DayTables, Verdict

@@ -122,12 +122,18 @@ const steps = {
     await page.getByRole("cell", { name: "dagster/partition_row_count" }).waitFor();
     const rows = await page.getByRole("row").filter({ has: page.getByRole("cell") }).all();
     seen.metadata = Object.fromEntries(await Promise.all(rows.map(async (row) => row.getByRole("cell").allInnerTexts())));
-    await text("[Show Markdown]").click();
-    const day = page.getByRole("dialog");
-    await day.getByRole("table").waitFor();
-    seen.day = await day.getByRole("cell").allInnerTexts();
-    seen.chart = await day.locator("img").evaluate((image) => image.decode().then(() => ({ words: image.alt, width: image.naturalWidth })));
-    await button("Close", day).click();
+    const table = page.getByRole("row").filter({ hasText: /^key figures/ }).getByRole("table");
+    const calls = table.getByRole("row").filter({ has: page.getByRole("cell", { name: "calls", exact: true }) }).first();
+    seen.day = await calls.getByRole("cell").nth(1).innerText();
+    await tab("Overview").click();
+    await button(/(^| )Plots$/).click();
+    await button(/(^| )Events$/).click(); // by partition it plots the newest 120 days, and these are long past
+    for (const name of ["connect_rate", "average_duration_seconds", "cost_per_minute"]) await text(name).waitFor();
+    await page.locator("canvas").first().waitFor();
+    seen.plots = await page.locator("canvas").evaluateAll((all) => all.map((canvas) => ({
+      width: canvas.width,
+      drawn: canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value > 0),
+    })));
     await page.goto(backfill);
   },
 

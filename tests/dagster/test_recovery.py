@@ -1,4 +1,4 @@
-"""Every way in which a changed day could be left lying: each comes to its end by itself, and none holds up another."""
+"""Every way in which a changed day could be forgotten: each recovers by itself, and no day blocks another."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 from dagster import DagsterEvent, DagsterEventType, DagsterRunStatus
-from dagster._core.storage.tags import PRIORITY_TAG
 from dagster._core.test_utils import create_run_for_test
 
-from assets import catalog, sensors, tables
-from assets.automation import stale_days as due
+from assets import sensors, serving, tables
+from assets._dagster import PRIORITY_TAG
+from assets.automation import stale_days
 from assets.definitions import defs
 from assets.instance.in_process_runs import run_job
 from assets.jobs import MAX_RUNTIME
@@ -35,8 +35,8 @@ DAYS = [date(2026, 3, day) for day in range(1, 5)]
 
 
 @pytest.fixture
-def without_pauses(monkeypatch):
-    monkeypatch.setattr(due, "FIRST_PAUSE", timedelta(0))
+def without_backoff(monkeypatch):
+    monkeypatch.setattr(stale_days, "FIRST_BACKOFF", timedelta(0))
 
 
 def build(instance, first=DAYS[0], last=DAYS[0]):
@@ -44,7 +44,7 @@ def build(instance, first=DAYS[0], last=DAYS[0]):
 
 
 def spans_now(instance, workspace):
-    return due.due_days(instance, workspace).spans
+    return stale_days.build_queue(instance, workspace).spans
 
 
 def published(workspace):
@@ -55,13 +55,13 @@ def seconds_of_calls(workspace, day=DAYS[0]):
     return {row["duration_seconds"] for row in lakes.published_rows(workspace, day)["calls"]}
 
 
-def test_what_landed_before_a_crash_is_told_and_built(tick, land, instance):
-    land("2026-03-01")  # and nobody has told Dagster
+def test_what_landed_before_a_crash_is_logged_and_built(tick, land, instance):
+    land("2026-03-01")  # and no event was logged
     assert tick() == [("2026-03-01", "2026-03-01")]
     assert materialized(instance, "landed_calls") == {"2026-03-01"}
 
 
-@pytest.mark.parametrize("step", ["settle", "report_landed", "due_days", "report_published"])
+@pytest.mark.parametrize("step", ["reconcile", "sync_landed_events", "build_queue", "sync_published_events"])
 def test_a_tick_that_dies_leaves_everything_to_the_next(tick, land, instance, monkeypatch, step):
     land("2026-03-01", "2026-03-02")
     build(instance)
@@ -73,7 +73,7 @@ def test_a_tick_that_dies_leaves_everything_to_the_next(tick, land, instance, mo
     assert materialized(instance, "landed_calls") == {"2026-03-01", "2026-03-02"}
 
 
-@pytest.mark.usefixtures("without_pauses")
+@pytest.mark.usefixtures("without_backoff")
 def test_the_days_of_a_run_that_was_killed_come_together_once_more(land, instance, workspace):
     land(*days_after("2026-03-01", 4))
     failed_run(instance, "2026-03-01", "2026-03-04")
@@ -82,15 +82,15 @@ def test_the_days_of_a_run_that_was_killed_come_together_once_more(land, instanc
     assert spans_now(instance, workspace) == [(DAYS[2], DAYS[3]), (DAYS[1], DAYS[1]), (DAYS[0], DAYS[0])]
 
 
-@pytest.mark.usefixtures("without_pauses")
+@pytest.mark.usefixtures("without_backoff")
 def test_the_days_of_a_run_that_failed_in_a_step_come_one_by_one(land, instance, workspace):
     land(*days_after("2026-03-01", 3))
     failed_run(instance, "2026-03-01", "2026-03-02", in_a_step=True)
     assert spans_now(instance, workspace) == [(day, day) for day in (DAYS[2], DAYS[1], DAYS[0])]
 
 
-@pytest.mark.usefixtures("without_pauses")
-def test_a_poison_day_in_a_range_keeps_no_other_day(land, instance, workspace, monkeypatch):
+@pytest.mark.usefixtures("without_backoff")
+def test_a_day_that_always_fails_blocks_no_other_day_of_its_range(land, instance, workspace, monkeypatch):
     land(*days_after("2026-03-01", 3))
     healthy = CoreBuilder.build
 
@@ -105,15 +105,15 @@ def test_a_poison_day_in_a_range_keeps_no_other_day(land, instance, workspace, m
     assert spans_now(instance, workspace) == [(DAYS[1], DAYS[1])]
 
 
-def test_pauses_grow_from_a_minute_to_six_hours(land, instance, workspace):
+def test_the_backoff_grows_from_a_minute_to_six_hours(land, instance, workspace):
     land("2026-03-01")
     second = timedelta(seconds=1)
     for minutes in (1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360):
         run = failed_run(instance, "2026-03-01", "2026-03-01")
         ended = datetime.fromtimestamp(instance.get_run_record_by_id(run.run_id).end_time, UTC)
         over = ended + timedelta(minutes=minutes)
-        assert due.due_days(instance, workspace, now=over - second).paused == {DAYS[0]}
-        assert due.due_days(instance, workspace, now=over + second).paused == set()
+        assert stale_days.build_queue(instance, workspace, now=over - second).backing_off == {DAYS[0]}
+        assert stale_days.build_queue(instance, workspace, now=over + second).backing_off == set()
 
 
 def test_a_run_that_hangs_holds_its_days_no_longer_than_runs_may_take(land, instance, workspace):
@@ -122,9 +122,9 @@ def test_a_run_that_hangs_holds_its_days_no_longer_than_runs_may_take(land, inst
     begun = datetime.now(UTC)
     event = DagsterEvent(DagsterEventType.RUN_START.value, run.job_name)
     instance.report_dagster_event(event, run.run_id, timestamp=begun.timestamp())
-    allowed = due.due_days(instance, workspace, now=begun + MAX_RUNTIME - timedelta(seconds=1))
-    assert (allowed.busy, allowed.spans) == ({DAYS[0]}, [])
-    assert due.due_days(instance, workspace, now=begun + MAX_RUNTIME + timedelta(seconds=1)).spans == [
+    allowed = stale_days.build_queue(instance, workspace, now=begun + MAX_RUNTIME - timedelta(seconds=1))
+    assert (allowed.active, allowed.spans) == ({DAYS[0]}, [])
+    assert stale_days.build_queue(instance, workspace, now=begun + MAX_RUNTIME + timedelta(seconds=1)).spans == [
         (DAYS[0], DAYS[0])
     ]
 
@@ -157,7 +157,7 @@ def test_a_day_that_was_published_by_a_run_that_died_is_shown_as_published(tick,
     land("2026-03-01")
     for _ in range(2):  # the second time it was published before, in the same version
         with monkeypatch.context() as patch:
-            patch.setattr(catalog, "load_manifest", lambda _: 1 / 0)
+            patch.setattr(serving, "load_manifest", lambda _: 1 / 0)
             assert not build(instance).success
         assert failed(instance, "catalog") == {"2026-03-01"}
         assert tick() == "Every landed day is published as it is."
@@ -168,7 +168,7 @@ def test_a_day_that_was_published_by_a_run_that_died_is_shown_as_published(tick,
 def test_today_waits_for_no_backfill(land, instance, workspace):
     today = datetime.now(UTC).date()
     land(str(today), *days_after("2026-03-01", 3))
-    for day in days_after("2026-05-01", sensors.MOST_RUNS):
+    for day in days_after("2026-05-01", sensors.MAX_ACTIVE_RUNS):
         unfinished_run(instance, day, day)
     # A year in one run, launched by a person.
     create_run_for_test(
@@ -183,10 +183,10 @@ def test_today_waits_for_no_backfill(land, instance, workspace):
         True
     ]
     unfinished_run(instance, str(today), str(today))
-    assert due.due_days(instance, workspace).spans == [], "but for a run of its own"
+    assert stale_days.build_queue(instance, workspace).spans == [], "but for a run of its own"
 
 
-@pytest.mark.usefixtures("without_pauses")
+@pytest.mark.usefixtures("without_backoff")
 def test_a_failed_day_of_today_comes_before_older_days(land, instance, workspace):
     today = datetime.now(UTC).date()
     land(str(today), "2026-03-01")

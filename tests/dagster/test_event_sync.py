@@ -1,4 +1,4 @@
-"""Dagster's pages show the lake as it is, whoever built or published what, and whatever died on the way."""
+"""Dagster's pages show the lake as it is, whichever program built or published a day, and whatever crashed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from assets import catalog, tables
+from assets import serving, tables
 from assets.instance.in_process_runs import run_job
 from pipelines.dictionary import CORE_TABLES
 from pipelines.lake import state
@@ -14,7 +14,7 @@ from pipelines.materialize.days import build_days
 from tests.support.dagster_runs import CORE_AND_MARTS, failed, materialize_alone, newest, staleness
 
 DAY = "2026-03-01"
-QUIET = "Every landed day is published as it is."
+UP_TO_DATE = "Every landed day is published as it is."
 
 
 def build(instance, last=DAY):
@@ -30,7 +30,7 @@ def published(workspace):
     return state.load_manifest(workspace.storage).value.days[date.fromisoformat(DAY)].version
 
 
-@pytest.fixture(params=[(tables, "report_landed"), (tables, "build_mart")], ids=["before its core tables", "its marts"])
+@pytest.fixture(params=["sync_landed_events", "build_mart"], ids=["before its core tables", "its marts"])
 def overtaken(request, land, instance, once_before):
     """Let another run publish a newer version of the day once, before a run comes to a step."""
 
@@ -38,15 +38,15 @@ def overtaken(request, land, instance, once_before):
         land(DAY)
         assert build(instance).success
 
-    once_before(*request.param, overtake)
+    once_before(tables, request.param, overtake)
 
 
 @pytest.mark.usefixtures("overtaken")
 def test_a_run_that_another_overtook_is_not_what_is_shown(land, instance, workspace, tick):
     land(DAY, "2026-03-03")
     assert build(instance, last="2026-03-03").success
-    assert len(shown(instance)) > 1, "the older run told of its tables last"
-    assert tick() == QUIET
+    assert len(shown(instance)) > 1, "the older run logged its tables last"
+    assert tick() == UP_TO_DATE
     assert shown(instance) == {published(workspace)}
 
 
@@ -79,16 +79,16 @@ def test_a_table_that_failed_though_its_day_is_published_turns_green_again(land,
         patch.setattr(tables, "read_audit", lambda *_: 1 / 0)
         assert not materialize_alone(instance, DAY, *CORE_TABLES).success
     assert failed(instance, "calls") == {DAY}
-    assert tick() == QUIET
+    assert tick() == UP_TO_DATE
     assert failed(instance, "calls") == set()
 
 
 def test_the_numbers_of_a_day_stay_where_its_run_died_after_publishing(land, instance, tick, monkeypatch):
     land(DAY)
     with monkeypatch.context() as patch:
-        patch.setattr(catalog, "load_manifest", lambda _: 1 / 0)
+        patch.setattr(serving, "load_manifest", lambda _: 1 / 0)
         assert not build(instance).success
     assert failed(instance, "catalog") == {DAY}
-    assert tick() == QUIET
+    assert tick() == UP_TO_DATE
     assert failed(instance, "catalog") == set()
-    assert "the day" in newest(instance, "call_metrics_daily", DAY).metadata
+    assert "key figures" in newest(instance, "call_metrics_daily", DAY).metadata

@@ -1,4 +1,4 @@
-"""Warnings are shown on what they are about, by day, and stand in nobody's way."""
+"""Anomaly checks warn on the asset and day they are about, and never block publishing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
-from assets import anomaly_checks
+from assets import checks
 from assets.instance.in_process_runs import run_extract, run_job
 from pipelines.lake import raw, state
 from pipelines.materialize.anomalies import extract_anomalies
@@ -24,7 +24,7 @@ def build(instance, first, last):
 
 
 def verdicts(instance, asset, check):
-    """Return what is said last of each day, or of the asset as a whole."""
+    """Return the newest result of each day, or of the asset as a whole."""
     key = dg.AssetCheckKey(dg.AssetKey(asset), check)
     history = instance.event_log_storage.get_asset_check_execution_history(key, limit=200)
     # Of a check whose step did not run there is the plan alone.
@@ -47,7 +47,7 @@ def land_calls(workspace, day, count, **fields):
     lakes.land(workspace, {day: versions}, name=f"file-{count}")
 
 
-def test_a_day_is_held_against_the_days_that_were_published_before(workspace, instance):
+def test_a_day_is_compared_with_the_days_that_were_published_before(workspace, instance):
     days = [date(2026, 3, 2) + timedelta(days=number) for number in range(9)]
     odd = days[7]
     for day in days:
@@ -63,7 +63,7 @@ def test_a_day_is_held_against_the_days_that_were_published_before(workspace, in
     assert all(item.target_materialization_data for item in said.values())
 
 
-def test_calls_without_a_cost_and_words_in_no_map_are_told_of_their_day(workspace, instance):
+def test_missing_costs_and_unknown_outcome_values_are_reported_on_their_day(workspace, instance):
     days = [date(2026, 3, 2) + timedelta(days=number) for number in range(8)]
     for day in days[:-1]:
         land_calls(workspace, day, 20)
@@ -79,7 +79,7 @@ def test_calls_without_a_cost_and_words_in_no_map_are_told_of_their_day(workspac
     }
 
 
-def test_a_quiet_day_is_told_once_it_is_over(workspace, instance):
+def test_a_day_with_few_calls_is_reported_once_it_is_over(workspace, instance):
     today = datetime.now(UTC).date()
     yesterday = today - timedelta(days=1)
     for weeks in range(1, 5):
@@ -93,19 +93,19 @@ def test_a_quiet_day_is_told_once_it_is_over(workspace, instance):
     assert said[str(today)].description == "The day is not over."
 
 
-def test_what_cannot_be_judged_keeps_nothing_from_being_published(workspace, land, instance, monkeypatch):
+def test_a_crash_of_the_anomaly_checks_blocks_no_publishing(workspace, land, instance, monkeypatch):
     land("2026-03-01")
 
     def fall_over(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(anomaly_checks, "unusual_days", fall_over)
+    monkeypatch.setattr(checks, "daily_anomalies", fall_over)
     assert not build(instance, date(2026, 3, 1), date(2026, 3, 1)).success
     assert list(state.load_manifest(workspace.storage).value.days) == [date(2026, 3, 1)]
     assert run_stale_days(instance) == []
 
 
-def test_days_beside_a_refused_one_are_judged_and_so_is_that_one(land, instance, fail_check):
+def test_days_beside_a_refused_one_are_checked_and_so_is_that_one(land, instance, fail_check):
     land("2026-03-01", "2026-03-02")
     fail_check("2026-03-02")
     assert not build(instance, date(2026, 3, 1), date(2026, 3, 2)).success
@@ -121,7 +121,7 @@ def api(workspace, monkeypatch):  # noqa: ARG001 - the settings of this machine 
         yield running
 
 
-def test_the_extract_tells_of_its_last_full_scan_and_of_what_it_rejected(api, workspace, instance):
+def test_the_extract_is_checked_for_its_last_full_scan_and_rejected_items(api, workspace, instance):
     def said(check):
         (found,) = verdicts(instance, "call_pages", check).values()
         return found
@@ -150,10 +150,11 @@ def test_an_hour_with_nothing_new_costs_one_run_of_two_steps(api, instance):  # 
     again = run_extract(instance)
     assert run_stale_days(instance) == []
     assert instance.get_runs_count() == before + 1
-    assert {event.step_key for event in again.all_events if event.is_step_start} == {"call_pages", "look_at_extract"}
+    steps = {event.step_key for event in again.all_events if event.is_step_start}
+    assert steps == {"call_pages", "extract_anomaly_checks"}
 
 
-def test_days_that_wait_to_be_built_are_not_called_quiet(workspace, instance):
+def test_days_that_wait_to_be_built_do_not_count_as_low_volume(workspace, instance):
     today = datetime.now(UTC).date()
     yesterday = today - timedelta(days=1)
     for weeks in range(1, 5):

@@ -1,4 +1,4 @@
-"""Old runs and old output go; runs that say what is built now stay."""
+"""Old runs and old output are deleted; runs whose events say what is built now stay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.dagster_runs import materialized, tell_landed
 
 @pytest.fixture
 def later(monkeypatch):
-    """Let 40 days pass for whoever asks how old a run is."""
+    """Let 40 days pass for the code that deletes old runs."""
 
     class Later(datetime):
         @classmethod
@@ -73,7 +73,7 @@ def test_the_plan_and_the_logs_of_a_removed_run_go_with_it(workspace, land, fail
 
 
 @pytest.mark.usefixtures("workspace")
-def test_old_output_goes_whoever_printed_it_and_nothing_else(tmp_path):
+def test_old_output_is_deleted_whatever_printed_it_and_nothing_else(tmp_path):
     with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
         logs = tmp_path / "storage" / "repository" / "run_failure_alert"
         logs.mkdir(parents=True)

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from assets import tables
-from assets.automation.event_sync import sync_landed_events
+from assets.events import sync_landed_events
 from assets.instance.in_process_runs import run_job
 from pipelines.lake import layout, state
 from tests.support import lakes
@@ -66,6 +66,7 @@ def test_each_day_says_what_was_built_of_it(workspace, land, instance):
         "version": published.version,
         "earliest": 1772452800.0,  # 2026-03-02 12:00 UTC
         "latest": 1772452860.0,
+        "dagster/uri": (workspace.settings.lake_path / "calls").as_uri(),
     }
     assert event.tags["dagster/data_version"] == published.version
     assert newest(instance, "transcript_turns", "2026-03-02").metadata["dagster/partition_row_count"].value == 2
@@ -172,7 +173,7 @@ def test_a_mart_alone_without_its_inputs_says_what_to_run(land, instance):
 
 
 def test_a_newer_version_published_meanwhile_stays(workspace, land, instance, once_before):
-    """A run stands between its core and its marts while the day changes and another run publishes the change."""
+    """A run is between its core tables and its marts while the day changes and another run publishes the change."""
     land("2026-03-01")
 
     def overtake():
@@ -198,7 +199,7 @@ def test_plans_are_dropped_once_all_is_published(workspace, land, instance, fail
 
 
 @pytest.mark.parametrize("asset", CORE_AND_MARTS)
-def test_metadata_tells_nothing_of_a_person(land, instance, asset):
+def test_metadata_has_no_personal_data(land, instance, asset):
     land("2026-03-01")
     build(instance)
     event = newest(instance, asset, "2026-03-01")
@@ -207,7 +208,7 @@ def test_metadata_tells_nothing_of_a_person(land, instance, asset):
     assert "parcel" not in said
 
 
-def test_a_build_that_comes_before_the_news_of_what_landed_is_not_stale_afterwards(workspace, land, instance):
+def test_a_build_that_precedes_the_landed_events_is_not_stale_afterwards(workspace, land, instance):
     land("2026-03-01", "2026-03-02")
     build(instance)
     tell_landed(instance, workspace)
