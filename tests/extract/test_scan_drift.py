@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.extract.scan.state import Ending, Phase, Scan
+from tests.support.examples import examples
 from tests.support.listing import NEWEST, OLDEST, SHUFFLED, ChangingList, Entry, Reading
 
 
@@ -152,7 +153,7 @@ drifts = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.integers(0, 800), drifts, st.integers(0, 2**32), st.sampled_from([1, 3, 8]))
 def test_whatever_a_scan_calls_complete_is_complete(size, drift, seed, workers):
     scan, missed = scan_of(size, drift, seed, workers)

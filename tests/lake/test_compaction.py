@@ -17,6 +17,7 @@ from pipelines.lake.versions import fingerprint, stale_days
 from pipelines.materialize.day import VersionBuilder, plan_builds
 from pipelines.materialize.days import build_days, days_to_build
 from tests.support.built import build, lake_of
+from tests.support.examples import examples
 from tests.support.extraction import call
 from tests.support.histories import histories
 from tests.support.lakes import land as land_payloads
@@ -38,7 +39,7 @@ REJECTED = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(
     received=st.tuples(
         st.lists(VERSIONS, min_size=1, max_size=6), st.lists(REJECTED, max_size=3), st.lists(VERSIONS, max_size=3)
@@ -68,7 +69,7 @@ def test_readers_are_told_the_same_before_and_after(tmp_path_factory, received, 
                 land(storage, f"{7 + hour}{number}-x", *versions)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8))
 @given(history=histories(), number=st.integers(2, 5))
 def test_tables_are_the_same_and_no_day_turns_stale(history, number):
     with lake_of(history, files=number) as lake, pytest.MonkeyPatch.context() as patch:

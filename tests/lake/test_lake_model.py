@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from pipelines.lake.state import Manifest
 from pipelines.lake.storage import LakeBusyError
 from pipelines.lake.versions import fingerprint, stale_days
 from tests.support import lake_programs as programs
+from tests.support.examples import examples
 from tests.support.interleaving import Actor, finish
 from tests.support.modelled_lake import KEEP, SHAPINGS, ModelledLake
 from tests.support.small_builder import BAD, calls_of
@@ -231,9 +231,8 @@ def _planned(storage: LocalStorage, run: str) -> list[tuple[date, str]]:
 
 TestPrograms = Programs.TestCase
 TestPrograms.settings = settings(
-    max_examples=int(os.environ.get("CHORUS_TEST_EXAMPLES", "200")),
+    max_examples=examples(200),
     stateful_step_count=30,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )
