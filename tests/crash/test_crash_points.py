@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from pipelines.lake.maintenance import retention
-from tests.support.faults import Fault, FaultyDisk
-from tests.support.readers import Days, Readers
-from tests.support.scene import KILLED, Ended, Scene, scene
-from tests.support.walk import Undisturbed
+from tests.support.crash_lake import KILLED, CrashLake, Ended, ReferenceRun, crash_lake
+from tests.support.faulty_disk import Fault, FaultyDisk
+from tests.support.lake_contents import Days, Readers
 
 CHUNKS = 4
 FAULTS = (Fault.KILL, Fault.FULL, Fault.DENIED)
@@ -23,17 +22,17 @@ NEWS = re.compile(r"(Fetching calls|Building days): .* s\)|\d+ days built, .*")
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory) -> Iterator[Scene]:
-    with scene(tmp_path_factory.mktemp("scene")) as made:
+def lake(tmp_path_factory) -> Iterator[CrashLake]:
+    with crash_lake(tmp_path_factory.mktemp("crash")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def sync(lake) -> Undisturbed:
-    return Undisturbed(lake, "sync --full")
+def sync(lake) -> ReferenceRun:
+    return ReferenceRun(lake, "sync --full")
 
 
-def fail_at(lake: Scene, known: Undisturbed, fault: Fault, point: int) -> None:
+def fail_at(lake: CrashLake, known: ReferenceRun, fault: Fault, point: int) -> None:
     """Let one run fail at one step, look as readers do, and then let an ordinary run mend it."""
     known.restore()
     readers = Readers(lake.lake)
@@ -43,10 +42,10 @@ def fail_at(lake: Scene, known: Undisturbed, fault: Fault, point: int) -> None:
     readers.look()
     assert [state for state in readers.generations.values() if not is_known(state, known, fault)] == []
     assert_told(ended, fault)
-    assert known.mended() == known.content
+    assert known.repaired() == known.content
 
 
-def is_known(state: Days, known: Undisturbed, fault: Fault) -> bool:
+def is_known(state: Days, known: ReferenceRun, fault: Fault) -> bool:
     """Whether readers may see a state: one of the undisturbed run's.
 
     A day that could not be built stays as it was, while the other days of its build are published.
@@ -68,7 +67,7 @@ def assert_told(ended: Ended, fault: Fault) -> None:
     assert "Traceback" not in ended.err
 
 
-def walk(lake: Scene, known: Undisturbed, fault: Fault, points: Sequence[int]) -> None:
+def walk(lake: CrashLake, known: ReferenceRun, fault: Fault, points: Sequence[int]) -> None:
     """Fail at each of these points, and tell which of them went wrong, and how."""
     wrong = {}
     for point in points:
@@ -97,10 +96,10 @@ def test_a_process_killed_for_real_leaves_the_same(lake, sync, part):
     assert lake.content() == supposed
 
 
-ACCEPTING = ("build --accept-settings", {"mended_by": "build --accept-settings"})
+ACCEPTING = ("build --accept-settings", {"repaired_by": "build --accept-settings"})
 FROM_RAW = ("build --all", {"raw_alone": True})
 CATALOG: tuple[str, dict[str, Any]] = ("catalog", {})
-PRUNING = ("prune --older-than 9d --yes", {"mended_by": "prune --older-than 9d --yes"})
+PRUNING = ("prune --older-than 9d --yes", {"repaired_by": "prune --older-than 9d --yes"})
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ def test_other_commands_may_fail_too(lake, monkeypatch, command, options, fault)
     if "--accept-settings" in command:
         monkeypatch.setenv("CHORUS_TIMEZONE", "Asia/Kolkata")
     monkeypatch.setattr(retention, "floor_of", lambda _: date(2026, 3, 3))
-    known = Undisturbed(lake, command, **options)
+    known = ReferenceRun(lake, command, **options)
     walk(lake, known, fault, list(known.sample(fault)))
 
 

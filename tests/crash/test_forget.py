@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.faults import Fault, FaultyDisk
-from tests.support.persons import GONE, NUMBER, encoded, everything, texts_of
-from tests.support.scene import KILLED, Scene, scene
-from tests.support.walk import Undisturbed
+from tests.support.crash_lake import KILLED, CrashLake, ReferenceRun, crash_lake
+from tests.support.erasure_account import GONE, NUMBER, encoded, everything, texts_of
+from tests.support.faulty_disk import Fault, FaultyDisk
 
 CHUNKS = 2
 FORGET = f"forget --number {NUMBER}"
@@ -24,18 +23,18 @@ def items() -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory) -> Iterator[Scene]:
-    folder = tmp_path_factory.mktemp("scene")
-    with scene(folder, before=items(), after=items(), small_files=0) as made:
+def lake(tmp_path_factory) -> Iterator[CrashLake]:
+    folder = tmp_path_factory.mktemp("crash")
+    with crash_lake(folder, before=items(), after=items(), small_files=0) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def undisturbed(lake) -> Undisturbed:
-    return Undisturbed(lake, FORGET, mended_by=FORGET)
+def undisturbed(lake) -> ReferenceRun:
+    return ReferenceRun(lake, FORGET, repaired_by=FORGET)
 
 
-def named(lake: Scene) -> set[str]:
+def named(lake: CrashLake) -> set[str]:
     """The files in which an erased id still is, beside what others said."""
     return {
         place
@@ -44,7 +43,7 @@ def named(lake: Scene) -> set[str]:
     }
 
 
-def fail_at(lake: Scene, known: Undisturbed, fault: Fault, point: int, *, goes_on: str) -> None:
+def fail_at(lake: CrashLake, known: ReferenceRun, fault: Fault, point: int, *, resumed_by: str) -> None:
     """Let an erasure fail at one step, and then let something else go on."""
     known.restore()
     ended = lake.run(FORGET, FaultyDisk(fault, point))
@@ -53,8 +52,8 @@ def fail_at(lake: Scene, known: Undisturbed, fault: Fault, point: int, *, goes_o
     assert "Traceback" not in ended.err
     assert NUMBER[2:] not in ended.err
     if not (lake.lake / "state/erased.json").exists():
-        goes_on = FORGET  # it had not begun
-    again = lake.run(goes_on)
+        resumed_by = FORGET  # it had not begun
+    again = lake.run(resumed_by)
     assert again.code == 0, again.err
     assert named(lake) == set()
     assert lake.run("build").code == 0  # for a day that could not be built, and was taken from its readers
@@ -71,7 +70,7 @@ def test_an_erasure_may_fail_at_every_step(lake, undisturbed, fault, chunk):
         if number % CHUNKS != chunk:
             continue
         try:
-            fail_at(lake, undisturbed, fault, point, goes_on=ways[number % len(ways)])
+            fail_at(lake, undisturbed, fault, point, resumed_by=ways[number % len(ways)])
         except Exception as error:  # noqa: BLE001 - every kind of going wrong is told with its place
             wrong[point] = (undisturbed.steps[point], repr(error)[:2000])
     assert wrong == {}

@@ -20,10 +20,9 @@ from pipelines.simulator import SimulatedApi, World
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import expected_lake
-from tests.support import contents
-from tests.support.after_a_kill import PHASES, Trace, histogram, leftovers, mark, traces
-from tests.support.killing import Run
-from tests.support.readers import Readers
+from tests.support import lake_contents as contents
+from tests.support.killed_runs import PHASES, Run, Trace, histogram, leftovers, mark, traces
+from tests.support.lake_contents import Readers
 from tests.support.simulated import KEY, small_world
 
 KILLS = int(os.environ.get("KILLS", "6"))

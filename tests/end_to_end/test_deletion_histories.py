@@ -15,10 +15,9 @@ from pipelines.lake.storage import Storage
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.items import Version
 from tests.oracle.tables import expected_lake
-from tests.support.built import build
 from tests.support.examples import examples
 from tests.support.extraction import call, raw_rows, synced
-from tests.support.lakes import oracle_shaping, workspace
+from tests.support.lakes import build, oracle_shaping, workspace
 from tests.support.simulated import simulated_api
 
 FIRST = date(2026, 3, 1)

@@ -10,7 +10,7 @@ import pytest
 from pipelines.extract import names
 from pipelines.simulator.messages import error
 from tests.support.extraction import call
-from tests.support.named import item
+from tests.support.name_lists import item
 from tests.support.simulated import KEY, small_world
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.lake import layout, state
 from pipelines.lake.storage import Storage
-from tests.support.accounts import DAY, NEXT, Account, gone, shown
+from tests.support.changing_account import DAY, NEXT, Account, gone, shown
 from tests.support.extraction import call, raw_rows, synced
 from tests.support.simulated import simulated_api, small_world
 from tests.support.small_lake import SmallLake

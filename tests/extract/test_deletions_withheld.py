@@ -16,7 +16,7 @@ from pipelines.lake import layout
 from pipelines.lake.storage import Storage
 from pipelines.simulator.faults import EmptyPage
 from pipelines.simulator.messages import error
-from tests.support.accounts import Account, gone, shown
+from tests.support.changing_account import Account, gone, shown
 from tests.support.extraction import call
 from tests.support.small_lake import SmallLake
 

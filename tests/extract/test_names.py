@@ -16,7 +16,7 @@ from pipelines.lake.storage import SwapConflictError
 from pipelines.simulator import Response, SimulatedApi
 from pipelines.simulator.messages import error
 from tests.support.extraction import client_of
-from tests.support.named import SECRET, catalog_of, dimension, item, known, refreshed
+from tests.support.name_lists import SECRET, catalog_of, dimension, item, known, refreshed
 from tests.support.simulated import KEY, simulated_api
 
 HTML = Response(200, b"<html>Just a moment...</html>", {"Content-Type": "text/html"})

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.extract.scan.ordered import advance
 from pipelines.extract.scan.state import Ending, Order, Phase, Scan, Shown
-from tests.support.page_reader import NOON, Reader
+from tests.support.changing_list import NOON, Reader
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.extract.scan.state import Ending, Phase, Scan
+from tests.support.changing_list import NEWEST, OLDEST, SHUFFLED, ChangingList, Entry, Reading
 from tests.support.examples import examples
-from tests.support.listing import NEWEST, OLDEST, SHUFFLED, ChangingList, Entry, Reading
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipelines.extract.scan.state import Ending, Phase, Scan
-from tests.support.page_reader import Reader
+from tests.support.changing_list import Reader
 
 
 def at_the_head() -> Reader:

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pipelines.extract.scan.checkpoint import Checkpoint, resume, take_checkpoint
 from pipelines.extract.scan.state import Ending, Phase, Scan
 from pipelines.extract.scan.unordered import UnorderedScan
+from tests.support.changing_list import FIRST, MIXED, NEWEST, OLDEST, SHUFFLED, ChangingList, Reading
 from tests.support.examples import examples
-from tests.support.listing import FIRST, MIXED, NEWEST, OLDEST, SHUFFLED, ChangingList, Reading
 
 PLACES = st.floats(0, 1)
 COUNTS = st.sampled_from([1, 2, 3, 5, 9, 11, 30, 200])

@@ -12,8 +12,17 @@ from pipelines.extract.sync import PageProgress, sync
 from pipelines.lake import layout, state
 from pipelines.lake.storage import LakeBusyError, Storage
 from pipelines.simulator.faults import Clamp, EmptyPage, RateLimit
-from tests.support.extraction import START_DATE, call, client_of, files_outside_state, raw_rows, synced
-from tests.support.landed import landed_payloads, listed, scans
+from tests.support.extraction import (
+    START_DATE,
+    call,
+    client_of,
+    files_outside_state,
+    landed_payloads,
+    listed,
+    raw_rows,
+    scans,
+    synced,
+)
 from tests.support.simulated import simulated_api, small_world
 from tests.support.small_lake import SmallLake
 

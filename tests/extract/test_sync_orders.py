@@ -10,8 +10,7 @@ import pytest
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.scan.state import Ending, Order
 from pipelines.lake.storage import Storage
-from tests.support.extraction import raw_rows, synced
-from tests.support.landed import landed_payloads, listed, scans
+from tests.support.extraction import landed_payloads, listed, raw_rows, scans, synced
 from tests.support.simulated import simulated_api, small_world
 from tests.support.small_lake import SmallLake
 

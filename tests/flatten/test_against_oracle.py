@@ -10,10 +10,10 @@ from pipelines.dictionary import CORE_TABLES
 from pipelines.flatten import day as flatten_day
 from tests.oracle.compare import assert_same_rows, assert_same_tables
 from tests.oracle.tables import expected_lake
-from tests.support.built import build, lake_of, tables_of
 from tests.support.examples import examples
 from tests.support.flattened import flatten
-from tests.support.histories import histories, shapings
+from tests.support.generated_calls import histories, shapings
+from tests.support.lakes import build, lake_of, tables_of
 
 bounded = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 

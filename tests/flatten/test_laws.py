@@ -13,9 +13,8 @@ from tests.oracle.names import KEYS
 from tests.oracle.rows import Shaping
 from tests.support.examples import examples
 from tests.support.flattened import LANDED, Rows, flatten, flatten_calls
-from tests.support.histories import History, histories
+from tests.support.generated_calls import History, histories, sane_call
 from tests.support.json_text import Sent, to_json
-from tests.support.sane_calls import sane_call
 
 bounded = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 

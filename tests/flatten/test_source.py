@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pipelines.flatten.source import elements, members, path_text, source_at, value_of
 from pipelines.json_source import storable
 from tests.oracle.source import read_json
-from tests.support.calls import call
 from tests.support.examples import examples
+from tests.support.generated_calls import call
 from tests.support.json_text import SPELLINGS, to_json
 
 

@@ -16,14 +16,23 @@ from pipelines.lake.maintenance.expire_versions import expire
 from pipelines.lake.versions import fingerprint, stale_days
 from pipelines.materialize.day import VersionBuilder, plan_builds
 from pipelines.materialize.days import build_days, days_to_build
-from tests.support.built import build, lake_of
 from tests.support.examples import examples
 from tests.support.extraction import call
-from tests.support.histories import histories
+from tests.support.generated_calls import histories
+from tests.support.lakes import build, lake_of, place, published_rows, workspace
 from tests.support.lakes import land as land_payloads
-from tests.support.lakes import place, published_rows, workspace
-from tests.support.small_files import DAY, FIRST, IDS, compacted, digest_of_landed_names, files, land, land_many, seen
-from tests.support.small_lake import SHAPING
+from tests.support.small_lake import (
+    DAY,
+    FIRST,
+    IDS,
+    SHAPING,
+    compacted,
+    digest_of_landed_names,
+    files,
+    land,
+    land_many,
+    seen,
+)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from pipelines.lake import raw, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.maintenance.expire_versions import expire
-from tests.support.small_files import DAY, compacted, files, land_many, seen
+from tests.support.small_lake import DAY, compacted, files, land_many, seen
 
 
 class DiedError(BaseException):

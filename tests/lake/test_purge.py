@@ -17,9 +17,8 @@ from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.plans import read_plan, write_plan
 from pipelines.lake.publish import Build, publish
 from pipelines.lake.versions import VerdictRecord, damaged_days, fingerprint, write_audit
-from tests.support.catalogs import RememberingCatalog
-from tests.support.faults import Fault, FaultyDisk, KilledError
-from tests.support.small_lake import SHAPING, SmallLake
+from tests.support.faulty_disk import Fault, FaultyDisk, KilledError
+from tests.support.small_lake import SHAPING, RememberingCatalog, SmallLake
 
 DAYS = [date(2026, 3, 10), date(2026, 3, 11), date(2026, 3, 12)]
 DAY = DAYS[1]

@@ -14,8 +14,7 @@ from pipelines.lake.local import LocalStorage
 from pipelines.lake.table_reader import VersionTables
 from pipelines.lake.table_writer import LANDED_ITEMS
 from pipelines.quality import Verdict, audit
-from tests.support.frames import DAY, at, call, frame, leg
-from tests.support.judged import Day, attribute, turn, with_marts
+from tests.support.frames import DAY, Day, at, attribute, call, frame, leg, turn, with_marts
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ import pytest
 
 from pipelines.dictionary import TABLES
 from pipelines.quality import CHECKS
-from tests.support.frames import call, frame, leg
-from tests.support.judged import again, failed, put, turn, with_marts
+from tests.support.frames import again, call, failed, frame, leg, put, turn, with_marts
 
 
 def test_a_good_day_passes_every_check_and_each_says_so_once(day, judge):

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from tests.support.persons import (
+from tests.support.erasure_account import (
     ANYWHERE,
     GONE,
     MENTIONING,

@@ -9,7 +9,7 @@ import pytest
 from pipelines.cli.main import main
 from pipelines.lake import state
 from tests.support.lakes import PII_KEY, workspace
-from tests.support.reported import call, reported_lake
+from tests.support.report_pages import call, reported_lake
 
 
 @pytest.fixture(scope="module")

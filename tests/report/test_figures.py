@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.reported import call, leg
+from tests.support.report_pages import call, leg
 
 ALICE, BOB = "+15550100111", "+15550100122"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.report.html_page import make_report
-from tests.support.browsing import Browser
 from tests.support.lakes import example_lake, workspace
-from tests.support.reported import call, reported_lake
+from tests.support.processes import Browser
+from tests.support.report_pages import call, reported_lake
 
 CHECK = Path(__file__).parent / "check.js"
 

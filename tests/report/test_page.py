@@ -12,7 +12,7 @@ from pipelines.report.html_page import make_report
 from pipelines.report.queries import REPEAT_CALLERS, Source
 from pipelines.serve.catalog import open_catalog
 from tests.support.lakes import example_lake, workspace
-from tests.support.reported import NUMBER, Page, call, leg
+from tests.support.report_pages import NUMBER, Page, call, leg
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" {{ 7 * 7 }} ]]>"
 EVER = {"first": date(2020, 1, 1), "before_first": date(2020, 1, 1), "last": date(2030, 1, 1)}

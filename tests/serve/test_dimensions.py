@@ -14,7 +14,7 @@ from pipelines.lake.names import KnownNames, Names, load_names
 from pipelines.lake.publish import update_links
 from pipelines.lake.versions import write_audit
 from tests.support.guide import ROOT, blocks
-from tests.support.named import catalog_of, dimension
+from tests.support.name_lists import catalog_of, dimension
 from tests.support.small_lake import SmallLake
 
 MONDAY, TUESDAY, WEDNESDAY = (date(2026, 1, 5) + timedelta(days=number) for number in range(3))

@@ -11,8 +11,7 @@ from datetime import timedelta
 import pytest
 
 from pipelines.lake import state
-from tests.support.judging import FOLLOWING, judge, watched
-from tests.support.rewriting import RewrittenLake, read_record
+from tests.support.rewritten_lake import FOLLOWING, RewrittenLake, judge, read_record, watched
 
 READS = 30
 WAYS = (*FOLLOWING, "polars glob, open_days", "duckdb glob, unchanged")

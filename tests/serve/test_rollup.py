@@ -8,10 +8,11 @@ from itertools import chain, combinations
 import pytest
 
 from pipelines.dictionary import TABLES, Additivity, ratios_of
-from tests.support.measured_lake import DAYS, SILENT_DAY
-from tests.support.measures import (
+from tests.support.metrics_lake import (
     CALL_RATIOS,
+    DAYS,
     LEG_RATIOS,
+    SILENT_DAY,
     column,
     counted,
     counted_legs,

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow.parquet as pq
 from pydantic import SecretStr
 
@@ -16,8 +17,9 @@ from pipelines.extract.http.client import CallsClient
 from pipelines.extract.sync import ScanReport, sync
 from pipelines.lake import layout, state
 from pipelines.lake.storage import Storage
-from pipelines.simulator import SimulatedApi
-from tests.support.simulated import KEY
+from pipelines.simulator import SimulatedApi, World
+from pipelines.simulator.faults import parse_faults
+from tests.support.simulated import KEY, simulated_api
 
 START_DATE = date(2019, 1, 1)
 
@@ -69,3 +71,48 @@ def files_outside_state(root: Path) -> dict[str, int]:
         for file in root.rglob("*")
         if file.is_file() and file.relative_to(root).parts[0] != "state"
     }
+
+
+def listed_ids(world: World) -> list[str]:
+    """The ids of the calls that a world lists now, sorted."""
+    return sorted(json.loads(item)["id"] for item in world.items())
+
+
+def landed_ids(storage: Storage) -> list[str]:
+    """The ids of the calls that landed, sorted, as often as a version of them did."""
+    return sorted(row["call_id"] for row in raw_rows(storage))
+
+
+def listed(world: World) -> dict[str, str]:
+    """The calls that a world lists now, as it sends them, by id."""
+    return {json.loads(item)["id"]: item.decode() for item in world.items()}
+
+
+def landed_payloads(storage: Storage) -> dict[str, str]:
+    """The newest payload of every call that landed, by id."""
+    return {row["call_id"]: row["payload"] for row in raw_rows(storage)}
+
+
+def scans(storage: Storage) -> pl.DataFrame:
+    """The record of scans."""
+    return pl.read_parquet(storage.address(layout.SCANS))
+
+
+def last_scan(storage: Storage) -> dict[str, Any]:
+    """The newest line of the record of scans."""
+    return scans(storage).row(-1, named=True)
+
+
+CALLS = [call(f"call-{number}", summary="word " * 60) for number in range(30)]
+
+
+@contextmanager
+def faulty(
+    faults: str, *, items: list[bytes] | None = None, **settings: Any
+) -> Iterator[tuple[SimulatedApi, CallsClient]]:
+    """An API of 30 calls with these faults, and a client of it that takes these settings."""
+    with (
+        simulated_api(items=CALLS if items is None else items, faults=parse_faults(faults)) as api,
+        client_of(api.url, **settings) as client,
+    ):
+        yield api, client

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.browsing import Browser
-from tests.support.processes import PATIENCE
+from tests.support.processes import PATIENCE, Browser
 from tests.support.server import server
 from tests.support.simulated import KEY, simulated_api, small_world
 

@@ -6,8 +6,7 @@ import pytest
 
 from pipelines.errors import ChorusCallsError, KeyRefusedError
 from pipelines.simulator.faults import parse_faults
-from tests.support.extraction import synced
-from tests.support.landed import landed_ids, last_scan, listed_ids
+from tests.support.extraction import landed_ids, last_scan, listed_ids, synced
 from tests.support.simulated import simulated_api, small_world
 
 WORLD = small_world(calls=350, days=3)

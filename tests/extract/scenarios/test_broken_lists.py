@@ -7,8 +7,7 @@ import pytest
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.scan.state import Ending
 from pipelines.simulator.faults import parse_faults
-from tests.support.extraction import synced
-from tests.support.landed import landed_ids, last_scan, listed_ids
+from tests.support.extraction import landed_ids, last_scan, listed_ids, synced
 from tests.support.simulated import simulated_api, small_world
 
 WORLD = small_world(calls=450, days=3)

@@ -8,8 +8,7 @@ import pytest
 
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.sync import sync
-from tests.support.extraction import START_DATE, call, client_of, raw_rows
-from tests.support.faulty import CALLS, faulty
+from tests.support.extraction import CALLS, START_DATE, call, client_of, faulty, raw_rows
 from tests.support.simulated import simulated_api
 
 NO_PAGES = ["html", *(f"odd_body:form={form}" for form in ("empty", "null", "list", "object", "error"))]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.simulator.faults import parse_faults
-from tests.support.extraction import synced
-from tests.support.landed import landed_ids, listed_ids
+from tests.support.extraction import landed_ids, listed_ids, synced
 from tests.support.simulated import simulated_api, small_world
 
 QUIET = 9

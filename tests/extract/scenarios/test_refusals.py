@@ -13,8 +13,7 @@ import pytest
 from pipelines.errors import ChorusCallsError, KeyRefusedError
 from pipelines.extract.http.client import NoPageError
 from pipelines.simulator.messages import error
-from tests.support.extraction import client_of
-from tests.support.faulty import CALLS, faulty
+from tests.support.extraction import CALLS, client_of, faulty
 from tests.support.simulated import simulated_api
 
 

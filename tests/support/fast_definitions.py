@@ -21,7 +21,7 @@ from assets.schedules import extract_config
 from assets.sensors import changed_days
 from pipelines.materialize import day as build_day
 from pipelines.quality import DayTables, Verdict
-from tests.support.machine import MOVED, UNWANTED, reading_since
+from tests.support.daemon_machine import MOVED, UNWANTED, reading_since
 
 _judged = build_day.audit
 

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from tests.support.guide import functions_of_the_guide
-from tests.support.rewriting import FIRST_DAY, MARKED, Facts, Seen
+from tests.support.rewritten_lake import FIRST_DAY, MARKED, Facts, Seen
 
 LAKE = Path("data/lake")
 HIVE = ds.partitioning(pa.schema([("call_date", pa.date32())]), flavor="hive")

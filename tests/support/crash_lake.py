@@ -33,8 +33,9 @@ from pipelines.materialize import processes
 from pipelines.privacy import rewrite
 from pipelines.simulator import SimulatedApi
 from pipelines.suppression import suppression_list
-from tests.support import contents
-from tests.support.faults import FaultyDisk, KilledError
+from tests.support import lake_contents
+from tests.support.faulty_disk import NEEDS_SPACE, Fault, FaultyDisk, KilledError, Step
+from tests.support.lake_contents import Readers
 from tests.support.simulated import KEY
 
 NOW = datetime(2026, 3, 6, 12, tzinfo=UTC)
@@ -84,7 +85,7 @@ def hold_still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(Landing.__init__.__kwdefaults__, "clock", lambda: NOW)
 
 
-class Scene:
+class CrashLake:
     """The lake, and the state that it is brought back to."""
 
     def __init__(self, folder: Path, before: str, after: str) -> None:
@@ -148,7 +149,7 @@ class Scene:
 
     def die(self, command: str, at: int) -> int:
         """Run a command in a process of its own that is killed for real at a step; returns how it ended."""
-        program = [sys.executable, "-m", "tests.support.dying_program", str(at), *command.split()]
+        program = [sys.executable, "-m", "tests.support.crash_lake", str(at), *command.split()]
         environment = {**os.environ, "CHORUS_API_URL": self._after, "PYTHONPATH": str(_REPOSITORY)}
         return subprocess.run(program, env=environment, capture_output=True, check=False, timeout=120).returncode
 
@@ -166,19 +167,116 @@ class Scene:
     def _plain(path: Path) -> bytes:
         if path.name != "manifest.json":
             return path.read_bytes() if path.is_file() else b""
-        manifest = contents.state(path.parent, path.name)
+        manifest = lake_contents.state(path.parent, path.name)
         versions = {day: known["version"] for day, known in manifest["days"].items()}
         return json.dumps([versions, sorted(manifest["unreferenced"])]).encode()
 
 
 @contextlib.contextmanager
-def scene(
+def crash_lake(
     folder: Path, *, before: Sequence[bytes] = BEFORE, after: Sequence[bytes] = AFTER, **options: Any
-) -> Iterator[Scene]:
-    """A scene with its two APIs running, as they list calls before and after."""
+) -> Iterator[CrashLake]:
+    """A lake with its two APIs running, as they list calls before and after."""
     with ExitStack() as stack:
         monkeypatch = stack.enter_context(pytest.MonkeyPatch.context())
         urls = [stack.enter_context(SimulatedApi(items=items, key=KEY)).url for items in (before, after)]
-        made = Scene(folder, *urls)
+        made = CrashLake(folder, *urls)
         made.prepare(monkeypatch, **options)
         yield made
+
+
+Disk = frozenset[tuple[str, int]]
+
+_NAMES = re.compile(r"[0-9a-f]{12,}|\d{4}-\d\d-\d\d|\d{8}T\w+|\w+(?=\.parquet|/call_date)")
+
+
+class ReferenceRun:
+    """A run in which nothing fails, looked at by readers before each of its steps.
+
+    Attributes:
+        steps: Its steps.
+        disks: What lies on the disk before each of them.
+        states: The states that readers saw, from the one before the run to the one after it: the version of each day.
+        content: What is on the disk after it and an ordinary run.
+    """
+
+    def __init__(
+        self, lake: CrashLake, command: str, *, repaired_by: str = "sync --full", raw_alone: bool = False
+    ) -> None:
+        """Run a command.
+
+        Args:
+            lake: The lake.
+            command: The command.
+            repaired_by: The ordinary command after which all is well wherever this one failed.
+            raw_alone: Begin where everything else than raw and state is gone.
+        """
+        self._lake, self.command, self._mended_by, self._raw_alone = lake, command, repaired_by, raw_alone
+        self.disks: list[Disk] = []
+        readers = Readers(lake.lake)
+
+        def look() -> None:
+            readers.look()
+            self.disks.append(_disk(lake.lake))
+
+        self.restore()
+        readers.look()
+        ended = lake.run(command, FaultyDisk(before_each=look))
+        assert ended.code == 0, ended.err
+        readers.look()
+        self.steps: list[Step] = ended.disk.steps
+        self.states = list(readers.generations.values())
+        self.content = self.repaired()
+
+    def restore(self) -> None:
+        """Bring the lake back to what it was before."""
+        self._lake.restore(raw_alone=self._raw_alone)
+
+    def mended(self) -> dict[str, str]:
+        """What is on the disk after one ordinary run."""
+        ended = self._lake.run(self._mended_by)
+        assert ended.code == 0, ended.err
+        Readers(self._lake.lake).look()
+        return self._lake.content()
+
+    def points(self, fault: Fault) -> list[int]:
+        """The steps to fail at, where each is unlike those before it.
+
+        A kill is told by what is on the disk, since a step that changes no name and no file leaves what the step
+        before it left. Of the many writes to one file, the first and the last stand for all.
+        """
+        if fault is Fault.KILL:
+            return [0, *(n for n in range(1, len(self.steps)) if self.disks[n] != self.disks[n - 1])]
+        return [
+            number for number, step in enumerate(self.steps) if _may_strike(fault, step) and not self._is_amid(number)
+        ]
+
+    def sample(self, fault: Fault) -> Iterator[int]:
+        """Of the points that do the same with another table, day or name, the last."""
+        kinds: dict[tuple[str, str], list[int]] = {}
+        for point in self.points(fault):
+            step = self.steps[point]
+            kinds.setdefault((step.function, _NAMES.sub("*", str(step.path))), []).append(point)
+        yield from sorted(points[-1] for points in kinds.values())
+
+    def _is_amid(self, number: int) -> bool:
+        around = self.steps[max(number - 1, 0) : number + 2]
+        return len(around) == 3 and len(set(around)) == 1 and around[0].function == "write"
+
+
+def _may_strike(fault: Fault, step: Step) -> bool:
+    """A full disk refuses what needs space; permission is asked for names, not for writing to what is open."""
+    return step.function in NEEDS_SPACE if fault is Fault.FULL else step.function != "write"
+
+
+def _disk(lake: Path) -> Disk:
+    """Every file by name and identity; unfinished ones are alike, however much of them is written."""
+    paths = (path for path in lake.rglob("*") if "locks" not in path.parts)
+    return frozenset((str(path.relative_to(lake)), path.stat().st_ino if path.is_file() else 0) for path in paths)
+
+
+if __name__ == "__main__":
+    with pytest.MonkeyPatch.context() as patched:
+        hold_still(patched)
+        FaultyDisk(Fault.DIE, int(sys.argv[1])).take_over(patched)
+        sys.exit(main(sys.argv[2:]))

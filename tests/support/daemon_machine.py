@@ -100,7 +100,7 @@ class Machine:
         programs = Path(sys.executable).parent
         if name == DAEMON:
             return [str(programs / "dagster-daemon"), "run", "--workspace", "workspace.yaml"]
-        served = ["-m", "tests.support.hurried", "--location-name", "chorus_calls"]
+        served = ["-m", "tests.support.fast_definitions", "--location-name", "chorus_calls"]
         return [str(programs / "dagster"), "api", "grpc", *served]
 
 
