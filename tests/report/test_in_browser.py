@@ -33,7 +33,7 @@ def looked_at(request, browser, tmp_path_factory) -> tuple[dict, Path]:
         opened = reported_lake(folder / "lake", [alone])
     report = folder / "report.html"
     make_report(opened.catalog.path, report)
-    return browser.look(CHECK, report, folder), folder
+    return browser.run(CHECK, report, folder), folder
 
 
 def test_the_html_is_valid(looked_at):

@@ -149,7 +149,7 @@ class ChangingList:
 
 
 class Reading:
-    """Reads a list as a sync does: several pages on their way, one after the other judged.
+    """Reads a list as a sync does: several requests at a time, their pages judged in order.
 
     Attributes:
         scan: The decision so far.

@@ -1,7 +1,8 @@
-"""A tiny lake that is brought back to one state again and again, for runs that shall fail at every possible place.
+"""A tiny lake that is restored to one state again and again, for runs that fail at every possible step.
 
-Everything that is random in a run stands still here, the clock of landing and the names of files, so that two runs
-which do the same leave the same bytes.
+The clock of landing and random names are fixed, so that two runs that do the same leave the same bytes.
+
+`python -m tests.support.crash_lake STEP COMMAND...` runs the command line and is killed by the system at one step.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ NOW = datetime(2026, 3, 6, 12, tzinfo=UTC)
 KILLED = -9
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _RANDOM = re.compile(r"(?<=\.)[0-9a-f]{12}(?=\.tmp|$)")
-"""What tells unfinished files of the same name apart."""
+"""The random part of the name of an unfinished file."""
 
 
 def _call(name: str, day: int, **fields: Any) -> bytes:
@@ -77,7 +78,7 @@ class Ended:
 
 
 def hold_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let two runs that do the same leave the same: by one process, one clock, and names that are not random."""
+    """Make two runs that do the same leave the same files: one process, a fixed clock, fixed names."""
     monkeypatch.setattr(processes, "_processors", lambda: 1)
     chance = SimpleNamespace(token_hex=lambda _: "name", token_bytes=bytes)
     for module in (extraction, compaction, suppression_list, rewrite):
@@ -86,7 +87,7 @@ def hold_still(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class CrashLake:
-    """The lake, and the state that it is brought back to."""
+    """The lake, and the state that it is restored to."""
 
     def __init__(self, folder: Path, before: str, after: str) -> None:
         """Take the addresses of the API as it was and as it is."""
@@ -96,7 +97,7 @@ class CrashLake:
         self._after = after
 
     def prepare(self, monkeypatch: pytest.MonkeyPatch, *, small_files: int = 7) -> None:
-        """Make the lake as it is before: published, with several small raw files of the day that will change."""
+        """Make the lake: published, with several small raw files of the day that will change."""
         settings = {
             "CHORUS_API_KEY": KEY,
             "CHORUS_LAKE": str(self.lake),
@@ -110,19 +111,19 @@ class CrashLake:
         hold_still(monkeypatch)
         for number in range(small_files):
             with SimulatedApi(items=[*_FIRST, _call("three", 3, cost=number)], key=KEY) as api:
-                build = number == small_files - 1  # of which a version is left that is published no more
+                build = number == small_files - 1  # leaves a version that is not published any more
                 assert self.run(f"sync --full{'' if build else ' --no-build'}", url=api.url).code == 0
         assert self.run("sync --full", url=self._before).code == 0
         self.keep()
 
     def keep(self) -> None:
-        """Let the present state be the one to come back to."""
+        """Keep the present state as the one to restore."""
         if self._kept.exists():
             shutil.rmtree(self._kept)
         shutil.copytree(self.lake, self._kept, copy_function=os.link)
 
     def restore(self, *, raw_alone: bool = False) -> None:
-        """Bring the lake back, or of it only what tables are made from.
+        """Restore the lake, or only raw and state.
 
         Files are linked, not copied, since no file of a lake is ever written in place.
         """
@@ -154,7 +155,7 @@ class CrashLake:
         return subprocess.run(program, env=environment, capture_output=True, check=False, timeout=120).returncode
 
     def content(self) -> dict[str, str]:
-        """What is on the disk, but for what tells of runs: each file with the hash of its bytes, and each folder."""
+        """Return every file with the hash of its bytes, and every folder, except records of runs."""
         found = {}
         for path in sorted(self.lake.rglob("*")):
             name = _RANDOM.sub("", path.relative_to(self.lake).as_posix())
@@ -191,11 +192,11 @@ _NAMES = re.compile(r"[0-9a-f]{12,}|\d{4}-\d\d-\d\d|\d{8}T\w+|\w+(?=\.parquet|/c
 
 
 class ReferenceRun:
-    """A run in which nothing fails, looked at by readers before each of its steps.
+    """A run in which nothing fails, with what readers see before each of its steps.
 
     Attributes:
         steps: Its steps.
-        disks: What lies on the disk before each of them.
+        disks: The files on the disk before each of them.
         states: The states that readers saw, from the one before the run to the one after it: the version of each day.
         content: What is on the disk after it and an ordinary run.
     """
@@ -208,22 +209,22 @@ class ReferenceRun:
         Args:
             lake: The lake.
             command: The command.
-            repaired_by: The ordinary command after which all is well wherever this one failed.
-            raw_alone: Begin where everything else than raw and state is gone.
+            repaired_by: The command that repairs the lake, wherever this one failed.
+            raw_alone: Start with raw and state alone.
         """
-        self._lake, self.command, self._mended_by, self._raw_alone = lake, command, repaired_by, raw_alone
+        self._lake, self.command, self._repaired_by, self._raw_alone = lake, command, repaired_by, raw_alone
         self.disks: list[Disk] = []
         readers = Readers(lake.lake)
 
-        def look() -> None:
-            readers.look()
+        def observe() -> None:
+            readers.observe()
             self.disks.append(_disk(lake.lake))
 
         self.restore()
-        readers.look()
-        ended = lake.run(command, FaultyDisk(before_each=look))
+        readers.observe()
+        ended = lake.run(command, FaultyDisk(before_each=observe))
         assert ended.code == 0, ended.err
-        readers.look()
+        readers.observe()
         self.steps: list[Step] = ended.disk.steps
         self.states = list(readers.generations.values())
         self.content = self.repaired()
@@ -232,18 +233,18 @@ class ReferenceRun:
         """Bring the lake back to what it was before."""
         self._lake.restore(raw_alone=self._raw_alone)
 
-    def mended(self) -> dict[str, str]:
-        """What is on the disk after one ordinary run."""
-        ended = self._lake.run(self._mended_by)
+    def repaired(self) -> dict[str, str]:
+        """Repair the lake by one ordinary run, and return what is on the disk."""
+        ended = self._lake.run(self._repaired_by)
         assert ended.code == 0, ended.err
-        Readers(self._lake.lake).look()
+        Readers(self._lake.lake).observe()
         return self._lake.content()
 
     def points(self, fault: Fault) -> list[int]:
-        """The steps to fail at, where each is unlike those before it.
+        """Return the steps to fail at, where each differs from those before it.
 
-        A kill is told by what is on the disk, since a step that changes no name and no file leaves what the step
-        before it left. Of the many writes to one file, the first and the last stand for all.
+        For a kill only steps that change a name or a file matter: the others leave what the step before them left. Of
+        the many writes to one file, the first and the last are enough.
         """
         if fault is Fault.KILL:
             return [0, *(n for n in range(1, len(self.steps)) if self.disks[n] != self.disks[n - 1])]
@@ -252,7 +253,7 @@ class ReferenceRun:
         ]
 
     def sample(self, fault: Fault) -> Iterator[int]:
-        """Of the points that do the same with another table, day or name, the last."""
+        """Yield the last of the points that do the same with another table, day or name."""
         kinds: dict[tuple[str, str], list[int]] = {}
         for point in self.points(fault):
             step = self.steps[point]

@@ -24,7 +24,7 @@ from tests.support.server import DEPLOY
 CODE, DAEMON = "code", "daemon"
 
 MOVED = Path("moved")
-"""Written anew when the API's calls are other than before."""
+"""Rewritten when the API's calls change."""
 
 UNWANTED = "agent-of-another-company"
 """A day with a call of this agent is not to be published."""

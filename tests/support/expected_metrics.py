@@ -54,7 +54,7 @@ def moment(call: Row) -> datetime:
 def figures(
     rows: Iterable[Row], by: Iterable[Callable[[Row], Any] | str], **parts: Callable[[list[Row]], Any]
 ) -> Figures:
-    """Work figures out by group; a column's name stands for its value."""
+    """Work figures out by group; a column's name gives its value."""
     keys = [column(key) if isinstance(key, str) else key for key in by]
     found = groups(rows, lambda row: tuple(key(row) for key in keys))
     return {key: {name: part(behind) for name, part in parts.items()} for key, behind in found.items()}

@@ -1,4 +1,4 @@
-"""For tests of extraction: clients, calls as the API sends them, and what lies in raw afterwards."""
+"""Tests of extraction: clients, calls as the API sends them, what landed, and what the last scan recorded."""
 
 from __future__ import annotations
 

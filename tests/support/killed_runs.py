@@ -134,7 +134,7 @@ def mark(lake: Path, phase: str) -> set[tuple[str, int]]:
 
 
 def traces(lake: Path) -> set[Trace]:
-    """Everything that lies about unfinished."""
+    """Return every unfinished file and version."""
     return set(_unfinished(lake)) | {(_kind(path.relative_to(lake)), str(path)) for path in temporary_files(lake)}
 
 

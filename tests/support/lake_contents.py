@@ -1,4 +1,4 @@
-"""What a lake holds, read from its files with plain means: no function of the product stands between."""
+"""Reads what a lake holds from its files alone, without the product, and what readers see while writers work or die."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Readers:
     _files: dict[Path, tuple[int, int]] = field(default_factory=dict)
     _globbed: set[Path] = field(default_factory=set)
 
-    def look(self) -> None:
+    def observe(self) -> None:
         """Fail where a reader would see what was never committed, or a part of it."""
         self._look_at_manifest()
         self._look_at_catalog()
@@ -161,7 +161,7 @@ class Readers:
             self._published[day].add(version)
 
     def _assert_whole(self, days: Days) -> None:
-        """Make sure that whoever reads these versions now finds all their files."""
+        """Check that every file of these versions is there for a reader."""
         for day, version in days.items():
             for table, (_, size) in self._counts_of(day, version).items():
                 path = self.lake / f"days/call_date={day}/{version}/{table}.parquet"
@@ -179,7 +179,7 @@ class Readers:
         return self._counts[day, version]
 
     def _is_new(self, path: Path) -> bool:
-        """Whether a file is there, and another one than at the last look."""
+        """Whether a file is there, and changed since the last observation."""
         try:
             there = path.stat()
         except FileNotFoundError:

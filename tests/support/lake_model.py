@@ -1,4 +1,4 @@
-"""Programs that go on by a step when they are told to, so that a test chooses in which order their steps come.
+"""Programs that advance step by step, so that a test chooses the order of their steps, and a model of their lake.
 
 Each is real code in a thread of its own, which stops before a use of the lake's files. Only one of them ever runs.
 """
@@ -63,7 +63,7 @@ class SteppedThread(threading.Thread):
                 self._work()
         except KilledError:
             pass
-        except BaseException as error:  # noqa: BLE001 - the test looks at it
+        except BaseException as error:  # noqa: BLE001 - the test asserts on it
             self.error = error
         self.done = True
         self._back.release()
@@ -79,11 +79,11 @@ class SteppedThread(threading.Thread):
             raise KilledError
 
     def advance(self, steps: int = sys.maxsize, *, until: Callable[[str, str], bool] | None = None) -> bool:
-        """Let it go on; say whether it could.
+        """Let it run on, and return whether it could.
 
         Args:
             steps: How many steps it takes at most; fewer where it ends or has to wait.
-            until: Stops it before what this says is the step to stop before, told by a word and a path.
+            until: Stops it before the first step of which this is true, given the step's word and path.
         """
         if self.done:
             return False
@@ -189,7 +189,7 @@ class WatchedCatalog(RememberingCatalog):
 
 
 class WatchedStorage(SteppedStorage):
-    """Lets the model look at each commit at its moment."""
+    """Checks each commit against the model at its moment."""
 
     def __init__(self, lake: ModelledLake) -> None:
         super().__init__(lake.root)
@@ -220,7 +220,7 @@ class ModelledLake:
     Attributes:
         inputs: What had landed and what shaped tables, after each commit of either.
         digests: The states of each landed day, in their order.
-        places: Where the inputs of each version stand in the order of its day's states and of those of the day before.
+        places: The position of each version's inputs in the order of the states of its day, and of the day before.
         published: The manifest as it was committed last.
     """
 

@@ -35,7 +35,7 @@ def call(name, day, **fields):
 
 ITEMS = [call(name, day) for day in DAYS for name in ("first", "second")]
 CHILD = call("child", FLOOR, parentCallId="first-2", transferStatus="completed")
-"""An item of the first day that is kept, whose parent lies before it."""
+"""An item of the first day that is kept, whose parent is from an earlier day."""
 NOWHERE = call("nowhere", DAYS[0], createdAt="never")
 
 

@@ -1,4 +1,4 @@
-"""Long-running programs for tests: started with a log, awaited, told to stop, and gone with everything they started."""
+"""Programs that tests start: servers with a log, Debian's programs, Python environments of their own, a browser."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def free_port() -> int:
 def running(
     command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A program in a process group of its own; at the end it is told to stop, and so is what it left behind.
+    """A program in a process group of its own; at the end it and its children are stopped.
 
     Args:
         command: The program and its arguments.
@@ -79,12 +79,12 @@ def left_of(process: subprocess.Popen[bytes]) -> bool:
     return True
 
 
-def eventually(look: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
+def eventually(probe: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
     """Look until there is something to see, and return it; OSError means not yet."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         with suppress(OSError):
-            if found := look():
+            if found := probe():
                 return found
         time.sleep(0.25)
     pytest.fail(f"not seen in {patience:.0f} seconds: {what}")
@@ -162,7 +162,7 @@ class Browser:
         shutil.copy(_PACKAGES, folder)
         subprocess.run([program("npm", "npm"), *_INSTALL], cwd=folder, check=True)
 
-    def look(self, script: Path, *arguments: object, patience: float = 300) -> Any:
+    def run(self, script: Path, *arguments: object, patience: float = 300) -> Any:
         """Return what a script found.
 
         Args:

@@ -1,6 +1,6 @@
 """Readers of a lake, each a process of its own, that write down what every read saw.
 
-In the folder with `data/lake`; those of the manifest and of globs use the functions of the readers' guide as they stand
+In the folder with `data/lake`; those of the manifest and of globs use the functions of the readers' guide as they are
 there.
 """
 
@@ -122,7 +122,7 @@ def opened_catalog(asked: Questions) -> Read:
 
 
 class HeldCatalog:
-    """Keeps the catalog open until its files are gone, then opens it anew, as the guide says."""
+    """Keeps the catalog open until its files are gone, then opens it again, as the guide says."""
 
     def __init__(self) -> None:
         self._lake: duckdb.DuckDBPyConnection | None = None

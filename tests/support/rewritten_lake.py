@@ -1,8 +1,8 @@
-"""A lake whose days are rewritten again and again, through the product's own steps, in a way that every read betrays.
+"""A lake whose days are rewritten again and again by the product's own steps, and checks of what readers saw meanwhile.
 
 Every row of a version carries the number of the commit that wrote it, as a number and in its text; how many rows there
 are and how long the texts depend on it too. So what a reader counts, sums and measures names the commit it saw, and a
-mixture of two matches none. What each commit is stands in a record before it is made.
+mixture of two matches none. Each commit is recorded before it is made.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class RewrittenLake:
     """The lake `data/lake` below a folder, its record of commits, and how it is rewritten.
 
     Args:
-        folder: Where the lake and the record lie; the lake is empty.
+        folder: The folder of the lake and the record; the lake is empty.
         days: How many days it has.
         size: About how many bytes a large file has.
         keep: How long versions are kept.
@@ -113,7 +113,7 @@ class RewrittenLake:
         self._published: dict[date, int] = {}
 
     def rewrite(self) -> None:
-        """Write one day or two anew, all the first time, publish them in one commit, and clean up."""
+        """Rewrite one day or two, all the first time, publish them in one commit, and clean up."""
         some = self._chance.sample(self.days, self._chance.randint(1, 2))
         days = sorted(some if self.commits else self.days)
         commit = self.commits + 1
@@ -244,13 +244,13 @@ class Tally:
         return self.errors + self.impossible + (self.mixtures if self.promises_one_moment else 0)
 
 
-def watched(lake: RewrittenLake, reads: Mapping[str, int], tell: Callable[[], None] = lambda: None) -> list[Tally]:
+def watched(lake: RewrittenLake, reads: Mapping[str, int], on_commit: Callable[[], None] = lambda: None) -> list[Tally]:
     """Rewrite a lake as fast as possible while readers read, and judge what they saw.
 
     Args:
         lake: The lake; it is rewritten once before the readers start.
         reads: How often to read, by way.
-        tell: Called after each commit.
+        on_commit: Called after each commit.
     """
     folder = lake.record.parent
     lake.rewrite()
@@ -259,7 +259,7 @@ def watched(lake: RewrittenLake, reads: Mapping[str, int], tell: Callable[[], No
         try:
             while any(reader.poll() is None for reader in readers.values()):
                 lake.rewrite()
-                tell()
+                on_commit()
         except BaseException:
             for reader in readers.values():
                 reader.kill()

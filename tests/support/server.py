@@ -121,7 +121,7 @@ PASSWORD = "for-tests-only"
 def postgres() -> Iterator[str]:
     """A running server with an empty database; its address names the driver, as dagster.yaml wants it."""
     initdb = Path(program("initdb", "postgresql"))
-    # Postgres refuses to run as root, and nobody else may look into the folders of root's tests.
+    # Postgres refuses to run as root, and nobody else may read the folders of root's tests.
     user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     folder = Path(tempfile.mkdtemp(prefix="chorus-calls-postgres-"))
     try:

@@ -140,7 +140,7 @@ def files(storage, day=DAY, kind=raw.CALLS):
 
 
 def seen(storage):
-    """All that readers of raw can be told of a day."""
+    """Return everything that a reader of raw can see of a day."""
     landed = state.load_landed(storage).value.days[DAY]
     rejected = raw.known_versions(storage, DAY, landed, raw.REJECTED).rows()
     return {
