@@ -26,6 +26,23 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[_STARTED] = time.perf_counter()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the cases of a matrix as slow, except for as many, evenly spread, as its marker leaves to the inner loop."""
+    matrices: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("matrix"):
+            matrices.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for cases in matrices.values():
+        marker = cases[0].get_closest_marker("matrix")
+        assert marker is not None
+        quick = min(marker.kwargs["quick"], len(cases))
+        chosen = {number * len(cases) // quick for number in range(quick)}
+        for number, case in enumerate(cases):
+            if number not in chosen:
+                case.add_marker(pytest.mark.slow)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """Compare the settings once the last fixture of a file is gone."""

@@ -148,6 +148,7 @@ def folder(tmp_path_factory):
     return path
 
 
+@pytest.mark.matrix(quick=10)
 @pytest.mark.parametrize(("page", "sql"), [(page, sql) for page in LAKE_PAGES for sql in blocks(ROOT / page, "sql")])
 def test_queries_answer(folder, page, sql):
     with open_catalog(folder / "data/lake/chorus.duckdb") as catalog:

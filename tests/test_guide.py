@@ -45,6 +45,7 @@ def replace(file: Path, *call_ids: str) -> None:
     other.replace(file)
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize(
     "program", [text for text in blocks(GUIDE, "python") if re.search("^def ", text, re.MULTILINE)]
 )

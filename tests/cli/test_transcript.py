@@ -11,6 +11,8 @@ import pytest
 from pipelines.cli.main import main
 from tests.support.small_lake import SmallLake, at
 
+pytestmark = pytest.mark.matrix(quick=1)
+
 MONDAY = date(2026, 1, 5)
 ESCAPE = "\x1b[2J"
 

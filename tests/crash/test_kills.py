@@ -1,6 +1,6 @@
-"""Killing costs nothing: after any number of kills, one ordinary sync gives what an undisturbed one gives.
+"""Kills cost no data: after any number of kills, one ordinary sync gives the lake of a sync that was never killed.
 
-KILLS says how often to kill, SEED which world, moves and moments; `make kills` kills 200 times and tells into what.
+KILLS says how often to kill, SEED which world, moves and moments; `make kills` kills 200 times and prints the phases.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from tests.support.killed_runs import PHASES, Run, Trace, histogram, leftovers, 
 from tests.support.lake_contents import Readers
 from tests.support.simulated import KEY, small_world
 
+pytestmark = pytest.mark.slow
+
 KILLS = int(os.environ.get("KILLS", "6"))
 SEED = int(os.environ.get("SEED", "1"))
 PII_KEY = "a pii key for tests only"
@@ -35,7 +37,7 @@ TOO_LONG = 120
 
 
 class Moving:
-    """An API whose calls go on while it is asked: the clock runs, and calls of any day get a word added."""
+    """An API whose calls change while it is read: the clock runs, and calls of any day get a word added."""
 
     def __init__(self, world: World, chance: random.Random) -> None:
         self._world = world
@@ -57,7 +59,7 @@ class Moving:
 
 
 class Killer:
-    """Runs commands on one lake, most of which it kills, and looks at what readers see afterwards."""
+    """Runs commands on one lake, most of which it kills, and observes what readers see afterwards."""
 
     def __init__(self, folder: Path, url: str, chance: random.Random, stack: ExitStack) -> None:
         folder.mkdir()
@@ -78,7 +80,7 @@ class Killer:
         begun = time.monotonic()
         assert run.ends_within(TOO_LONG)
         assert run.code() == 0, run.said()
-        self.readers.look()
+        self.readers.observe()
         return time.monotonic() - begun
 
     def kill(self, command: str) -> None:
@@ -96,7 +98,7 @@ class Killer:
         else:
             assert run.code() == 0, run.said()
             self.usual[command] = (self.usual[command] + seconds) / 2
-        self.readers.look()
+        self.readers.observe()
 
     def _lives_until(self, run: Run, command: str) -> bool:
         """Wait for any moment of its life; whether it still lives then."""
@@ -138,21 +140,21 @@ class Killer:
 
 
 def plain_call(payload: str | None) -> Any:
-    """A call without what may differ though it has not changed: addresses of recordings are signed anew each day."""
+    """A call without what may differ though it has not changed: addresses of recordings are signed again each day."""
     call = json.loads(payload or "null")
     for part in (call, *(call["transferCalls"] or ())):
         part["recordingUrl"] = part["recordingUrl"] is not None
     return call
 
 
-def assert_same_lakes(killed: Path, undisturbed: Path) -> None:
+def assert_same_lakes(killed: Path, reference: Path) -> None:
     """Every call is there once and as it is now, and every row of every table is the same, and right."""
-    newest = {lake: contents.newest(lake) for lake in (killed, undisturbed)}
+    newest = {lake: contents.newest(lake) for lake in (killed, reference)}
     calls = [{call: plain_call(payload) for call, payload in known.items()} for known in newest.values()]
     assert calls[0] == calls[1]
-    rows = {lake: contents.rows(lake) for lake in (killed, undisturbed)}
-    assert rows[killed].keys() == rows[undisturbed].keys()
-    for day, tables in rows[undisturbed].items():
+    rows = {lake: contents.rows(lake) for lake in (killed, reference)}
+    assert rows[killed].keys() == rows[reference].keys()
+    for day, tables in rows[reference].items():
         assert_same_frames(contents.comparable(rows[killed][day]), contents.comparable(tables))
     for lake, days in rows.items():
         shaping = Shaping(pii_key=PII_KEY.encode())
@@ -191,8 +193,8 @@ def test_kills_cost_nothing(tmp_path, stack, capsys):
             f"\n{len(killer.found)} kills in {killer.runs} runs, {killer.readers.manifest} states published:\n"
             f"{histogram(killer.found)}\n"
         )
-    undisturbed = Killer(tmp_path / "undisturbed", api.url, chance, stack)
-    undisturbed.run("sync --full")
-    assert_same_lakes(killer.lake, undisturbed.lake)
+    reference = Killer(tmp_path / "reference", api.url, chance, stack)
+    reference.run("sync --full")
+    assert_same_lakes(killer.lake, reference.lake)
     killer.assert_nothing_runs()
     assert leftovers(killer.lake) == []

@@ -35,6 +35,7 @@ def test_a_range_is_one_run():
     assert {policy and policy.policy_type for policy in by_day.values()} == {BackfillPolicyType.SINGLE_RUN}
 
 
+@pytest.mark.slow
 def test_a_day_without_calls_is_said_to_need_nothing(workspace, land, instance, tick):
     land("2026-03-01", "2026-03-02", "2026-03-04")
     assert build(instance).success
@@ -48,6 +49,7 @@ def test_a_day_without_calls_is_said_to_need_nothing(workspace, land, instance, 
     assert newest(instance, "catalog", HOLE).description, "the sensor has nothing to say against it"
 
 
+@pytest.mark.slow
 def test_such_a_day_is_not_stale_for_the_day_before_it_and_is_built_when_calls_come(workspace, land, instance, tick):
     land("2026-03-02")
     build(instance, "2026-03-02", HOLE)
@@ -89,6 +91,7 @@ def at_each_day(monkeypatch):
     return every
 
 
+@pytest.mark.slow
 def test_each_day_is_told_before_the_next_one_is_begun(land, instance, at_each_day):
     land(*days_after("2026-03-01", 4))
     seen = []
@@ -101,6 +104,7 @@ def test_each_day_is_told_before_the_next_one_is_begun(land, instance, at_each_d
         ]
 
 
+@pytest.mark.slow
 def test_a_run_holds_no_more_the_more_days_it_has(land, instance, at_each_day):
     land(*days_after("2026-03-01", 12))
     held = {}

@@ -23,6 +23,8 @@ from tests.support.dagster_runs import (
     tell_landed,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def build(instance, first="2026-03-01", last="2026-03-04"):
     span = (date.fromisoformat(first), date.fromisoformat(last))

@@ -80,6 +80,7 @@ def test_a_day_without_rows_has_a_view_too(table):
     assert "nan" not in view.lower()
 
 
+@pytest.mark.slow
 def test_every_mart_shows_its_day_small_and_without_a_single_call(land, instance):
     land("2026-03-01")
     run_job("build_days", instance=instance, partition_range=(date(2026, 3, 1), date(2026, 3, 1)))

@@ -62,6 +62,7 @@ def build(instance):
     return run_job("build_days", instance=instance, partition_range=(DAY, DAY))
 
 
+@pytest.mark.slow
 def test_a_warning_that_crashes_holds_no_later_change_back(land, instance, workspace, monkeypatch):
     monkeypatch.setattr(anomaly_checks, "unusual_days", lambda *_: 1 / 0)
     for _ in range(3):
@@ -101,6 +102,7 @@ def test_the_day_of_a_run_is_understood_as_dagster_does(text, days):
     assert days_of({ONE_DAY: text}) == days
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("status", [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.CANCELED])
 @pytest.mark.parametrize("text", ["2026-3-1", "yesterday"])
 def test_a_day_that_somebody_wrote_otherwise_stops_no_tick(land, instance, tick, status, text):

@@ -58,6 +58,7 @@ def alert(result, instance):
     )
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_told_with_its_days_and_reasons(failed, webhook, monkeypatch):
     result, instance = failed
     address, got, _ = webhook
@@ -131,11 +132,13 @@ def test_a_run_that_died_without_a_step_is_told_in_the_words_of_who_noticed(inst
     ]
 
 
+@pytest.mark.slow
 def test_without_an_address_nobody_is_told(failed, webhook):
     alert(*failed)
     assert webhook[1] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [False, True])
 def test_an_alert_that_does_not_arrive_fails_nothing_and_tells_no_secret(failed, webhook, monkeypatch, capfd, closed):
     result, instance = failed

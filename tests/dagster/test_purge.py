@@ -34,6 +34,7 @@ def run_ids(instance):
     return {run.run_id for run in instance.get_runs()}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("later")
 def test_only_superseded_old_runs_are_removed(workspace, land, instance):
     land("2026-03-01", "2026-03-05")
@@ -48,6 +49,7 @@ def test_only_superseded_old_runs_are_removed(workspace, land, instance):
     assert materialized(instance, "catalog") == {"2026-03-01", "2026-03-05"}
 
 
+@pytest.mark.slow
 def test_young_runs_stay(land, instance):
     land("2026-03-01")
     runs = {build(instance, "2026-03-01"), build(instance, "2026-03-01")}
@@ -55,6 +57,7 @@ def test_young_runs_stay(land, instance):
     assert runs < run_ids(instance)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("later")
 def test_the_plan_and_the_logs_of_a_removed_run_go_with_it(workspace, land, fail_check, tmp_path):
     land("2026-03-01")

@@ -14,6 +14,8 @@ from assets.instance.in_process_runs import run_job
 from assets.schedules import daily_report
 from tests.support.dagster_runs import step_failures, tell_landed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def published(workspace, land, instance):

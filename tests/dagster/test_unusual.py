@@ -47,6 +47,7 @@ def land_calls(workspace, day, count, **fields):
     lakes.land(workspace, {day: versions}, name=f"file-{count}")
 
 
+@pytest.mark.slow
 def test_a_day_is_held_against_the_days_that_were_published_before(workspace, instance):
     days = [date(2026, 3, 2) + timedelta(days=number) for number in range(9)]
     odd = days[7]
@@ -63,6 +64,7 @@ def test_a_day_is_held_against_the_days_that_were_published_before(workspace, in
     assert all(item.target_materialization_data for item in said.values())
 
 
+@pytest.mark.slow
 def test_calls_without_a_cost_and_words_in_no_map_are_told_of_their_day(workspace, instance):
     days = [date(2026, 3, 2) + timedelta(days=number) for number in range(8)]
     for day in days[:-1]:
@@ -79,6 +81,7 @@ def test_calls_without_a_cost_and_words_in_no_map_are_told_of_their_day(workspac
     }
 
 
+@pytest.mark.slow
 def test_a_quiet_day_is_told_once_it_is_over(workspace, instance):
     today = datetime.now(UTC).date()
     yesterday = today - timedelta(days=1)
@@ -105,6 +108,7 @@ def test_what_cannot_be_judged_keeps_nothing_from_being_published(workspace, lan
     assert run_stale_days(instance) == []
 
 
+@pytest.mark.slow
 def test_days_beside_a_refused_one_are_judged_and_so_is_that_one(land, instance, fail_check):
     land("2026-03-01", "2026-03-02")
     fail_check("2026-03-02")
@@ -121,6 +125,7 @@ def api(workspace, monkeypatch):  # noqa: ARG001 - the settings of this machine 
         yield running
 
 
+@pytest.mark.slow
 def test_the_extract_tells_of_its_last_full_scan_and_of_what_it_rejected(api, workspace, instance):
     def said(check):
         (found,) = verdicts(instance, "call_pages", check).values()
@@ -143,6 +148,7 @@ def test_the_extract_tells_of_its_last_full_scan_and_of_what_it_rejected(api, wo
     assert said("no_rejected_items").metadata["rejected items"].value == 1
 
 
+@pytest.mark.slow
 def test_an_hour_with_nothing_new_costs_one_run_of_two_steps(api, instance):  # noqa: ARG001 - serves the calls
     run_extract(instance)
     run_stale_days(instance)
@@ -153,6 +159,7 @@ def test_an_hour_with_nothing_new_costs_one_run_of_two_steps(api, instance):  # 
     assert {event.step_key for event in again.all_events if event.is_step_start} == {"call_pages", "look_at_extract"}
 
 
+@pytest.mark.slow
 def test_days_that_wait_to_be_built_are_not_called_quiet(workspace, instance):
     today = datetime.now(UTC).date()
     yesterday = today - timedelta(days=1)

@@ -13,6 +13,8 @@ from tests.support.extraction import call
 from tests.support.name_lists import item
 from tests.support.simulated import KEY, small_world
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def api(serve):

@@ -141,6 +141,7 @@ def test_a_call_that_can_no_longer_be_placed_is_listed_all_the_same(storage):
     assert raw_rows(storage, "rejected") == rejected
 
 
+@pytest.mark.slow
 def test_a_scan_that_had_to_begin_anew_counts_as_one(storage):
     world = small_world(calls=900)
     with simulated_api(world) as api:

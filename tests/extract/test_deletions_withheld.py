@@ -73,6 +73,7 @@ def test_no_share_at_all_lets_nothing_be_marked_unasked(storage):
     assert "1 of 24 known calls" in refused(storage, account, allowance=DeletionGuard(0.0))
 
 
+@pytest.mark.matrix(quick=2)
 @pytest.mark.parametrize("size", [1, 24])
 @pytest.mark.parametrize("others", [[], [call("new")]])
 def test_all_known_calls_are_never_marked_unasked(storage, size, others):

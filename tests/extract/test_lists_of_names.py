@@ -10,6 +10,8 @@ from pipelines.simulator.messages import page
 from tests.support.name_lists import catalog_of, dimension, item, known, refreshed
 from tests.support.simulated import simulated_api
 
+pytestmark = pytest.mark.matrix(quick=2)
+
 
 @pytest.fixture
 def storage(tmp_path):

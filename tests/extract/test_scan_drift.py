@@ -90,6 +90,7 @@ DRIFTS = {
 }
 
 
+@pytest.mark.matrix(quick=8)
 @pytest.mark.parametrize("workers", [1, 8])
 @pytest.mark.parametrize("name", DRIFTS)
 def test_no_call_that_was_there_all_along_is_missed(name, workers):

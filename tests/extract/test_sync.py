@@ -32,6 +32,7 @@ def storage(tmp_path) -> Storage:
     return SmallLake(tmp_path / "lake").storage
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 def test_every_call_of_the_api_lands_as_it_was_sent(storage, order):
     world = small_world(calls=450, days=3)
@@ -59,6 +60,7 @@ def test_a_second_sync_of_the_same_calls_writes_nothing_outside_state(storage, t
     assert storage.read(layout.LANDED) == landed
 
 
+@pytest.mark.slow
 def test_an_incremental_sync_reads_what_may_be_new_and_no_more(storage):
     world = small_world(calls=1_500, days=30)
     with simulated_api(world) as api:
@@ -123,6 +125,7 @@ def test_calls_that_come_and_go_during_the_scan(storage):
     assert len(came - landed) <= 1  # what came with the last request is for the next sync
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("fault", [Clamp(limit=40), EmptyPage(every=4), RateLimit(every=3, wait=0)])
 def test_odd_answers_cost_no_call(storage, fault, monkeypatch):
     monkeypatch.setattr("pipelines.extract.http.rate_limit._FIRST_WAIT", 0.01)

@@ -79,6 +79,7 @@ def test_the_next_sync_goes_on_where_it_was_cut_off(storage):
     assert len(raw_rows(storage)) == len(ids(world))
 
 
+@pytest.mark.slow
 def test_new_calls_since_the_cut_are_found_too(storage):
     world = small_world(calls=CALLS, days=3)
     with simulated_api(world) as api:
@@ -91,6 +92,7 @@ def test_new_calls_since_the_cut_are_found_too(storage):
     assert landed_ids(storage) == ids(world)
 
 
+@pytest.mark.slow
 def test_it_starts_anew_where_its_place_cannot_be_found(storage):
     world = small_world(calls=CALLS)
     with simulated_api(world) as api:
@@ -103,6 +105,7 @@ def test_it_starts_anew_where_its_place_cannot_be_found(storage):
     assert ids(world) <= landed_ids(storage)
 
 
+@pytest.mark.slow
 def test_a_resumed_scan_moves_the_frontier_to_where_it_had_begun(storage):
     world = small_world(calls=CALLS)
     newest = max(json.loads(item)["createdAt"] for item in world.items())
@@ -127,6 +130,7 @@ def test_it_can_be_cut_off_again_and_again(storage):
     assert landed_ids(storage) == ids(world)
 
 
+@pytest.mark.slow
 def test_a_cut_off_full_scan_does_not_keep_incremental_ones_from_running(storage):
     world = small_world(calls=CALLS, days=9)
     with simulated_api(world) as api:
@@ -183,6 +187,7 @@ class DiedError(BaseException):
     """Stands for a process that ends between two steps."""
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("step", ["files written", "landed, no journal"])
 def test_a_process_that_dies_between_two_steps_leaves_nothing_double(storage, monkeypatch, step):
     world = small_world(calls=CALLS)

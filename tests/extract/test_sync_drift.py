@@ -17,6 +17,8 @@ from tests.support.extraction import call, listed, raw_rows, synced
 from tests.support.simulated import START, simulated_api, small_world
 from tests.support.small_lake import SmallLake
 
+pytestmark = pytest.mark.slow
+
 OLDER = timedelta(days=30)
 PAGE = 25
 

@@ -43,6 +43,7 @@ def test_a_list_that_has_turned_round_since_the_last_scan_is_read_whole(storage)
             assert landed_payloads(storage).keys() == listed(world).keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 8])
 def test_a_list_in_another_order_at_each_request_is_read_until_that_brings_nothing_new(storage, workers):
     world = small_world(calls=1_200)
@@ -53,6 +54,7 @@ def test_a_list_in_another_order_at_each_request_is_read_until_that_brings_nothi
         assert synced(storage, api).mode == "full"
 
 
+@pytest.mark.slow
 def test_a_list_without_order_that_shows_fewer_calls_than_it_counts_is_not_complete(storage):
     world = small_world(calls=300)
     hidden = json.loads(world.items()[0])["id"]
@@ -72,6 +74,7 @@ def test_a_list_without_order_that_shows_fewer_calls_than_it_counts_is_not_compl
     assert scans(storage)["complete"].to_list() == [False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 def test_pages_fetched_at_the_same_time_land_the_same_calls(storage, order):
     world = small_world(calls=2_000, days=9)

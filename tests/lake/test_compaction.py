@@ -106,6 +106,7 @@ def lake(tmp_path):
     return opened
 
 
+@pytest.mark.slow
 def test_a_published_day_stays_published(lake):
     landed = state.load_landed(lake.storage)
     assert len(compact(lake.storage, landed)) == 2

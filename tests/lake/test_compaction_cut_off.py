@@ -22,6 +22,7 @@ def storage(tmp_path) -> LocalStorage:
     return LocalStorage(tmp_path / "lake")
 
 
+@pytest.mark.matrix(quick=2)
 @pytest.mark.parametrize("step", ["nothing written", "first day written", "all written", "committed"])
 def test_a_process_that_dies_at_any_step_loses_nothing(storage, monkeypatch, step):
     for day in (DAY, DAY + timedelta(days=1)):

@@ -14,6 +14,8 @@ from tests.support import lake_programs as programs
 from tests.support.lake_model import KEEP, SHAPINGS, ModelledLake, SteppedThread, finish
 from tests.support.lake_programs import StubBuilder
 
+pytestmark = pytest.mark.matrix(quick=10)
+
 DAY = date(2026, 3, 10)
 AFTER = DAY + timedelta(days=3)
 

@@ -144,6 +144,7 @@ def test_a_lake_of_which_nothing_was_ever_published_can_be_purged(tmp_path):
     assert made.storage.folders(layout.DAYS) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_published", [True, False])
 def test_a_purge_may_be_killed_at_every_step(lake, catalog, keep_published):
     root, kept = lake.storage.root, lake.storage.root.with_name("kept")

@@ -49,6 +49,7 @@ def leg_gone() -> dict[str, int]:
     return {"legs_as_counted": 1, "messages_as_counted": 1, "turns_have_calls": 1}
 
 
+@pytest.mark.matrix(quick=12)
 @pytest.mark.parametrize(
     ("table", "breaks", "found"),
     [

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.erasure_account import GONE, NUMBER, encoded, everything, item, leg, texts_of
 
-pytestmark = pytest.mark.usefixtures("account")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("account")]
 
 ITEMS = everything()
 

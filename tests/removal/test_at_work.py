@@ -16,7 +16,7 @@ from pipelines.settings import load_settings
 from pipelines.workspace import open_workspace
 from tests.support.erasure_account import NUMBER, traces
 
-pytestmark = pytest.mark.usefixtures("account")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("account")]
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 

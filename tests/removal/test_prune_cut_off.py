@@ -14,6 +14,8 @@ from tests.support.crash_lake import KILLED, ReferenceRun, crash_lake
 from tests.support.faulty_disk import Fault, FaultyDisk
 from tests.support.lake_contents import Readers
 
+pytestmark = pytest.mark.slow
+
 FLOOR = date(2026, 3, 3)
 PRUNE = "prune --older-than 9d --yes"
 ENDING = ("build", "sync --full", "prune --older-than 1d --yes")
@@ -41,13 +43,13 @@ def test_a_prune_may_be_killed_at_every_step(lake):
     for number, point in enumerate(points):
         known.restore()
         readers = Readers(lake.lake)
-        readers.look()
+        readers.observe()
         assert lake.run(PRUNE, FaultyDisk(Fault.KILL, point)).code == KILLED
-        readers.look()
+        readers.observe()
         assert all(state in known.states for state in readers.generations.values()), known.steps[point]
         ending = ENDING[number % len(ENDING)] if floor(lake) else PRUNE
         left.add((ending, bool(days_before(LocalStorage(lake.lake), FLOOR))))
         assert lake.run(ending).code == 0
-        readers.look()
+        readers.observe()
         assert lake.content() == known.content, (known.steps[point], ending)
     assert left >= {(ending, True) for ending in (PRUNE, *ENDING)}

@@ -12,6 +12,8 @@ from tests.support.erasure_account import texts_of
 from tests.support.faulty_disk import Fault, FaultyDisk
 from tests.support.lake_contents import Readers
 
+pytestmark = pytest.mark.slow
+
 NUMBER, RECORDING = "+15550100123", "https://recordings.example/one.mp3"
 DAYS = ("2026-03-01", "2026-03-02", "2026-03-03")
 ACCEPT = ("build", "--accept-settings")
@@ -123,8 +125,8 @@ def test_the_change_may_be_killed_at_every_step(tmp_path, monkeypatch):
         for point in known.sample(Fault.KILL):
             known.restore()
             readers = Readers(lake.lake)
-            readers.look()
+            readers.observe()
             assert lake.run(known.command, FaultyDisk(Fault.KILL, point)).code == KILLED
-            readers.look()
+            readers.observe()
             assert all(state in known.states for state in readers.generations.values()), known.steps[point]
             assert known.repaired() == known.content, known.steps[point]

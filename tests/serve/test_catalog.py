@@ -38,6 +38,7 @@ def calls(*call_ids: str) -> dict[str, list[dict[str, str]]]:
     return {"calls": [{"call_id": call_id} for call_id in call_ids]}
 
 
+@pytest.mark.slow
 def test_an_empty_lake_has_every_table_and_view_with_their_columns_and_no_rows(lake):
     catalog = made(lake)
     types = {"text": "VARCHAR", "int64": "BIGINT", "float64": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE"}
@@ -52,6 +53,7 @@ def test_an_empty_lake_has_every_table_and_view_with_their_columns_and_no_rows(l
     ]
 
 
+@pytest.mark.slow
 def test_big_tables_are_views_and_marts_are_tables_that_need_no_file(lake):
     lake.publish(MONDAY, {"call_metrics_daily": [{"agent_id": "a", "calls": 3}], **calls("c1")})
     lake.publish(TUESDAY, {"call_metrics_daily": [{"agent_id": "a", "calls": 4}]})
@@ -66,6 +68,7 @@ def test_big_tables_are_views_and_marts_are_tables_that_need_no_file(lake):
     assert rows == [(MONDAY, "a", 3, None), (TUESDAY, "a", 4, None)]
 
 
+@pytest.mark.slow
 def test_everything_carries_the_comment_of_the_dictionary(lake):
     lake.publish(MONDAY, calls("c1"))
     catalog = made(lake)

@@ -60,6 +60,7 @@ def test_the_macros_of_ratios_give_what_a_hand_gives(lake):
     assert row == pytest.approx(tuple(expected.values()))
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("nothing", ["0", "0.0", "NULL"])
 def test_every_ratio_is_null_where_there_is_nothing_to_divide_by(lake, nothing):
     calls = []
@@ -79,6 +80,7 @@ def test_macros_roll_marts_up_as_sum_over_sum_whatever_a_client_sets(lake):
         assert connection.execute(f"SELECT {sums} FROM call_metrics_daily").fetchall() == [(1.0, 0.25)]
 
 
+@pytest.mark.slow
 def test_the_calendar_covers_the_whole_years_of_the_published_days(lake):
     lake.publish(date(2026, 3, 1), {})
     lake.publish(date(2027, 1, 1), {})
@@ -186,6 +188,7 @@ def test_a_catalog_to_hand_out_stands_alone_and_holds_no_text_of_calls(lake, tmp
     assert ask(target, "SELECT count(*) FROM dim_date") == [(365,)]
 
 
+@pytest.mark.slow
 def test_a_catalog_to_hand_out_replaces_another_and_nothing_else(lake, tmp_path):
     catalog = made(lake)
     target = tmp_path / "metrics.duckdb"

@@ -177,6 +177,7 @@ def languages(tmp_path_factory) -> Path:
     return catalog_of(tmp_path_factory.mktemp("said"), {MONDAY: {"transcript_turns": said}})
 
 
+@pytest.mark.matrix(quick=5)
 @pytest.mark.parametrize(
     ("words", "found"),
     [

@@ -85,6 +85,7 @@ def test_the_joins_of_the_guide_neither_lose_nor_double_a_call(lake):
     ]
 
 
+@pytest.mark.slow
 def test_changed_names_are_shown_though_no_day_was_published(lake):
     publish(lake, MONDAY, call_metrics_daily=[mart("a", 3)])
     name(lake, {"a": "Nora"})
@@ -99,6 +100,7 @@ def test_changed_names_are_shown_though_no_day_was_published(lake):
     assert catalog.generation() == lake.manifest.generation == 1
 
 
+@pytest.mark.slow
 def test_names_make_no_replaced_version_wait_longer(lake):
     publish(lake, MONDAY)
     catalog = catalog_of(lake.storage)
@@ -121,6 +123,7 @@ def test_where_the_manifest_was_lost_names_empty_no_catalog(lake):
     assert ask(lake, "SELECT calls FROM call_metrics_daily") == [(3,)]
 
 
+@pytest.mark.slow
 def test_a_catalog_that_an_older_program_made_gets_the_tables(lake):
     publish(lake, MONDAY, call_metrics_daily=[mart("a")])
     made(lake)

@@ -15,6 +15,8 @@ from tests.support.frames import call
 from tests.support.lakes import workspace
 from tests.support.small_lake import SmallLake, at
 
+pytestmark = pytest.mark.matrix(quick=3)
+
 DAY = date(2026, 3, 2)
 WITH_GRAIN = [macro.name for macro in MACROS if macro.parameters == ("grain",)]
 
@@ -87,6 +89,7 @@ def test_no_caller_of_an_empty_lake_calls_again(empty, days):
 REPEATS = "SELECT call_date, caller_calls, repeat_calls, repeat_caller_rate FROM repeat_callers(7) ORDER BY call_date"
 
 
+@pytest.mark.slow
 def test_who_calls_again_within_the_time_to_the_microsecond_is_a_repeat_caller(tmp_path):
     exactly = at("2026-03-09 10:00")
     calls = (inbound("a", "2026-03-02 10:00"), inbound("b", "2026-03-09 10:00"))

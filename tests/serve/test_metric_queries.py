@@ -18,6 +18,8 @@ from tests.support.lakes import land, place, workspace
 from tests.support.metrics_lake import column as column_of
 from tests.support.metrics_lake import counted, over, total
 
+pytestmark = pytest.mark.matrix(quick=8)
+
 BY_DIRECTION = {"connect_rate"}
 LEG_METRICS = {"transfer_success_rate", "average_leg_seconds"}
 
@@ -65,6 +67,7 @@ def assert_same(found, expected):
                 assert math.isclose(shown[key][name], value, rel_tol=1e-9, abs_tol=1e-12), (key, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in METRICS if name != "extraction_fill_rate"])
 def test_the_query_of_a_metric_gives_the_figures_of_the_rows(measured, name):
     assert_same(measured.ask(METRICS[name].sql), EXPECTED[name](measured.calls, measured.legs))

@@ -80,6 +80,7 @@ def test_nothing_can_be_changed_through_it(lake):
             opened.sql(" ")
 
 
+@pytest.mark.slow
 def test_the_next_question_sees_a_catalog_that_took_the_place(lake):
     with open_lake(lake.catalog.path) as opened, duckdb.connect(str(lake.catalog.path), read_only=True) as other:
         count = opened.sql(COUNT)
@@ -95,6 +96,7 @@ def vanishing(lake: ReplacedLake, opened, calls: int) -> None:
     lake.remove(lake.versions[-2])
 
 
+@pytest.mark.slow
 def test_a_question_whose_files_are_gone_is_asked_again(lake):
     with open_lake(lake.catalog.path) as opened:
         before = opened.sql(COUNT)
@@ -150,6 +152,7 @@ def test_a_lake_without_a_catalog_says_what_to_run(tmp_path, monkeypatch):
         open_lake("words.txt")
 
 
+@pytest.mark.slow
 def test_a_catalog_that_was_removed_is_read_on_until_its_files_are_gone(lake):
     with open_lake(lake.catalog.path) as opened:
         lake.catalog.path.unlink()

@@ -65,6 +65,7 @@ def test_each_column_of_text_has_a_class_or_was_thought_about(made):
     assert {(table, name) for table, name in text if name not in NOT_PERSONAL} == set()
 
 
+@pytest.mark.slow
 def test_what_is_handed_out_has_no_column_that_tells_of_a_person(made):
     found = columns(made[1])
     assert {table for table, _, _, _ in found} == HANDED_OUT

@@ -30,6 +30,7 @@ def lake(tmp_path):
     return made
 
 
+@pytest.mark.slow
 def test_readers_see_whole_commits_and_nothing_else(lake):
     old = len(state.load_manifest(lake.storage).value.unreferenced)
     tallies = watched(lake, dict.fromkeys(WAYS, READS))

@@ -43,6 +43,7 @@ def same(found, expected):
     return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-12)
 
 
+@pytest.mark.matrix(quick=2)
 @every_grain
 @every_macro
 def test_every_ratio_by_each_subset_of_the_dimensions_is_that_of_the_rows(measured, macro, grain):

@@ -10,6 +10,8 @@ from pipelines.simulator.faults import parse_faults
 from tests.support.extraction import landed_ids, last_scan, listed_ids, synced
 from tests.support.simulated import simulated_api, small_world
 
+pytestmark = pytest.mark.matrix(quick=1)
+
 WORLD = small_world(calls=450, days=3)
 IDS = listed_ids(WORLD)
 QUIET = 9
@@ -76,6 +78,7 @@ def test_12_a_total_that_is_not_true_neither_ends_the_list_nor_prolongs_it(stora
     assert report.total_end == said or said is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["small", "large", "zero"])
 def test_12_the_sync_says_that_the_total_is_not_true(program, serve, form):
     serve(WORLD, faults=parse_faults(f"total:form={form}"))
@@ -86,6 +89,7 @@ def test_12_the_sync_says_that_the_total_is_not_true(program, serve, form):
     assert f"showed {len(IDS)} " in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faults", ["", "insertions:every=2:count=3", "deletions:every=2:count=3"])
 def test_12_of_a_total_that_is_true_nothing_is_said(program, serve, faults):
     serve(small_world(calls=250, days=2), faults=parse_faults(faults))
@@ -120,6 +124,7 @@ def test_15_the_last_page_again_and_again_is_no_loss(storage):
     assert scanned(storage, "repeat_last").requests <= QUIET + 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 8])
 def test_15_an_api_that_ignores_the_offset_is_found_out(storage, workers):
     scan = refused(storage, "ignore_offset", "repeats its pages", workers=workers)

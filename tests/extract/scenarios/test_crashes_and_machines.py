@@ -23,6 +23,8 @@ from tests.support.faulty_disk import NEEDS_SPACE, Fault, FaultyDisk
 from tests.support.killed_runs import Run
 from tests.support.simulated import small_world
 
+pytestmark = pytest.mark.slow
+
 CALLS = 450
 PAGES = 4
 """Pages that are shown before the API goes on no more."""
