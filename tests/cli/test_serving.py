@@ -36,6 +36,7 @@ def catalog(lake: SmallLake, capsys: pytest.CaptureFixture[str]) -> Path:
     return Path(lake.storage.address("chorus.duckdb"))
 
 
+@pytest.mark.slow
 def test_query_prints_a_table(catalog, capsys):
     assert catalog.exists()
     assert main(["query", "SELECT call_date, call_id, cost, created_at, summary FROM calls ORDER BY call_id"]) == 0

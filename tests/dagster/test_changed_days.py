@@ -44,6 +44,7 @@ def test_after_the_build_only_a_change_is_asked_for(tick, land, instance):
     assert tick() == [("2026-03-02", "2026-03-03")], "a day's legs may lie on the day before"
 
 
+@pytest.mark.slow
 def test_a_long_time_is_cut_into_months(tick, land):
     land(*days_after("2026-01-01", 40))
     assert tick() == [("2026-01-10", "2026-02-09"), ("2026-01-01", "2026-01-09")]
@@ -91,6 +92,7 @@ def test_a_refused_day_is_judged_again_by_newer_checks(tick, land, instance, fai
     assert tick() == [("2026-03-05", "2026-03-05")]
 
 
+@pytest.mark.slow
 def test_a_change_after_the_failure_is_tried_at_once(tick, land, instance, workspace):
     land("2026-03-01")
     plan = plan_builds(workspace, [date(2026, 3, 1)], state.Manifest(), state.load_landed(workspace.storage).value)

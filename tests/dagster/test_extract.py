@@ -60,6 +60,7 @@ def test_from_the_api_to_the_catalog(instance, workspace):
     assert set(staleness(instance, "calls", *days)) == {"FRESH"}
 
 
+@pytest.mark.slow
 def test_a_run_says_what_it_did(instance, workspace):
     said = facts(run_extract(instance))
     total = said["total at the end"]

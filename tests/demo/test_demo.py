@@ -15,6 +15,8 @@ import pytest
 
 from pipelines.serve.catalog import open_catalog
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 SMALL = ("--calls", "200", "--days", "3")
 SOMEBODYS_ENV = """\
@@ -107,7 +109,6 @@ def second(folder, first) -> Shown:
     return demo(folder)
 
 
-@pytest.mark.slow
 def test_it_ends_well_and_says_nothing_but_its_progress(first):
     assert first.code == 0, first.log
     assert first.log.split("\n") == [
@@ -117,7 +118,6 @@ def test_it_ends_well_and_says_nothing_but_its_progress(first):
     ]
 
 
-@pytest.mark.slow
 def test_the_numbers_shown_are_those_of_the_tables(first):
     calls, turns, legs = first.answers["rows"][0]
     assert first.row("calls  ")[1] == f"{calls:,}"
@@ -131,7 +131,6 @@ def test_the_numbers_shown_are_those_of_the_tables(first):
         assert f"({agent})" in first.out
 
 
-@pytest.mark.slow
 def test_the_second_sync_reads_and_writes_less_than_the_first(first):
     seen = first.row("calls and legs read")
     assert int(seen[4]) == int(seen[6])  # all that there was
@@ -142,7 +141,6 @@ def test_the_second_sync_reads_and_writes_less_than_the_first(first):
     assert int(built[7]) < int(built[9])
 
 
-@pytest.mark.slow
 def test_a_transfer_stands_in_its_conversation(first):
     said = first.out[first.out.index("A call that was handed over") :]
     words = re.sub(r"\s+", " ", said)
@@ -152,7 +150,6 @@ def test_a_transfer_stands_in_its_conversation(first):
     assert (spoken,) in first.answers["said"]
 
 
-@pytest.mark.slow
 def test_it_neither_uses_nor_touches_what_is_somebodys(folder, first, second):
     assert sorted(path.name for path in folder.iterdir()) == [".env", "data"]
     assert [path.name for path in (folder / "data").iterdir()] == ["demo"]
@@ -164,7 +161,6 @@ def test_it_neither_uses_nor_touches_what_is_somebodys(folder, first, second):
         assert shown.answers["numbers"] == [(0,)]
 
 
-@pytest.mark.slow
 def test_it_leaves_a_report(folder, second):
     assert "data/demo/chorus-report.html has the days from " in re.sub(r"\s+", " ", second.out)
     page = (folder / "data/demo/chorus-report.html").read_text(encoding="utf-8")
@@ -172,7 +168,6 @@ def test_it_leaves_a_report(folder, second):
     assert f"{newest.day}\N{NO-BREAK SPACE}{newest:%b}\N{NO-BREAK SPACE}{newest.year}" in page
 
 
-@pytest.mark.slow
 def test_a_second_demo_goes_on_from_the_first(first, second):
     assert second.code == 0, second.log
     assert "Catching up" in second.out
@@ -192,7 +187,6 @@ def test_a_demo_is_not_mixed_with_another(folder):
     assert "remove data/demo first" in log
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_it_cleanly_and_the_next_one_completes_it(tmp_path):
     with start(tmp_path, "--calls", "40", "--days", "12") as process:  # so many that they are not built in a moment
         log = ""

@@ -143,7 +143,7 @@ def say_unmasked(storage: LocalStorage) -> None:
     state.commit(storage, kept)
 
 
-@pytest.mark.matrix(quick=6)
+@pytest.mark.matrix(quick=4)
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_found_and_mended(patient, name):
     check, damage = DAMAGES[name]

@@ -83,6 +83,7 @@ def test_only_days_that_changed_are_built_again(program, serve):
     program.assert_tables_are_the_oracles()
 
 
+@pytest.mark.slow
 def test_an_item_that_is_no_call_is_kept_once(program, serve):
     created = datetime.now(UTC).isoformat()
     items = [{"id": "c1", "createdAt": created}, {"createdAt": created}, [7], {"id": "c2"}]

@@ -88,6 +88,7 @@ def test_what_changed_within_the_lookback_is_found(storage):
     assert landed_payloads(storage) == listed(world)
 
 
+@pytest.mark.slow
 def test_the_frontier_moves_with_each_complete_scan(storage):
     world = small_world(calls=300, days=10)
     with simulated_api(world) as api:

@@ -33,6 +33,7 @@ def test_a_list_that_is_oldest_first_is_read_from_its_end(storage):
     assert landed_payloads(storage).keys() == listed(world).keys()
 
 
+@pytest.mark.slow
 def test_a_list_that_has_turned_round_since_the_last_scan_is_read_whole(storage):
     world = small_world(calls=450, days=9)
     for order in ("newest", "oldest", "newest"):

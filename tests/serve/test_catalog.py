@@ -85,6 +85,7 @@ def test_everything_carries_the_comment_of_the_dictionary(lake):
     assert (helpers, views) == ([], [])
 
 
+@pytest.mark.slow
 def test_the_currency_stands_beside_money_in_comments_and_dictionary_tables(lake):
     catalog = made(lake, currency="EUR")
     columns = "table_name = 'calls' AND column_name IN ('cost', 'cost_per_minute', 'duration_seconds')"
@@ -100,6 +101,7 @@ def test_the_currency_stands_beside_money_in_comments_and_dictionary_tables(lake
     assert "Unit: money (EUR)." in comment
 
 
+@pytest.mark.slow
 def test_tables_and_columns_of_the_catalog_are_described_in_it(lake):
     catalog = made(lake)
     described = ask(catalog, "SELECT table_name, column_name FROM _columns ORDER BY table_name, position")
@@ -124,6 +126,7 @@ def test_views_read_exactly_the_published_files(lake):
     assert ask(catalog, "SELECT call_id FROM calls ORDER BY call_date") == [("new1",), ("now",)]
 
 
+@pytest.mark.slow
 def test_a_day_that_an_older_program_wrote_lacks_a_column_and_shows_null(lake):
     lake.publish(
         MONDAY, {"calls": [{"call_id": "old", "cost": 1.0}], "call_metrics_daily": [{"calls": 1, "cost": 1.0}]}

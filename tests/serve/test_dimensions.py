@@ -114,6 +114,7 @@ def test_names_make_no_replaced_version_wait_longer(lake):
     assert lake.manifest == before
 
 
+@pytest.mark.slow
 def test_where_the_manifest_was_lost_names_empty_no_catalog(lake):
     publish(lake, MONDAY, call_metrics_daily=[mart("a", 3)])
     made(lake)
@@ -136,6 +137,7 @@ def test_a_catalog_that_an_older_program_made_gets_the_tables(lake):
     assert dimension(catalog) == [("a", None, MONDAY, MONDAY)]
 
 
+@pytest.mark.slow
 def test_names_that_cannot_be_read_leave_ids(lake):
     publish(lake, MONDAY, call_metrics_daily=[mart("a")])
     with lake.storage.create(layout.NAMES) as stream:
@@ -154,6 +156,7 @@ def test_a_catalog_to_hand_out_has_the_names(lake, tmp_path):
     assert ask(lake, "SELECT name FROM phone_numbers", target) == [("Main",)]
 
 
+@pytest.mark.slow
 def test_an_empty_lake_has_the_tables_without_rows(lake):
     made(lake)
     for table in ("agents", "phone_numbers"):
@@ -166,6 +169,7 @@ def test_an_empty_lake_has_the_tables_without_rows(lake):
         ]
 
 
+@pytest.mark.slow
 def test_very_many_names_of_any_kind_are_one_row_each(lake):
     names = {f"id-{number}": chr(0x20 + number % 0x2000) * 200 for number in range(3_000)}
     name(lake, names)

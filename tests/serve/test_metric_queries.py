@@ -18,7 +18,7 @@ from tests.support.lakes import land, place, workspace
 from tests.support.metrics_lake import column as column_of
 from tests.support.metrics_lake import counted, over, total
 
-pytestmark = pytest.mark.matrix(quick=8)
+pytestmark = pytest.mark.matrix(quick=4)
 
 BY_DIRECTION = {"connect_rate"}
 LEG_METRICS = {"transfer_success_rate", "average_leg_seconds"}

@@ -50,6 +50,7 @@ def lake(tmp_path: Path) -> ReplacedLake:
     return made
 
 
+@pytest.mark.slow
 def test_a_lake_answers_like_a_duckdb_connection(lake):
     with open_lake(lake.catalog.path) as opened:
         calls = opened.sql("SELECT call_id, created_at FROM calls ORDER BY call_id")
@@ -124,6 +125,7 @@ def test_rows_that_were_handed_out_stay_when_their_files_go(lake):
         assert reader.read_all().num_rows == 2
 
 
+@pytest.mark.slow
 def test_files_that_stay_gone_are_told_of_after_one_more_try(lake, monkeypatch):
     tries = []
     with open_lake(lake.catalog.path) as opened:
@@ -164,6 +166,7 @@ def test_a_catalog_that_was_removed_is_read_on_until_its_files_are_gone(lake):
         assert opened.sql(COUNT).fetchall() == [(5,)]
 
 
+@pytest.mark.slow
 def test_the_lake_of_the_settings_is_opened_or_the_one_that_is_named(lake, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CHORUS_LAKE", "lake")

@@ -58,6 +58,7 @@ def made(tmp_path):
     return catalog.path, tmp_path / "out.duckdb"
 
 
+@pytest.mark.slow
 def test_each_column_of_text_has_a_class_or_was_thought_about(made):
     found = columns(made[0])
     assert [column for column in found if column[3] not in set(map(str, Personal))] == []

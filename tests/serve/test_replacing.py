@@ -147,6 +147,7 @@ def test_the_generation_is_that_of_the_manifest(lake):
     assert catalog.generation() is None
 
 
+@pytest.mark.slow
 def test_a_failed_making_leaves_the_catalog_as_it_was_and_nothing_beside_it(lake):
     lake.publish(MONDAY, calls("c1"))
     catalog = made(lake)
@@ -171,6 +172,7 @@ def test_what_a_killed_process_left_is_removed(lake):
     assert other.exists()  # of another catalog
 
 
+@pytest.mark.slow
 def test_settling_removes_it_too_though_the_catalog_is_up_to_date(lake):
     lake.publish(MONDAY, calls("c1"))
     catalog = made(lake)

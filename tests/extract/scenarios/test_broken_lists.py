@@ -45,6 +45,7 @@ def test_07_a_list_in_another_order_for_each_request_is_read_until_nothing_is_mi
     assert report.ending is Ending.SETTLED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["large", "null"])
 def test_07_where_the_number_of_calls_does_not_prove_it_such_a_list_is_incomplete(storage, form):
     scan = refused(storage, f"total:form={form},order:form=shuffled", "no stable order")
@@ -139,6 +140,7 @@ def test_15_one_that_does_so_where_there_is_only_one_page_loses_nothing(storage)
     assert landed_ids(storage) == listed_ids(world)
 
 
+@pytest.mark.slow
 def test_16_pages_that_go_in_circles_are_found_out(storage):
     scan = refused(storage, "cycle:calls=200", "repeats its pages")
     assert scan["requests"] <= 120
