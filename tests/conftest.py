@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.examples import register_profiles
+from tests.support.examples import quick_cases, register_profiles
 
 _BEFORE = pytest.StashKey[dict[str, str]]()
 _STARTED = pytest.StashKey[float]()
@@ -36,10 +36,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for cases in matrices.values():
         marker = cases[0].get_closest_marker("matrix")
         assert marker is not None
-        quick = min(marker.kwargs["quick"], len(cases))
-        chosen = {number * len(cases) // quick for number in range(quick)}
+        quick = quick_cases(len(cases), marker.kwargs["quick"])
         for number, case in enumerate(cases):
-            if number not in chosen:
+            if number not in quick:
                 case.add_marker(pytest.mark.slow)
 
 

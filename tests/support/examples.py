@@ -1,4 +1,7 @@
-"""How many examples property tests draw: few in the inner loop, the full number in CI, many in a soak."""
+"""How much of large tests the inner loop runs: few examples of properties and few cases of matrices.
+
+CI runs all of them, a soak draws many more examples.
+"""
 
 from __future__ import annotations
 
@@ -25,3 +28,8 @@ def examples(in_ci: int) -> int:
         in_ci: How many it draws in CI, where a test without a number of its own draws a hundred.
     """
     return max(2, in_ci * settings().max_examples // _CI)
+
+
+def quick_cases(cases: int, quick: int) -> set[int]:
+    """Return the numbers of the cases of a matrix that are quick, evenly spread, the first among them."""
+    return {number * cases // quick for number in range(quick)}
