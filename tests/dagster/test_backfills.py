@@ -15,7 +15,15 @@ from assets.instance.in_process_runs import run_job
 from pipelines.lake import state
 from pipelines.lake.table_reader import VersionTables
 from pipelines.materialize.day import CoreBuilder
-from tests.support.dagster_runs import CORE_AND_MARTS, days_after, failed, materialized, newest, staleness, tell_landed
+from tests.support.dagster_runs import (
+    CORE_AND_MARTS,
+    days_after,
+    failed,
+    materialized,
+    newest,
+    report_landed,
+    staleness,
+)
 
 HOLE = "2026-03-03"
 ASSETS = (*CORE_AND_MARTS, "catalog")
@@ -54,7 +62,7 @@ def test_such_a_day_is_not_stale_for_the_day_before_it_and_is_built_when_calls_c
     land("2026-03-02")
     build(instance, "2026-03-02", HOLE)
     land("2026-03-02")
-    tell_landed(instance, workspace)
+    report_landed(instance, workspace)
     build(instance, "2026-03-02", "2026-03-02")
     assert [staleness(instance, asset, HOLE) for asset in ASSETS] == [["FRESH"]] * len(ASSETS)
     land(HOLE)

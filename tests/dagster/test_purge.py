@@ -11,7 +11,7 @@ import pytest
 from assets.instance import run_retention
 from assets.instance.in_process_runs import run_job
 from pipelines.lake import layout
-from tests.support.dagster_runs import materialized, tell_landed
+from tests.support.dagster_runs import materialized, report_landed
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def run_ids(instance):
 @pytest.mark.usefixtures("later")
 def test_only_superseded_old_runs_are_removed(workspace, land, instance):
     land("2026-03-01", "2026-03-05")
-    tell_landed(instance, workspace)
+    report_landed(instance, workspace)
     superseded = build(instance, "2026-03-01")
     current = {build(instance, "2026-03-01"), build(instance, "2026-03-05")}
 
@@ -63,7 +63,7 @@ def test_the_plan_and_the_logs_of_a_removed_run_go_with_it(workspace, land, fail
     land("2026-03-01")
     fail_check("2026-03-01")
     with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
-        tell_landed(instance, workspace)
+        report_landed(instance, workspace)
         old = build(instance, "2026-03-01")
         build(instance, "2026-03-01")
         logs = tmp_path / "storage" / old / "compute_logs"

@@ -44,7 +44,8 @@ def versions(lake: Path, kind: str = "calls") -> dict[date, list[Version]]:
     """Everything that has landed and counts, by day."""
     found: dict[date, list[Version]] = {}
     for path in sorted(counted(lake, kind)):
-        rows = pl.read_parquet(path, hive_partitioning=False).select("call_id", "payload", "landed_at").rows()
+        moved = (pl.col("payload_hash") == "moved").alias("moved")
+        rows = pl.read_parquet(path, hive_partitioning=False).select("call_id", "payload", "landed_at", moved).rows()
         found.setdefault(day_of(path), []).extend(Version(*row) for row in rows)
     return found
 

@@ -30,6 +30,9 @@ from tests.support.simulated import START, small_world
 
 PII_KEY = "a key for tests only"
 FIRST_LANDING = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SHAPING = Shaping(pii_key=PII_KEY.encode())
+"""The settings that `workspace` builds with by default."""
+Rows = dict[str, list[dict[str, Any]]]
 
 
 def workspace(folder: Path, **settings: Any) -> Workspace:
@@ -88,14 +91,9 @@ def _raw_rows(versions: Sequence[Version]) -> pa.Table:
     )
 
 
-def published_rows(opened: Workspace, day: date) -> dict[str, list[dict[str, Any]]]:
+def published_rows(opened: Workspace, day: date) -> Rows:
     """Return the rows of all tables of a published day."""
-    version = state.load_manifest(opened.storage).value.days[day].version
-    root = Path(opened.storage.address())
-    return {
-        table: pl.read_parquet(root / layout.table_file(day, version, table), hive_partitioning=False).to_dicts()
-        for table in TABLES
-    }
+    return version_rows(opened, day, state.load_manifest(opened.storage).value.days[day].version)
 
 
 def example_lake(folder: Path) -> None:
@@ -107,12 +105,6 @@ def example_lake(folder: Path) -> None:
     land(opened, days)
     for day in days:  # a day alone is built in this process
         build_days(opened, [day])
-
-
-Rows = dict[str, list[dict[str, Any]]]
-
-SHAPING = Shaping(pii_key=PII_KEY.encode())
-"""What `workspace` builds with where a test says nothing else."""
 
 
 @contextmanager
