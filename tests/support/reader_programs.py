@@ -156,10 +156,6 @@ def duckdb_data_set(asked: Question, opened: ds.Dataset) -> dict[str, Facts]:
         return in_duckdb(connection, asked, "opened")
 
 
-def polars_data_set(asked: Question, opened: ds.Dataset) -> dict[str, Facts]:
-    return in_polars(asked, pl.scan_pyarrow_dataset(opened))
-
-
 def glob(table: str) -> str:
     return f"{table}/call_date=*/data.parquet"
 
