@@ -77,7 +77,7 @@ class Ended:
     disk: FaultyDisk
 
 
-def hold_still(monkeypatch: pytest.MonkeyPatch) -> None:
+def make_deterministic(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make two runs that do the same leave the same files: one process, a fixed clock, fixed names."""
     monkeypatch.setattr(processes, "_processors", lambda: 1)
     chance = SimpleNamespace(token_hex=lambda _: "name", token_bytes=bytes)
@@ -108,7 +108,7 @@ class CrashLake:
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(self.lake.parent)
-        hold_still(monkeypatch)
+        make_deterministic(monkeypatch)
         for number in range(small_files):
             with SimulatedApi(items=[*_FIRST, _call("three", 3, cost=number)], key=KEY) as api:
                 build = number == small_files - 1  # leaves a version that is not published any more
@@ -278,6 +278,6 @@ def _disk(lake: Path) -> Disk:
 
 if __name__ == "__main__":
     with pytest.MonkeyPatch.context() as patched:
-        hold_still(patched)
+        make_deterministic(patched)
         FaultyDisk(Fault.DIE, int(sys.argv[1])).take_over(patched)
         sys.exit(main(sys.argv[2:]))
