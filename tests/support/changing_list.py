@@ -93,7 +93,7 @@ class ChangingList:
         return self.entries[place - 1].created + timedelta(seconds=max(apart.total_seconds(), 0) // 2)
 
     def delete(self, place: int, count: int) -> None:
-        """Take so many neighbours out."""
+        """Remove so many neighbours."""
         gone = {entry.name for entry in self.entries[place : place + count]}
         del self.entries[place : place + count]
         self.stayed -= gone
@@ -192,7 +192,7 @@ class Reading:
         return self.scan.offset in self._coming
 
     def take(self) -> None:
-        """Judge the next page, which has arrived."""
+        """Process the next page, which has arrived."""
         offset = self.scan.offset
         entries, total = self._coming.pop(offset)
         keys = tuple(entry.name for entry in entries)
@@ -204,7 +204,7 @@ class Reading:
         self.run |= self.scan.accepted
 
     def step(self) -> None:
-        """Let pages arrive until the next one is there, and judge it."""
+        """Let pages arrive until the next one is there, and process it."""
         while not self.arrived:
             self.ask()
         self.take()

@@ -177,7 +177,7 @@ class CrashLake:
 def crash_lake(
     folder: Path, *, before: Sequence[bytes] = BEFORE, after: Sequence[bytes] = AFTER, **options: Any
 ) -> Iterator[CrashLake]:
-    """A lake with its two APIs running, as they list calls before and after."""
+    """Give a lake with its two APIs running, as they list calls before and after."""
     with ExitStack() as stack:
         monkeypatch = stack.enter_context(pytest.MonkeyPatch.context())
         urls = [stack.enter_context(SimulatedApi(items=items, key=KEY)).url for items in (before, after)]
@@ -271,7 +271,7 @@ def _may_strike(fault: Fault, step: Step) -> bool:
 
 
 def _disk(lake: Path) -> Disk:
-    """Every file by name and identity; unfinished ones are alike, however much of them is written."""
+    """Return every file by name and identity; unfinished ones are alike, however much of them is written."""
     paths = (path for path in lake.rglob("*") if "locks" not in path.parts)
     return frozenset((str(path.relative_to(lake)), path.stat().st_ino if path.is_file() else 0) for path in paths)
 

@@ -1,4 +1,4 @@
-"""Reading what a Dagster instance knows, for tests."""
+"""Runs of Dagster in tests, and what its instance shows of them."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def number(test: Callable[[Row], bool]) -> Callable[[list[Row]], float | None]:
 
 
 def call_ratio(name: str, by: str) -> Callable[[list[Row], list[Row]], Figures]:
-    """The ratio of a metric's query: by month and one dimension, with the number of calls."""
+    """Return the ratio of a metric's query: by month and one dimension, with the number of calls."""
     return lambda calls, _legs: figures(
         counted(calls), [month, by], calls=len, **{name: lambda rows: ratio(rows, CALL_RATIOS[name])}
     )
@@ -142,7 +142,7 @@ def cost_trend(calls: list[Row], _legs: list[Row]) -> Figures:
 
 
 def percentile(share: float) -> Callable[[list[Row]], float | None]:
-    """The usual percentile, between its two neighbours in proportion."""
+    """Return the usual percentile, between its two neighbours in proportion."""
 
     def part(rows: list[Row]) -> float | None:
         lengths = sorted(call["duration_seconds"] for call in rows if timed(call))

@@ -1,4 +1,9 @@
-"""Calls with nothing wrong about them but what services may rightly send, each made from a number."""
+"""Generated calls for property tests, valid ones and odd ones, and histories of them over a few days.
+
+A valid call is made from a number, which is fast; what is odd about a call is drawn value by value, so that hypothesis
+can take it away again. Ids come from a small pool, so that calls, parents and legs meet often; times are around one
+midnight, so that calls fall on two days. Two calls of one id are two versions of it.
+"""
 
 from __future__ import annotations
 
@@ -67,14 +72,14 @@ Maker = Callable[[Random, datetime], Any]
 
 
 def sane_call(seed: int, call_id: str) -> dict[str, Any]:
-    """A call with every field; the same number makes the same values, whichever of them are kept."""
+    """Return a call with every field; the same number makes the same values, whichever of them are kept."""
     moment = _moment(Random(seed))
     values = {name: make(Random(f"{seed} {name}"), moment) for name, make in CALL_FIELDS.items()}
     return {"id": call_id, "createdAt": spelled(Random(seed), moment), **values}
 
 
 def spelled(random: Random, moment: datetime) -> str:
-    """The instant in one of the usual spellings."""
+    """Return the instant in one of the usual spellings."""
     spelling = random.randrange(6)
     if spelling == 0:
         return moment.isoformat()
@@ -246,7 +251,7 @@ ODD_MEMBERS = (LEFT_OUT, *ODD_VALUES, Twice("first", "second"), Twice(1, {"now":
 
 @st.composite
 def call(draw: st.DrawFn) -> dict[str, Any]:
-    """One call. It shrinks to a call with an id and a time of creation, and to fewer oddities."""
+    """Return one call. It shrinks to a call with an id and a time of creation, and to fewer oddities."""
     every_field = 2 ** len(CALL_FIELDS) - 1
     fields = draw(st.integers(0, every_field) | st.just(every_field))
     made = sane_call(draw(st.integers(0, 10_000)), draw(st.sampled_from(CALL_IDS)))
@@ -260,7 +265,7 @@ def call(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def calls(max_size: int = 8) -> st.SearchStrategy[list[dict[str, Any]]]:
-    """A few calls in the order in which they are seen; write them with `tests.support.json_text`."""
+    """Return a few calls in the order in which they are seen; write them with `tests.support.json_text`."""
     return st.lists(call(), min_size=1, max_size=max_size)
 
 

@@ -77,11 +77,11 @@ class Run:
         self._process.wait(_WAIT)
 
     def code(self) -> int:
-        """Its exit code, after its end."""
+        """Return its exit code, after its end."""
         return self._process.wait(_WAIT)
 
     def left_others(self) -> bool:
-        """Whether processes that it started outlive it."""
+        """Return whether processes that it started outlive it."""
         try:
             os.killpg(self._process.pid, 0)
         except ProcessLookupError:
@@ -89,7 +89,7 @@ class Run:
         return True
 
     def said(self) -> str:
-        """What the runs in its folder said on stderr."""
+        """Return what the runs in its folder said on stderr."""
         return self._said.read_text()
 
     def close(self) -> None:
@@ -154,7 +154,7 @@ def histogram(found: Iterable[set[Trace]]) -> str:
 
 
 def _kind(path: Path) -> str:
-    """What a temporary file was to become."""
+    """Return what a temporary file was to become."""
     if path.name.startswith("chorus.duckdb"):
         return "writing the catalog"
     return "swinging a link" if path.name.startswith("data.parquet") else f"writing in {path.parts[0]}"

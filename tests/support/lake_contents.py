@@ -23,25 +23,25 @@ FREE = frozenset({"landed_at", "first_landed_at", "version_count"})
 
 
 def day_of(path: Path) -> date:
-    """The day that a folder `call_date=…`, or a file in one, belongs to."""
+    """Return the day that a folder `call_date=…`, or a file in one, belongs to."""
     (part,) = [part for part in path.parts if part.startswith("call_date=")]
     return date.fromisoformat(part.partition("=")[2])
 
 
 def state(lake: Path, name: str) -> dict[str, Any]:
-    """A JSON file of the lake; empty where it is not there."""
+    """Return a JSON file of the lake; empty where it is not there."""
     path = lake / name
     return json.loads(path.read_bytes()) if path.exists() else {}
 
 
 def counted(lake: Path, kind: str) -> set[Path]:
-    """The raw files that count."""
+    """Return the raw files that count."""
     days = state(lake, "state/landed.json").get("days", {})
     return {lake / f"raw/{kind}/call_date={day}/{name}.parquet" for day, files in days.items() for name in files[kind]}
 
 
 def versions(lake: Path, kind: str = "calls") -> dict[date, list[Version]]:
-    """Everything that has landed and counts, by day."""
+    """Return everything that has landed and counts, by day."""
     found: dict[date, list[Version]] = {}
     for path in sorted(counted(lake, kind)):
         moved = (pl.col("payload_hash") == "moved").alias("moved")
@@ -51,7 +51,7 @@ def versions(lake: Path, kind: str = "calls") -> dict[date, list[Version]]:
 
 
 def newest(lake: Path) -> dict[tuple[date, str | None], str | None]:
-    """The newest payload of every call."""
+    """Return the newest payload of every call."""
     return {
         (day, version.call_id): version.payload
         for day, of_day in versions(lake).items()
@@ -60,7 +60,7 @@ def newest(lake: Path) -> dict[tuple[date, str | None], str | None]:
 
 
 def rows(lake: Path) -> dict[date, Rows]:
-    """The rows of every day, from the files at the places for plain globs."""
+    """Return the rows of every day, from the files at the places for plain globs."""
     found: dict[date, Rows] = {}
     for table in TABLES:
         for path in sorted((lake / table).rglob("*.parquet")):
@@ -69,7 +69,7 @@ def rows(lake: Path) -> dict[date, Rows]:
 
 
 def comparable(tables: Rows) -> Rows:
-    """A day's rows without what differs between lakes that were synced at other times."""
+    """Return a day's rows without what differs between lakes that were synced at other times."""
     return {
         table: [{name: value for name, value in row.items() if name not in FREE} for row in rows]
         for table, rows in tables.items()
@@ -77,12 +77,12 @@ def comparable(tables: Rows) -> Rows:
 
 
 def version_folders(lake: Path) -> Iterator[Path]:
-    """The folders of all versions of all days."""
+    """Yield the folders of all versions of all days."""
     yield from sorted((lake / "days").glob("call_date=*/*"))
 
 
 def temporary_files(lake: Path) -> list[Path]:
-    """Files in hidden folders, which writers leave there only when they are killed."""
+    """Return files in hidden folders, which writers leave there only when they are killed."""
     return sorted(path for folder in lake.rglob(".*") for path in folder.iterdir())
 
 
@@ -169,7 +169,7 @@ class Readers:
                 assert path.stat().st_size == size, path
 
     def _counts_of(self, day: str, version: str) -> Counts:
-        """What a version holds, counted once in its files and found to be what its audit says."""
+        """Return what a version holds, counted once in its files and found to be what its audit says."""
         if (day, version) not in self._counts:
             folder = self.lake / f"days/call_date={day}/{version}"
             audit = json.loads((folder / "_audit.json").read_bytes())

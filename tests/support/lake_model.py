@@ -265,7 +265,7 @@ class ModelledLake:
             self._moved_inputs(landed, Shaping(lake.shaping, lake.table_version))
 
     def removed(self, path: str) -> None:
-        """Judge whether a file might be removed: none of a version that inputs gave when the program began to clean."""
+        """Check whether a file may be removed: none of a version that inputs gave when the program began to clean."""
         folder, _, file = path.rpartition("/")
         if folder.startswith(layout.DAYS):
             landed, shaping = self.inputs[program().inputs_before]
@@ -295,7 +295,7 @@ class ModelledLake:
         assert self.lacking(after) == []
 
     def _published(self, day: date, old: str | None, new: str) -> None:
-        """Judge whether a version may take the place of another."""
+        """Check whether a version may replace another."""
         # What lands while a program publishes may or may not count for it.
         now = {fingerprint(landed, day, shaping) for landed, shaping in self.inputs[program().inputs_before :]}
         assert new in now or program().bases[day] == old, (day, old, new)

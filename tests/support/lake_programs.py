@@ -1,4 +1,4 @@
-"""Tables of a day that are made in a moment, and raw read in a moment, for tests of how programs meet in a lake."""
+"""Programs that work on a model lake: the product's own functions in the product's order, over small stub tables."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BAD = "bad"
 
 
 class StubBuilder:
-    """Stands for VersionBuilder: reads raw as it does, writes what each call says, and fails a day with a bad call."""
+    """Replaces VersionBuilder: reads raw as it does, writes what each call says, and fails a day with a bad call."""
 
     def __init__(self, bench: Workbench, landed: Landed) -> None:
         self._storage = bench.storage
@@ -64,7 +64,7 @@ def marts(storage: Storage, day: date, version: str) -> None:
 
 
 def audit(storage: Storage, day: date, version: str) -> Audit:
-    """Judge a version that is written."""
+    """Audit a version that is written."""
     calls = calls_of(storage, day, version)
     tables: Any = SimpleNamespace(rows=lambda table: len(calls) if table == "calls" else 0)
     verdict = VerdictRecord("words", "calls", passed=BAD not in calls.values())
@@ -105,19 +105,19 @@ def _raw_file(path: str) -> list[tuple[datetime, str, str, str]]:
 
 
 def known_versions(storage: Storage, day: date, landed: LandedDay | None, kind: str = raw.CALLS) -> pl.DataFrame:
-    """Stands for raw's function of that name, which takes long for a few rows."""
+    """Replace the function of raw of that name, which is slow for a few rows."""
     newest = {row[1]: row for row in _raw_rows(storage, day, landed)} if kind == raw.CALLS else {}
     columns = {"call_id": list(newest), "payload_hash": [row[2] for row in newest.values()]}
     return pl.DataFrame({**columns, "deleted": [False] * len(newest)})
 
 
 def payloads(storage: Storage, day: date, landed: LandedDay, call_ids: Sequence[str]) -> dict[str, str]:
-    """Stands for raw's function of that name."""
+    """Replace the function of raw of that name."""
     return {row[1]: row[3] for row in _raw_rows(storage, day, landed) if row[1] in call_ids}
 
 
 class Listing:
-    """The API: a list of calls that moves."""
+    """A list of calls that changes, in place of the API."""
 
     def __init__(self) -> None:
         self.requests = self.retries = 0
@@ -146,7 +146,7 @@ class Listing:
 
 
 def publishing(storage: Storage, shaping: Shaping, builds: Mapping[date, Build], *rest: object) -> Published:
-    """Publish, after telling the model what the builds began from."""
+    """Publish, after recording for the model what the builds started from."""
     program().bases = {day: build.base for day, build in builds.items()}
     return publish.publish(storage, shaping, builds, *rest)
 
@@ -199,13 +199,13 @@ def command_build(lake: ModelledLake, shaping: Shaping, *, accept: bool = False)
 
 
 def tick(lake: ModelledLake) -> None:
-    """Do as the sensor does, beside telling Dagster."""
+    """Do as the sensor does, except for its reports to Dagster."""
     identity.require_same_settings(lake.storage, lake.shaping)
     clean_up(lake)
 
 
 def clean_up(lake: ModelledLake) -> None:
-    """Mend the lake, and remove what nobody needs."""
+    """Reconcile the lake, and expire versions."""
     workspace = lake.workspace()
     reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
 

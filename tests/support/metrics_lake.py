@@ -50,7 +50,7 @@ def measured_lake(folder: Path) -> Workspace:
 
 
 def _items(random: Random, day: date, number: int) -> list[dict[str, Any]]:
-    """One call, and sometimes a leg of it that comes as an item of its own."""
+    """Return one call, and sometimes a leg of it that comes as an item of its own."""
     call_id = f"{day}-{number}"
     created = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(seconds=random.randrange(86_400))
     crosses = number == 0 and day + timedelta(days=1) in DAYS  # a leg of this call is an item of the next day

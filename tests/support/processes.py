@@ -24,7 +24,7 @@ PATIENCE = 180.0
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens at."""
+    """Return a free port of loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -34,7 +34,7 @@ def free_port() -> int:
 def running(
     command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A program in a process group of its own; at the end it and its children are stopped.
+    """Give a program in a process group of its own; at the end it and its children are stopped.
 
     Args:
         command: The program and its arguments.
@@ -60,7 +60,7 @@ def running(
 
 
 def stop(process: subprocess.Popen[bytes], farewell: signal.Signals = signal.SIGTERM) -> None:
-    """Tell a program to stop, and wait for it; what is left of its group is killed."""
+    """Stop a program and wait for it; then kill what is left of its group."""
     if process.poll() is None:
         process.send_signal(farewell)
         with suppress(subprocess.TimeoutExpired):
@@ -71,7 +71,7 @@ def stop(process: subprocess.Popen[bytes], farewell: signal.Signals = signal.SIG
 
 
 def left_of(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a process of a program's group is still there."""
+    """Return whether a process of a program's group is still there."""
     try:
         os.killpg(process.pid, 0)
     except ProcessLookupError:
@@ -80,7 +80,7 @@ def left_of(process: subprocess.Popen[bytes]) -> bool:
 
 
 def eventually(probe: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
-    """Look until there is something to see, and return it; OSError means not yet."""
+    """Call until there is a result, and return it; OSError means not yet."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         with suppress(OSError):

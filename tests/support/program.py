@@ -55,7 +55,7 @@ class Program:
         return sorted(lake_contents.newest(self.lake).values())
 
     def files(self) -> dict[str, tuple[int, int]]:
-        """Every file of the lake but those of its state, with its inode and time."""
+        """Return every file of the lake but those of its state, with its inode and time."""
         return {
             path.relative_to(self.lake).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns)
             for path in self.lake.rglob("*")
@@ -74,7 +74,7 @@ class Program:
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
-    """The program in an empty folder, with the simulated API's key and without waiting for an API that is down."""
+    """Give the program in an empty folder, with the simulated API's key and without waiting for an API that is down."""
     monkeypatch.chdir(tmp_path)
     settings = {
         "CHORUS_API_KEY": KEY,

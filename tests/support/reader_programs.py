@@ -161,7 +161,7 @@ def glob(table: str) -> str:
 
 
 def ways() -> Mapping[str, Way]:
-    """Every way of reading: with a generation by catalog and manifest, without one by globs."""
+    """Return every way of reading: with a generation by catalog and manifest, without one by globs."""
     guide = functions_of_the_guide()
     files, open_days, unchanged = guide["files"], guide["open_days"], guide["unchanged"]
 

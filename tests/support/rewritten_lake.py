@@ -207,7 +207,7 @@ _PROGRAM = (
 
 @dataclass
 class Tally:
-    """What came of one reader's reads.
+    """The results of one reader's reads.
 
     Attributes:
         way: Library and way of reading.
@@ -245,7 +245,7 @@ class Tally:
 
 
 def watched(lake: RewrittenLake, reads: Mapping[str, int], on_commit: Callable[[], None] = lambda: None) -> list[Tally]:
-    """Rewrite a lake as fast as possible while readers read, and judge what they saw.
+    """Rewrite a lake as fast as possible while readers read, and check what they saw.
 
     Args:
         lake: The lake; it is rewritten once before the readers start.
@@ -325,7 +325,7 @@ def _by_table_and_day(commits: Mapping[int, Seen]) -> dict[tuple[str, str], set[
 
 
 def _did_exist(seen: Seen, held: Mapping[tuple[str, str], set[tuple[int | str, ...]]], whole: Seen) -> bool:
-    """Whether all tables and days are there, each as some commit held it."""
+    """Return whether all tables and days are there, each as some commit held it."""
     wanted = {table: days.keys() for table, days in whole.items()}
     return {table: days.keys() for table, days in seen.items()} == wanted and all(
         tuple(facts) in held[table, day] for table, days in seen.items() for day, facts in days.items()

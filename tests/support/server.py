@@ -72,7 +72,7 @@ class Server:
         eventually(lambda: not left_of(process), f"that {name} leaves nothing running", 10)
 
     def log(self, name: str) -> Path:
-        """Where a service's output is."""
+        """Return where a service's output is."""
         return self.folder / f"{name}.log"
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Server:
 
 @contextmanager
 def server(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
-    """A server with Postgres running, and nothing else yet; at the end everything is stopped."""
+    """Give a server with Postgres running, and nothing else yet; at the end everything is stopped."""
     with ExitStack() as stack:
         url = stack.enter_context(postgres())
         yield Server(folder, stack, {"DAGSTER_POSTGRES_URL": url, **environment})
@@ -119,7 +119,7 @@ PASSWORD = "for-tests-only"
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """A running server with an empty database; its address names the driver, as dagster.yaml wants it."""
+    """Give a running server with an empty database; its address names the driver, as dagster.yaml wants it."""
     initdb = Path(program("initdb", "postgresql"))
     # Postgres refuses to run as root, and nobody else may read the folders of root's tests.
     user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name

@@ -20,7 +20,7 @@ def small_world(*, seed: int = 7, calls: int = 120, days: int = 3, start: dateti
 
 @contextmanager
 def simulated_api(world: World | None = None, **settings: Any) -> Iterator[SimulatedApi]:
-    """A running API: over a world (a small one where none is given), or over `items=[...]`.
+    """Give a running API: over a world (a small one where none is given), or over `items=[...]`.
 
     Args:
         world: The world to list.

@@ -1,4 +1,4 @@
-"""A lake of a few hand-written rows, put down through the lake's own functions as landing and building do."""
+"""A lake of a few given rows, written by the lake's own functions as landing and building do."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def compacted(storage):
 
 
 def files(storage, day=DAY, kind=raw.CALLS):
-    """The names of the files that count of a day."""
+    """Return the names of the files that count of a day."""
     return sorted(raw.counted(state.load_landed(storage).value.days[day], kind))
 
 
@@ -157,7 +157,7 @@ def seen(storage):
 
 
 def digest_of_landed_names(storage, kinds=(raw.CALLS, raw.REJECTED)):
-    """The digest that counting gives for the names under which a day's rows have landed."""
+    """Return the digest that counting gives for the names under which a day's rows have landed."""
     names = [
         (origin, kind)
         for kind in kinds
@@ -174,7 +174,7 @@ def digest_of_landed_names(storage, kinds=(raw.CALLS, raw.REJECTED)):
 
 @dataclass
 class RememberingCatalog:
-    """Stands for the readers' catalog where a test is about when it is made.
+    """Replaces the readers' catalog where a test is about when it is made.
 
     Attributes:
         generations: Those of the manifests it was made from, the newest last.
