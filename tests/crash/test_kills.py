@@ -71,11 +71,11 @@ class Killer:
         self._url = url
         self._chance = chance
         self._stack = stack
-        self.usual = dict.fromkeys(COMMANDS, 1.0)
+        self.expected_seconds = dict.fromkeys(COMMANDS, 1.0)
         self._next = self._start()
 
     def run(self, command: str) -> float:
-        """Run a command to its end; returns the seconds it took."""
+        """Run a command to its end, and return the seconds it took."""
         run = self._begin(command)
         begun = time.monotonic()
         assert run.ends_within(TOO_LONG)
@@ -92,20 +92,20 @@ class Killer:
         seconds = time.monotonic() - begun
         if alive:
             run.kill(alone=self._chance.random() < 0.5)
-            self.usual[command] = max(self.usual[command], seconds * 1.1)  # it had more to do than usual
+            self.expected_seconds[command] = max(self.expected_seconds[command], seconds * 1.1)  # it had more to do
             self._killed.append(run)
             self.found.append(traces(self.lake) - before)
         else:
             assert run.code() == 0, run.said()
-            self.usual[command] = (self.usual[command] + seconds) / 2
+            self.expected_seconds[command] = (self.expected_seconds[command] + seconds) / 2
         self.readers.observe()
 
     def _lives_until(self, run: Run, command: str) -> bool:
-        """Wait for any moment of its life; whether it still lives then."""
-        return not run.ends_within(self._chance.uniform(0, 1.1) * self.usual[command])
+        """Wait for a random moment of its life, and return whether it still lives then."""
+        return not run.ends_within(self._chance.uniform(0, 1.1) * self.expected_seconds[command])
 
     def _lives_until_a_phase(self, run: Run) -> bool:
-        """Wait until it comes to one of the phases that chance would miss; whether it ever came to it."""
+        """Wait for one of the phases that chance would miss, and return whether the run came to it."""
         phase, delay = self._chance.choice(PHASES), self._chance.choice([0, 0, 0.002])
         before = mark(self.lake, phase)
         while mark(self.lake, phase) == before:
@@ -114,7 +114,7 @@ class Killer:
         return not run.ends_within(delay)
 
     def assert_nothing_runs(self) -> None:
-        """What a killed run had started ends by itself, and soon."""
+        """Check that what a killed run had started ends by itself, and soon."""
         deadline = time.monotonic() + TOO_LONG
         while any(run.left_others() for run in self._killed):
             assert time.monotonic() < deadline
