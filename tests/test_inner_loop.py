@@ -29,6 +29,7 @@ def test_examples_scale_with_the_profile(profile, expected):
         settings.load_profile(present)
 
 
+@pytest.mark.slow
 def test_a_matrix_is_quick_in_part_and_slow_in_the_rest():
     def collected(expression: str) -> int:
         chosen = ["-m", expression, "tests/flatten/test_deep_nesting.py"]

@@ -51,7 +51,6 @@ def modules() -> list[str]:
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("module", modules())
 def test_only_the_disk_changes_files(module):
     found = list(changes((PIPELINES / module).read_text()))

@@ -61,7 +61,6 @@ def test_a_minute_may_cost_what_it_cost_before_give_or_take_a_quarter(price, usu
     assert "0.1000 to 0.2000" in found.words
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["missing_cost_share_normal", "cost_per_minute_normal"])
 def test_costs_are_held_against_days_before_not_after_and_not_long_ago(name):
     odd = DayFigures(calls=100, cost_missing_calls=90, cost_rated=90.0, seconds_rated=6000.0)
@@ -73,7 +72,6 @@ def test_costs_are_held_against_days_before_not_after_and_not_long_ago(name):
     assert not judged(name, odd, history).usual
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["missing_cost_share_normal", "cost_per_minute_normal"])
 def test_with_less_than_a_week_to_go_by_costs_are_not_judged(name):
     odd = DayFigures(calls=100, cost_missing_calls=90, cost_rated=90.0, seconds_rated=6000.0)
@@ -84,7 +82,6 @@ def test_with_less_than_a_week_to_go_by_costs_are_not_judged(name):
     assert not judged(name, odd, days_before(7, plain)).usual
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["missing_cost_share_normal", "cost_per_minute_normal"])
 def test_a_few_calls_are_neither_judged_nor_history(name):
     few = DayFigures(calls=19, cost_missing_calls=19, cost_rated=9.0, seconds_rated=599.0)
