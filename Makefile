@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 SYNCED := $(VENV)/.synced
-# Splits the tests over the processors; `make test PYTEST_ARGS="-k outcome"` runs some of them.
+# Splits the tests over the processors.
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+# Chooses among the tests of a target, as in `make test PYTEST_ARGS="tests/metrics -k rate"` or `PYTEST_ARGS=--durations=20`. Of two -m
+# the last counts: `make test PYTEST_ARGS="-m slow tests/crash"` runs slow tests there, -m "" all tests.
 PYTEST_ARGS ?=
 KILLS ?= 200
 # Pages of docs that `python -m pipelines.dictionary` writes.
@@ -16,7 +19,7 @@ COMPILE_PRODUCT := $(COMPILE) pyproject.toml --extra server
 COMPILE_DEV := $(COMPILE_PRODUCT) --group dev --constraints requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test kills test-service bi-check dev lint lint-locks docs bench readers scale drift soak lock bi-lock wheel clean
+.PHONY: help setup demo test test-slow test-service kills bi-check dev lint lint-locks docs bench readers scale drift soak lock bi-lock wheel clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -27,8 +30,11 @@ setup: $(SYNCED) ## Make .venv with exactly the locked packages
 demo: $(SYNCED) ## Run everything once on simulated calls, without an account
 	@$(BIN)/chorus-calls demo
 
-test: $(SYNCED) ## Run the tests, except those that start real services
-	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not service" $(PYTEST_ARGS)
+test: $(SYNCED) ## Run the tests that are quick: two minutes on two processors
+	@$(PYTEST) -m "not slow and not service" $(PYTEST_ARGS)
+
+test-slow: $(SYNCED) ## Run the slow tests, and those with hypothesis with all their examples
+	@$(PYTEST) -m "(slow or hypothesis) and not service" --hypothesis-profile=ci $(PYTEST_ARGS)
 
 kills: $(SYNCED) ## Kill syncs and builds 200 times; the lake must not show it
 	@KILLS=$(KILLS) $(BIN)/python -m pytest tests/crash/test_kills.py $(PYTEST_ARGS)
@@ -80,7 +86,7 @@ drift: $(SYNCED) ## Measure what syncs ask for while the list changes; takes som
 	@PYTHONPATH=. $(BIN)/python benchmarks/drift.py $(DRIFT_ARGS)
 
 soak: $(SYNCED) ## Play many more disturbed scans than the tests do; takes some minutes
-	@SCAN_EXAMPLES=20000 $(BIN)/python -m pytest -q tests/extract/test_scan_machine.py
+	@$(BIN)/python -m pytest -q --hypothesis-profile=soak tests/extract/test_scan_machine.py $(PYTEST_ARGS)
 
 # Needs no complete .venv, so that locks which cannot be installed can be made again.
 lock: $(UV) ## Write the locks again after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions

@@ -21,8 +21,7 @@ from pathlib import Path
 from report import say, table
 
 from pipelines.lake import state
-from tests.support.judging import BARE, CAREFUL, FOLLOWING, Tally, watched
-from tests.support.rewriting import LARGE, RewrittenLake
+from tests.support.rewritten_lake import BARE, CAREFUL, FOLLOWING, LARGE, RewrittenLake, Tally, watched
 
 MEGABYTE = 1_000_000
 HEADING = ["reader", "reads", "errors", "impossible", "mixtures", "retries", "rewrites", "seconds", "longest read"]

@@ -1,13 +1,19 @@
-"""What holds for every test: none may leave settings behind for those that come after it in the same process."""
+"""Hooks for every test: hypothesis profiles, a guard against settings left behind, and what a run costs."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.support.examples import quick_cases, register_profiles
+
 _BEFORE = pytest.StashKey[dict[str, str]]()
+_STARTED = pytest.StashKey[float]()
+
+register_profiles()
 
 
 def _settings() -> dict[str, str]:
@@ -15,8 +21,25 @@ def _settings() -> dict[str, str]:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Remember the settings that the tests were started with."""
+    """Remember the settings and the time that the tests were started with."""
     session.stash[_BEFORE] = _settings()
+    session.config.stash[_STARTED] = time.perf_counter()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the cases of a matrix as slow, except for as many, evenly spread, as its marker leaves to the inner loop."""
+    matrices: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("matrix"):
+            matrices.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for cases in matrices.values():
+        marker = cases[0].get_closest_marker("matrix")
+        assert marker is not None
+        quick = quick_cases(len(cases), marker.kwargs["quick"])
+        for number, case in enumerate(cases):
+            if number not in quick:
+                case.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -27,3 +50,9 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         left, before = _settings(), item.session.stash[_BEFORE]
         changed = {name for name in left.keys() | before.keys() if left.get(name) != before.get(name)}
         assert not changed, "these tests leave settings behind"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the CPU time of this process and of all that it started and waited for, workers included, and wall time."""
+    spent, wall = os.times(), time.perf_counter() - config.stash[_STARTED]
+    terminalreporter.write_line(f"{sum(spent[:4]):.0f} CPU seconds, {wall:.0f} seconds of wall time")

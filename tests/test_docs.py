@@ -1,32 +1,39 @@
-"""What the pages say is true: links lead somewhere, commands and settings exist, and examples run."""
+"""The pages are true: links lead somewhere, commands and settings exist, examples run, the readers' guide is right."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import click
+import duckdb
+import polars as pl
 import pytest
+from polars import selectors
+from polars.testing import assert_frame_equal
 
 from pipelines.cli.main import COMMANDS
 from pipelines.cli.main import program as chorus_calls
-from pipelines.dictionary import RATIOS
+from pipelines.dictionary import RATIOS, TABLES
 from pipelines.serve.catalog import open_catalog
 from pipelines.settings import Settings
-from tests.support.guide import BLOCK, ROOT, blocks
+from tests.support.guide import BLOCK, GUIDE, ROOT, blocks, functions_of_the_guide
 from tests.support.lakes import example_lake
 
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "data/README.md"]
 LAKE_PAGES = ("docs/metrics.md", "docs/lake.md", "docs/bi.md", "README.md")
 
 SPAN = re.compile(r"`([^`\n]+)`")
+CALLS = "calls/call_date=*/data.parquet"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def code(page: Path) -> Iterator[str]:
-    """Yield what stands in code of a page: its blocks line by line, and its spans."""
+    """Yield the code of a page: its blocks line by line, and its spans."""
     text = page.read_text()
     for _, block in BLOCK.findall(text):
         yield from block.splitlines()
@@ -56,7 +63,7 @@ def test_links_lead_to_a_file_and_a_heading_that_exist(page, target):
 
 
 def commands() -> set[tuple[str, str]]:
-    """Every command that a page names, and every option of one: as in `chorus-calls sync --full` or `sync --full`."""
+    """Return every command and option that a page names, as in `chorus-calls sync --full` or `sync --full`."""
     named = set()
     for page in PAGES:
         for line in code(page):
@@ -82,7 +89,7 @@ def test_targets_of_make_exist():
 
 
 def settings_table() -> dict[str, str]:
-    """The table of settings: what stands as the default of each."""
+    """Return the default of each setting in the table of settings."""
     section = (ROOT / "docs/operations.md").read_text().partition("## Settings")[2].partition("\n## ")[0]
     return dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", section, re.MULTILINE))
 
@@ -123,7 +130,7 @@ def test_the_page_of_bi_tools_gives_each_ratio_its_sums():
 
 
 def rooms() -> dict[str, str]:
-    """The folders that the page of the architecture names, and what each may import, in its words."""
+    """Return the folders that the page of the architecture names, and what it says each may import."""
     text = (ROOT / "docs/architecture.md").read_text()
     return dict(re.findall(r"^\| `pipelines/(\w+)` \| .* \| (.*) \|$", text, re.MULTILINE))
 
@@ -150,6 +157,7 @@ def folder(tmp_path_factory):
     return path
 
 
+@pytest.mark.matrix(quick=10)
 @pytest.mark.parametrize(("page", "sql"), [(page, sql) for page in LAKE_PAGES for sql in blocks(ROOT / page, "sql")])
 def test_queries_answer(folder, page, sql):
     with open_catalog(folder / "data/lake/chorus.duckdb") as catalog:
@@ -169,3 +177,86 @@ def in_its_place(page: Path, program: str) -> str:
     """Put lines before a program, so that an error names the line of the page."""
     text = page.read_text()
     return "\n" * text.count("\n", 0, text.index(program)) + program
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """The one file of a table, in the folder where programs run."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "data/lake" / CALLS.replace("*", "2026-03-04")
+    path.parent.mkdir(parents=True)
+    pl.DataFrame({"call_id": ["old", "older"]}).write_parquet(path)
+    return path
+
+
+def replace(file: Path, *call_ids: str) -> None:
+    other = file.with_name("other")
+    pl.DataFrame({"call_id": call_ids}).write_parquet(other)
+    other.replace(file)
+
+
+@pytest.mark.matrix(quick=1)
+@pytest.mark.parametrize(
+    "program", [text for text in blocks(GUIDE, "python") if re.search("^def ", text, re.MULTILINE)]
+)
+def test_programs_of_the_guide_that_define_functions_run_alone(folder, program, monkeypatch):
+    monkeypatch.chdir(folder)
+    exec(compile(program, "docs/lake.md", "exec"), {"__name__": "example"})
+
+
+def test_the_functions_of_the_guide_answer_as_the_catalog_does(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    guide = functions_of_the_guide()
+    manifest = json.loads(Path("data/lake/manifest.json").read_text())
+    with open_catalog(folder / "data/lake/chorus.duckdb") as catalog:
+        assert len(manifest["days"]) > 1
+        for table in TABLES:
+            rows = in_utc(catalog.sql(f"FROM {table}"))
+            for found in (
+                pl.scan_parquet(guide["files"](manifest, table), hive_partitioning=True).collect(),
+                pl.from_arrow(guide["open_days"](table).to_table()),
+                guide["unchanged"](f"{table}/call_date=*/data.parquet", lambda table=table: by_glob(table)),
+            ):
+                assert_frame_equal(found, rows, check_row_order=False, check_column_order=False)
+
+
+def by_glob(table: str) -> pl.DataFrame:
+    with duckdb.connect() as connection:
+        return in_utc(connection.sql(f"FROM 'data/lake/{table}/call_date=*/data.parquet'"))
+
+
+def in_utc(rows: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+    """Return rows with their times in UTC under that name: DuckDB gives them in the zone of the machine."""
+    return rows.pl().with_columns(selectors.datetime(time_zone="*").dt.convert_time_zone("UTC"))
+
+
+def test_a_data_set_of_open_files_stays_what_it_was(file):
+    calls = functions_of_the_guide()["open_days"]("calls")
+    replace(file, "new")
+    file.unlink()
+    wanted = {"call_id": ["old", "older"], "call_date": [date(2026, 3, 4)] * 2}
+    assert calls.to_table().to_pydict() == wanted
+    assert pl.scan_pyarrow_dataset(calls).collect().to_dict(as_series=False) == wanted
+    assert duckdb.sql("FROM calls").pl().to_dict(as_series=False) == wanted
+
+
+def test_unchanged_reads_again_until_no_file_was_replaced_meanwhile(file):
+    tries = []
+
+    def read():
+        tries.append(len(tries))
+        if tries[-1] < 2:
+            replace(file, str(tries[-1]))
+        if tries[-1] == 0:
+            raise duckdb.IOException
+        return tries[-1]
+
+    assert functions_of_the_guide()["unchanged"](CALLS, read) == 2
+
+
+def test_unchanged_raises_an_error_that_stays(file):
+    def read():
+        return duckdb.sql(f"SELECT no_such_column FROM '{file}'").fetchall()
+
+    with pytest.raises(duckdb.BinderException):
+        functions_of_the_guide()["unchanged"](CALLS, read)

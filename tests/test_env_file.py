@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.refused import problems
+from tests.support.settings_errors import problems
 
 
 @pytest.fixture

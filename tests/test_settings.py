@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings, load_settings
-from tests.support.refused import problems
+from tests.support.settings_errors import problems
 
 VARIABLES = ["ALERT_WEBHOOK_URL", *(f"CHORUS_{name.upper()}" for name in Settings.model_fields)]
 

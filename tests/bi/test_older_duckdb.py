@@ -14,8 +14,8 @@ import pytest
 
 from pipelines.dictionary import TABLES
 from pipelines.serve.macros import MACROS
-from tests.support.environments import environment
 from tests.support.lakes import example_lake
+from tests.support.processes import environment
 
 pytestmark = pytest.mark.service
 

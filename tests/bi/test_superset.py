@@ -19,8 +19,8 @@ import pytest
 from pipelines.dictionary import TABLES, ratios_of
 from pipelines.dictionary.superset import export
 from pipelines.simulator import SimulatedApi, World
-from tests.support.environments import environment
 from tests.support.guide import ROOT
+from tests.support.processes import environment
 from tests.support.simulated import KEY, START, simulated_api
 from tests.support.superset import Superset, by_month, running
 

@@ -6,9 +6,12 @@ import json
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from pipelines.cli.console import print_json, print_table, printable, progress, say
 
 
+@pytest.mark.slow
 def test_progress_elsewhere_than_on_a_terminal_is_a_plain_line(capsys):
     with progress("Fetching calls") as step:
         step(100)

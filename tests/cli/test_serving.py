@@ -36,6 +36,7 @@ def catalog(lake: SmallLake, capsys: pytest.CaptureFixture[str]) -> Path:
     return Path(lake.storage.address("chorus.duckdb"))
 
 
+@pytest.mark.slow
 def test_query_prints_a_table(catalog, capsys):
     assert catalog.exists()
     assert main(["query", "SELECT call_date, call_id, cost, created_at, summary FROM calls ORDER BY call_id"]) == 0
@@ -80,6 +81,7 @@ def test_query_prints_json_that_a_strict_reader_takes(catalog, capsys):
     ]
 
 
+@pytest.mark.matrix(quick=2)
 @pytest.mark.parametrize(
     ("sql", "said"),
     [
@@ -106,6 +108,7 @@ def test_query_says_what_to_run_where_there_is_no_catalog(lake, capsys):
     assert not Path(lake.storage.address("chorus.duckdb")).exists()
 
 
+@pytest.mark.slow
 def test_query_says_what_to_run_where_the_lake_was_moved(catalog, capsys, monkeypatch):
     moved = catalog.parent.rename(catalog.parent.with_name("moved"))
     monkeypatch.setenv("CHORUS_LAKE", str(moved))

@@ -11,6 +11,8 @@ import pytest
 from pipelines.cli.main import main
 from tests.support.small_lake import SmallLake, at
 
+pytestmark = pytest.mark.matrix(quick=1)
+
 MONDAY = date(2026, 1, 5)
 ESCAPE = "\x1b[2J"
 
@@ -54,6 +56,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
     return code, *capsys.readouterr()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lake")
 @pytest.mark.parametrize("call_id", ["call", "leg"])
 def test_a_conversation_reads_like_a_chat(capsys, call_id):
@@ -100,6 +103,7 @@ def test_a_call_without_words_says_so(capsys, call_id, word):
     assert word in err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lake")
 def test_a_call_that_is_known_by_a_leg_alone_is_shown_so(capsys):
     code, out, _ = run(capsys, "lost")

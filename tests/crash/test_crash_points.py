@@ -1,4 +1,4 @@
-"""Wherever a run fails, readers see what was before or what is after, and one ordinary sync makes the lake whole."""
+"""Wherever a run fails, readers see the state before or after it, and one ordinary sync repairs the lake."""
 
 from __future__ import annotations
 
@@ -11,43 +11,44 @@ from typing import Any
 import pytest
 
 from pipelines.lake.maintenance import retention
-from tests.support.faults import Fault, FaultyDisk
-from tests.support.readers import Days, Readers
-from tests.support.scene import KILLED, Ended, Scene, scene
-from tests.support.walk import Undisturbed
+from tests.support.crash_lake import KILLED, CrashLake, Ended, ReferenceRun, crash_lake
+from tests.support.faulty_disk import Fault, FaultyDisk
+from tests.support.lake_contents import Days, Readers
+
+pytestmark = pytest.mark.slow
 
 CHUNKS = 4
 FAULTS = (Fault.KILL, Fault.FULL, Fault.DENIED)
 NEWS = re.compile(r"(Fetching calls|Building days): .* s\)|\d+ days built, .*")
-"""What runs say when all is well."""
+"""Lines of a run in which nothing fails."""
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory) -> Iterator[Scene]:
-    with scene(tmp_path_factory.mktemp("scene")) as made:
+def lake(tmp_path_factory) -> Iterator[CrashLake]:
+    with crash_lake(tmp_path_factory.mktemp("crash")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def sync(lake) -> Undisturbed:
-    return Undisturbed(lake, "sync --full")
+def sync(lake) -> ReferenceRun:
+    return ReferenceRun(lake, "sync --full")
 
 
-def fail_at(lake: Scene, known: Undisturbed, fault: Fault, point: int) -> None:
-    """Let one run fail at one step, look as readers do, and then let an ordinary run mend it."""
+def fail_at(lake: CrashLake, known: ReferenceRun, fault: Fault, point: int) -> None:
+    """Let one run fail at one step, observe as readers do, and then let an ordinary run repair the lake."""
     known.restore()
     readers = Readers(lake.lake)
-    readers.look()
+    readers.observe()
     ended = lake.run(known.command, FaultyDisk(fault, point))
-    assert ended.disk.struck, "the run took another way than the undisturbed one"
-    readers.look()
+    assert ended.disk.struck, "the run took another way than the reference run"
+    readers.observe()
     assert [state for state in readers.generations.values() if not is_known(state, known, fault)] == []
-    assert_told(ended, fault)
-    assert known.mended() == known.content
+    assert_reported(ended, fault)
+    assert known.repaired() == known.content
 
 
-def is_known(state: Days, known: Undisturbed, fault: Fault) -> bool:
-    """Whether readers may see a state: one of the undisturbed run's.
+def is_known(state: Days, known: ReferenceRun, fault: Fault) -> bool:
+    """Return whether readers may see a state: one of the reference run's.
 
     A day that could not be built stays as it was, while the other days of its build are published.
     """
@@ -57,8 +58,8 @@ def is_known(state: Days, known: Undisturbed, fault: Fault) -> bool:
     return all(state.get(day) in [one.get(day) for one in known.states] for day in days | state.keys())
 
 
-def assert_told(ended: Ended, fault: Fault) -> None:
-    """A failure is told in a line or two; what could be done without ends well."""
+def assert_reported(ended: Ended, fault: Fault) -> None:
+    """Check that a failure is reported in a line or two; a run that could do without ends well."""
     complaints = [line for line in ended.err.splitlines() if not NEWS.fullmatch(line)]
     if fault is Fault.KILL:
         assert ended.code == KILLED
@@ -68,13 +69,13 @@ def assert_told(ended: Ended, fault: Fault) -> None:
     assert "Traceback" not in ended.err
 
 
-def walk(lake: Scene, known: Undisturbed, fault: Fault, points: Sequence[int]) -> None:
-    """Fail at each of these points, and tell which of them went wrong, and how."""
+def walk(lake: CrashLake, known: ReferenceRun, fault: Fault, points: Sequence[int]) -> None:
+    """Fail at each of these points, and report which of them went wrong, and how."""
     wrong = {}
     for point in points:
         try:
             fail_at(lake, known, fault, point)
-        except Exception as error:  # noqa: BLE001 - every kind of going wrong is told with its place
+        except Exception as error:  # noqa: BLE001 - every failure is reported with its step
             wrong[point] = (known.steps[point], repr(error))
     assert wrong == {}
 
@@ -97,17 +98,17 @@ def test_a_process_killed_for_real_leaves_the_same(lake, sync, part):
     assert lake.content() == supposed
 
 
-ACCEPTING = ("build --accept-settings", {"mended_by": "build --accept-settings"})
+ACCEPTING = ("build --accept-settings", {"repaired_by": "build --accept-settings"})
 FROM_RAW = ("build --all", {"raw_alone": True})
 CATALOG: tuple[str, dict[str, Any]] = ("catalog", {})
-PRUNING = ("prune --older-than 9d --yes", {"mended_by": "prune --older-than 9d --yes"})
+PRUNING = ("prune --older-than 9d --yes", {"repaired_by": "prune --older-than 9d --yes"})
 
 
 @pytest.mark.parametrize(
     ("command", "options", "fault"),
     [
         *((*ACCEPTING, fault) for fault in FAULTS),
-        (*FROM_RAW, Fault.KILL),  # which goes the way of the one above
+        (*FROM_RAW, Fault.KILL),  # which takes the same steps as the one above
         *((*CATALOG, fault) for fault in FAULTS),
         *((*PRUNING, fault) for fault in (Fault.FULL, Fault.DENIED)),  # for kills see tests/privacy
     ],
@@ -117,7 +118,7 @@ def test_other_commands_may_fail_too(lake, monkeypatch, command, options, fault)
     if "--accept-settings" in command:
         monkeypatch.setenv("CHORUS_TIMEZONE", "Asia/Kolkata")
     monkeypatch.setattr(retention, "floor_of", lambda _: date(2026, 3, 3))
-    known = Undisturbed(lake, command, **options)
+    known = ReferenceRun(lake, command, **options)
     walk(lake, known, fault, list(known.sample(fault)))
 
 

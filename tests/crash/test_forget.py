@@ -1,4 +1,4 @@
-"""Wherever an erasure fails, it is either not begun or goes on by itself, and ends as an undisturbed one does."""
+"""Wherever an erasure fails, it has not begun or the next command resumes it, and it ends as the reference run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.faults import Fault, FaultyDisk
-from tests.support.persons import GONE, NUMBER, encoded, everything, texts_of
-from tests.support.scene import KILLED, Scene, scene
-from tests.support.walk import Undisturbed
+from tests.support.crash_lake import KILLED, CrashLake, ReferenceRun, crash_lake
+from tests.support.erasure_account import GONE, NUMBER, encoded, everything, texts_of
+from tests.support.faulty_disk import Fault, FaultyDisk
+
+pytestmark = pytest.mark.slow
 
 CHUNKS = 2
 FORGET = f"forget --number {NUMBER}"
@@ -24,18 +25,18 @@ def items() -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory) -> Iterator[Scene]:
-    folder = tmp_path_factory.mktemp("scene")
-    with scene(folder, before=items(), after=items(), small_files=0) as made:
+def lake(tmp_path_factory) -> Iterator[CrashLake]:
+    folder = tmp_path_factory.mktemp("crash")
+    with crash_lake(folder, before=items(), after=items(), small_files=0) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def undisturbed(lake) -> Undisturbed:
-    return Undisturbed(lake, FORGET, mended_by=FORGET)
+def reference(lake) -> ReferenceRun:
+    return ReferenceRun(lake, FORGET, repaired_by=FORGET)
 
 
-def named(lake: Scene) -> set[str]:
+def named(lake: CrashLake) -> set[str]:
     """The files in which an erased id still is, beside what others said."""
     return {
         place
@@ -44,17 +45,17 @@ def named(lake: Scene) -> set[str]:
     }
 
 
-def fail_at(lake: Scene, known: Undisturbed, fault: Fault, point: int, *, goes_on: str) -> None:
-    """Let an erasure fail at one step, and then let something else go on."""
+def fail_at(lake: CrashLake, known: ReferenceRun, fault: Fault, point: int, *, resumed_by: str) -> None:
+    """Let an erasure fail at one step, and then let another command resume it."""
     known.restore()
     ended = lake.run(FORGET, FaultyDisk(fault, point))
-    assert ended.disk.struck, "the run took another way than the undisturbed one"
+    assert ended.disk.struck, "the run took another way than the reference run"
     assert ended.code == (KILLED if fault is Fault.KILL else 1) or fault is Fault.DENIED
     assert "Traceback" not in ended.err
     assert NUMBER[2:] not in ended.err
     if not (lake.lake / "state/erased.json").exists():
-        goes_on = FORGET  # it had not begun
-    again = lake.run(goes_on)
+        resumed_by = FORGET  # it had not begun
+    again = lake.run(resumed_by)
     assert again.code == 0, again.err
     assert named(lake) == set()
     assert lake.run("build").code == 0  # for a day that could not be built, and was taken from its readers
@@ -63,21 +64,21 @@ def fail_at(lake: Scene, known: Undisturbed, fault: Fault, point: int, *, goes_o
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.parametrize("fault", [Fault.KILL, Fault.FULL, Fault.DENIED])
-def test_an_erasure_may_fail_at_every_step(lake, undisturbed, fault, chunk):
+def test_an_erasure_may_fail_at_every_step(lake, reference, fault, chunk):
     ways = (FORGET, "sync --full", "forget --listed", "build")
     wrong = {}
-    points = list(undisturbed.sample(fault))
+    points = list(reference.sample(fault))
     for number, point in enumerate(points):
         if number % CHUNKS != chunk:
             continue
         try:
-            fail_at(lake, undisturbed, fault, point, goes_on=ways[number % len(ways)])
-        except Exception as error:  # noqa: BLE001 - every kind of going wrong is told with its place
-            wrong[point] = (undisturbed.steps[point], repr(error)[:2000])
+            fail_at(lake, reference, fault, point, resumed_by=ways[number % len(ways)])
+        except Exception as error:  # noqa: BLE001 - every failure is reported with its step
+            wrong[point] = (reference.steps[point], repr(error)[:2000])
     assert wrong == {}
 
 
-def test_every_change_of_the_disk_is_a_step(undisturbed):
-    assert len(undisturbed.points(Fault.KILL)) > 60
-    doing = {step.function for step in undisturbed.steps}
+def test_every_change_of_the_disk_is_a_step(reference):
+    assert len(reference.points(Fault.KILL)) > 60
+    doing = {step.function for step in reference.steps}
     assert doing > {"create", "write", "sync", "protect", "rename", "link", "remove", "remove_folder", "sync_folder"}

@@ -1,6 +1,6 @@
-"""Killing costs nothing: after any number of kills, one ordinary sync gives what an undisturbed one gives.
+"""Kills cost no data: after any number of kills, one ordinary sync gives the lake of a sync that was never killed.
 
-KILLS says how often to kill, SEED which world, moves and moments; `make kills` kills 200 times and tells into what.
+KILLS says how often to kill, SEED which world, moves and moments; `make kills` kills 200 times and prints the phases.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from pipelines.simulator import SimulatedApi, World
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import expected_lake
-from tests.support import contents
-from tests.support.after_a_kill import PHASES, Trace, histogram, leftovers, mark, traces
-from tests.support.killing import Run
-from tests.support.readers import Readers
+from tests.support import lake_contents as contents
+from tests.support.killed_runs import PHASES, Run, Trace, histogram, leftovers, mark, traces
+from tests.support.lake_contents import Readers
 from tests.support.simulated import KEY, small_world
+
+pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("KILLS", "6"))
 SEED = int(os.environ.get("SEED", "1"))
@@ -36,7 +37,7 @@ TOO_LONG = 120
 
 
 class Moving:
-    """An API whose calls go on while it is asked: the clock runs, and calls of any day get a word added."""
+    """An API whose calls change while it is read: the clock runs, and calls of any day get a word added."""
 
     def __init__(self, world: World, chance: random.Random) -> None:
         self._world = world
@@ -58,7 +59,7 @@ class Moving:
 
 
 class Killer:
-    """Runs commands on one lake, most of which it kills, and looks at what readers see afterwards."""
+    """Runs commands on one lake, most of which it kills, and observes what readers see afterwards."""
 
     def __init__(self, folder: Path, url: str, chance: random.Random, stack: ExitStack) -> None:
         folder.mkdir()
@@ -70,16 +71,16 @@ class Killer:
         self._url = url
         self._chance = chance
         self._stack = stack
-        self.usual = dict.fromkeys(COMMANDS, 1.0)
+        self.expected_seconds = dict.fromkeys(COMMANDS, 1.0)
         self._next = self._start()
 
     def run(self, command: str) -> float:
-        """Run a command to its end; returns the seconds it took."""
+        """Run a command to its end, and return the seconds it took."""
         run = self._begin(command)
         begun = time.monotonic()
         assert run.ends_within(TOO_LONG)
         assert run.code() == 0, run.said()
-        self.readers.look()
+        self.readers.observe()
         return time.monotonic() - begun
 
     def kill(self, command: str) -> None:
@@ -91,20 +92,20 @@ class Killer:
         seconds = time.monotonic() - begun
         if alive:
             run.kill(alone=self._chance.random() < 0.5)
-            self.usual[command] = max(self.usual[command], seconds * 1.1)  # it had more to do than usual
+            self.expected_seconds[command] = max(self.expected_seconds[command], seconds * 1.1)  # it had more to do
             self._killed.append(run)
             self.found.append(traces(self.lake) - before)
         else:
             assert run.code() == 0, run.said()
-            self.usual[command] = (self.usual[command] + seconds) / 2
-        self.readers.look()
+            self.expected_seconds[command] = (self.expected_seconds[command] + seconds) / 2
+        self.readers.observe()
 
     def _lives_until(self, run: Run, command: str) -> bool:
-        """Wait for any moment of its life; whether it still lives then."""
-        return not run.ends_within(self._chance.uniform(0, 1.1) * self.usual[command])
+        """Wait for a random moment of its life, and return whether it still lives then."""
+        return not run.ends_within(self._chance.uniform(0, 1.1) * self.expected_seconds[command])
 
     def _lives_until_a_phase(self, run: Run) -> bool:
-        """Wait until it comes to one of the phases that chance would miss; whether it ever came to it."""
+        """Wait for one of the phases that chance would miss, and return whether the run came to it."""
         phase, delay = self._chance.choice(PHASES), self._chance.choice([0, 0, 0.002])
         before = mark(self.lake, phase)
         while mark(self.lake, phase) == before:
@@ -113,7 +114,7 @@ class Killer:
         return not run.ends_within(delay)
 
     def assert_nothing_runs(self) -> None:
-        """What a killed run had started ends by itself, and soon."""
+        """Check that what a killed run had started ends by itself, and soon."""
         deadline = time.monotonic() + TOO_LONG
         while any(run.left_others() for run in self._killed):
             assert time.monotonic() < deadline
@@ -139,21 +140,21 @@ class Killer:
 
 
 def plain_call(payload: str | None) -> Any:
-    """A call without what may differ though it has not changed: addresses of recordings are signed anew each day."""
+    """A call without what may differ though it has not changed: addresses of recordings are signed again each day."""
     call = json.loads(payload or "null")
     for part in (call, *(call["transferCalls"] or ())):
         part["recordingUrl"] = part["recordingUrl"] is not None
     return call
 
 
-def assert_same_lakes(killed: Path, undisturbed: Path) -> None:
+def assert_same_lakes(killed: Path, reference: Path) -> None:
     """Every call is there once and as it is now, and every row of every table is the same, and right."""
-    newest = {lake: contents.newest(lake) for lake in (killed, undisturbed)}
+    newest = {lake: contents.newest(lake) for lake in (killed, reference)}
     calls = [{call: plain_call(payload) for call, payload in known.items()} for known in newest.values()]
     assert calls[0] == calls[1]
-    rows = {lake: contents.rows(lake) for lake in (killed, undisturbed)}
-    assert rows[killed].keys() == rows[undisturbed].keys()
-    for day, tables in rows[undisturbed].items():
+    rows = {lake: contents.rows(lake) for lake in (killed, reference)}
+    assert rows[killed].keys() == rows[reference].keys()
+    for day, tables in rows[reference].items():
         assert_same_frames(contents.comparable(rows[killed][day]), contents.comparable(tables))
     for lake, days in rows.items():
         shaping = Shaping(pii_key=PII_KEY.encode())
@@ -192,8 +193,8 @@ def test_kills_cost_nothing(tmp_path, stack, capsys):
             f"\n{len(killer.found)} kills in {killer.runs} runs, {killer.readers.manifest} states published:\n"
             f"{histogram(killer.found)}\n"
         )
-    undisturbed = Killer(tmp_path / "undisturbed", api.url, chance, stack)
-    undisturbed.run("sync --full")
-    assert_same_lakes(killer.lake, undisturbed.lake)
+    reference = Killer(tmp_path / "reference", api.url, chance, stack)
+    reference.run("sync --full")
+    assert_same_lakes(killer.lake, reference.lake)
     killer.assert_nothing_runs()
     assert leftovers(killer.lake) == []

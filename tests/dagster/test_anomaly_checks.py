@@ -47,6 +47,7 @@ def land_calls(workspace, day, count, **fields):
     lakes.land(workspace, {day: versions}, name=f"file-{count}")
 
 
+@pytest.mark.slow
 def test_a_day_is_compared_with_the_days_that_were_published_before(workspace, instance):
     days = [date(2026, 3, 2) + timedelta(days=number) for number in range(9)]
     odd = days[7]
@@ -63,6 +64,7 @@ def test_a_day_is_compared_with_the_days_that_were_published_before(workspace, i
     assert all(item.target_materialization_data for item in said.values())
 
 
+@pytest.mark.slow
 def test_missing_costs_and_unknown_outcome_values_are_reported_on_their_day(workspace, instance):
     days = [date(2026, 3, 2) + timedelta(days=number) for number in range(8)]
     for day in days[:-1]:
@@ -79,6 +81,7 @@ def test_missing_costs_and_unknown_outcome_values_are_reported_on_their_day(work
     }
 
 
+@pytest.mark.slow
 def test_a_day_with_few_calls_is_reported_once_it_is_over(workspace, instance):
     today = datetime.now(UTC).date()
     yesterday = today - timedelta(days=1)
@@ -105,6 +108,7 @@ def test_a_crash_of_the_anomaly_checks_blocks_no_publishing(workspace, land, ins
     assert run_stale_days(instance) == []
 
 
+@pytest.mark.slow
 def test_days_beside_a_refused_one_are_checked_and_so_is_that_one(land, instance, fail_check):
     land("2026-03-01", "2026-03-02")
     fail_check("2026-03-02")
@@ -121,6 +125,7 @@ def api(workspace, monkeypatch):  # noqa: ARG001 - the settings of this machine 
         yield running
 
 
+@pytest.mark.slow
 def test_the_extract_is_checked_for_its_last_full_scan_and_rejected_items(api, workspace, instance):
     def said(check):
         (found,) = verdicts(instance, "call_pages", check).values()
@@ -143,6 +148,7 @@ def test_the_extract_is_checked_for_its_last_full_scan_and_rejected_items(api, w
     assert said("no_rejected_items").metadata["rejected items"].value == 1
 
 
+@pytest.mark.slow
 def test_an_hour_with_nothing_new_costs_one_run_of_two_steps(api, instance):  # noqa: ARG001 - serves the calls
     run_extract(instance)
     run_stale_days(instance)
@@ -154,6 +160,7 @@ def test_an_hour_with_nothing_new_costs_one_run_of_two_steps(api, instance):  # 
     assert steps == {"call_pages", "extract_anomaly_checks"}
 
 
+@pytest.mark.slow
 def test_days_that_wait_to_be_built_do_not_count_as_low_volume(workspace, instance):
     today = datetime.now(UTC).date()
     yesterday = today - timedelta(days=1)

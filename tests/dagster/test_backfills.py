@@ -15,7 +15,15 @@ from assets.instance.in_process_runs import run_job
 from pipelines.lake import state
 from pipelines.lake.tables import VersionTables
 from pipelines.materialize.day import CoreBuilder
-from tests.support.dagster_runs import CORE_AND_MARTS, days_after, failed, materialized, newest, staleness, tell_landed
+from tests.support.dagster_runs import (
+    CORE_AND_MARTS,
+    days_after,
+    failed,
+    materialized,
+    newest,
+    report_landed,
+    staleness,
+)
 
 HOLE = "2026-03-03"
 ASSETS = (*CORE_AND_MARTS, "catalog")
@@ -35,6 +43,7 @@ def test_a_range_is_one_run():
     assert {policy and policy.policy_type for policy in by_day.values()} == {BackfillPolicyType.SINGLE_RUN}
 
 
+@pytest.mark.slow
 def test_a_day_without_calls_is_materialized_as_empty(workspace, land, instance, tick):
     land("2026-03-01", "2026-03-02", "2026-03-04")
     assert build(instance).success
@@ -48,11 +57,12 @@ def test_a_day_without_calls_is_materialized_as_empty(workspace, land, instance,
     assert newest(instance, "catalog", HOLE).description, "the sensor has nothing to say against it"
 
 
+@pytest.mark.slow
 def test_such_a_day_is_not_stale_for_the_day_before_it_and_is_built_when_calls_come(workspace, land, instance, tick):
     land("2026-03-02")
     build(instance, "2026-03-02", HOLE)
     land("2026-03-02")
-    tell_landed(instance, workspace)
+    report_landed(instance, workspace)
     build(instance, "2026-03-02", "2026-03-02")
     assert [staleness(instance, asset, HOLE) for asset in ASSETS] == [["FRESH"]] * len(ASSETS)
     land(HOLE)
@@ -89,6 +99,7 @@ def at_each_day(monkeypatch):
     return every
 
 
+@pytest.mark.slow
 def test_each_day_is_logged_before_the_next_one_is_begun(land, instance, at_each_day):
     land(*days_after("2026-03-01", 4))
     seen = []
@@ -101,6 +112,7 @@ def test_each_day_is_logged_before_the_next_one_is_begun(land, instance, at_each
         ]
 
 
+@pytest.mark.slow
 def test_a_run_holds_no_more_the_more_days_it_has(land, instance, at_each_day):
     land(*days_after("2026-03-01", 12))
     held = {}

@@ -18,10 +18,12 @@ from tests.support.dagster_runs import (
     materialize_alone,
     materialized,
     newest,
+    report_landed,
     staleness,
     step_failures,
-    tell_landed,
 )
+
+pytestmark = pytest.mark.slow
 
 
 def build(instance, first="2026-03-01", last="2026-03-04"):
@@ -125,12 +127,12 @@ def test_verdicts_are_shown_by_day_on_what_they_judged(land, instance, fail_chec
 def test_only_changed_days_and_the_days_after_them_are_stale_until_built(workspace, land, instance):
     days = ("2026-03-01", "2026-03-02", "2026-03-03", "2026-03-04")
     land(*days)
-    tell_landed(instance, workspace)
+    report_landed(instance, workspace)
     build(instance)
     assert staleness(instance, "calls", *days) == ["FRESH"] * 4
 
     land("2026-03-02")
-    assert [str(day) for day in tell_landed(instance, workspace)] == ["2026-03-02"]
+    assert [str(day) for day in report_landed(instance, workspace)] == ["2026-03-02"]
     assert staleness(instance, "calls", *days) == ["FRESH", "STALE", "STALE", "FRESH"]
     assert staleness(instance, "transfer_legs", *days) == ["FRESH", "STALE", "STALE", "FRESH"]
 
@@ -211,6 +213,6 @@ def test_metadata_has_no_personal_data(land, instance, asset):
 def test_a_build_that_precedes_the_landed_events_is_not_stale_afterwards(workspace, land, instance):
     land("2026-03-01", "2026-03-02")
     build(instance)
-    tell_landed(instance, workspace)
+    report_landed(instance, workspace)
     assert staleness(instance, "calls", "2026-03-01", "2026-03-02") == ["FRESH"] * 2
     assert materialized(instance, "landed_calls") == {"2026-03-01", "2026-03-02"}

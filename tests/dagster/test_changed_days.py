@@ -44,6 +44,7 @@ def test_after_the_build_only_a_change_is_asked_for(tick, land, instance):
     assert tick() == [("2026-03-02", "2026-03-03")], "a day's legs may be on the day before"
 
 
+@pytest.mark.slow
 def test_a_long_time_is_cut_into_months(tick, land):
     land(*days_after("2026-01-01", 40))
     assert tick() == [("2026-01-10", "2026-02-09"), ("2026-01-01", "2026-01-09")]
@@ -71,6 +72,7 @@ def test_so_many_runs_at_a_time_and_no_more(tick, land, instance):
     assert tick() == [("2026-03-29", "2026-03-29")]
 
 
+@pytest.mark.slow
 def test_a_refused_day_waits_for_a_change(tick, land, instance, fail_check):
     land("2026-03-01", "2026-03-05")
     fail_check("2026-03-05")
@@ -80,6 +82,7 @@ def test_a_refused_day_waits_for_a_change(tick, land, instance, fail_check):
     assert tick() == [("2026-03-05", "2026-03-05")]
 
 
+@pytest.mark.slow
 def test_a_refused_day_is_judged_again_by_newer_checks(tick, land, instance, fail_check, monkeypatch):
     land("2026-03-05")
     fail_check("2026-03-05")
@@ -89,6 +92,7 @@ def test_a_refused_day_is_judged_again_by_newer_checks(tick, land, instance, fai
     assert tick() == [("2026-03-05", "2026-03-05")]
 
 
+@pytest.mark.slow
 def test_a_change_after_the_failure_is_tried_at_once(tick, land, instance, workspace):
     land("2026-03-01")
     plan = plan_builds(workspace, [date(2026, 3, 1)], state.Manifest(), state.load_landed(workspace.storage).value)
@@ -104,6 +108,7 @@ def test_a_day_later_than_today_waits_for_its_beginning(tick, land):
     assert tick() == [("2026-03-01", "2026-03-01")]
 
 
+@pytest.mark.slow
 def test_days_published_without_dagster_are_reported(tick, land, instance, workspace):
     land("2026-03-01", "2026-03-02")
     build_on_command_line(workspace, [date(2026, 3, 1), date(2026, 3, 2)])
@@ -137,6 +142,7 @@ def test_other_settings_than_the_lakes_build_nothing(land, tick, monkeypatch):
         tick()
 
 
+@pytest.mark.slow
 def test_in_process_the_same_days_are_built(land, instance, workspace):
     land("2026-03-01", "2026-03-02", "2026-03-09")
     results = run_stale_days(instance)

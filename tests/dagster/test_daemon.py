@@ -26,10 +26,11 @@ from assets.definitions import defs
 from assets.partitions import days_of
 from pipelines.lake.state import load_landed
 from pipelines.materialize.days import build_days
-from tests.support import contents, lakes
+from tests.support import lake_contents as contents
+from tests.support import lakes
+from tests.support.daemon_machine import CODE, DAEMON, UNWANTED, machine
 from tests.support.dagster_runs import CORE_AND_MARTS, failed, materialized, staleness
 from tests.support.extraction import synced
-from tests.support.machine import CODE, DAEMON, UNWANTED, machine
 from tests.support.processes import eventually
 from tests.support.simulated import KEY, simulated_api, small_world
 

@@ -13,6 +13,8 @@ from pipelines.lake import state
 from pipelines.materialize.days import build_days
 from tests.support.dagster_runs import CORE_AND_MARTS, failed, materialize_alone, newest, staleness
 
+pytestmark = pytest.mark.slow
+
 DAY = "2026-03-01"
 UP_TO_DATE = "Every landed day is published as it is."
 

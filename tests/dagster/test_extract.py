@@ -60,6 +60,7 @@ def test_from_the_api_to_the_catalog(instance, workspace):
     assert set(staleness(instance, "calls", *days)) == {"FRESH"}
 
 
+@pytest.mark.slow
 def test_a_run_says_what_it_did(instance, workspace):
     said = facts(run_extract(instance))
     total = said["total end"]
@@ -73,6 +74,7 @@ def test_a_run_says_what_it_did(instance, workspace):
     assert again["days changed"] == 0
 
 
+@pytest.mark.slow
 def test_for_each_changed_day_the_observation_comes_before_the_materialization(instance, workspace):
     result = run_extract(instance)
     logged = [
@@ -109,6 +111,7 @@ def test_a_page_limit_is_no_failure(instance):
     assert facts(result)["complete"] is False
 
 
+@pytest.mark.slow
 def test_too_many_deletions_fail_the_run_until_they_are_accepted(instance, workspace, world):
     run_extract(instance)
     lost = [json.loads(item)["id"] for item in world.items()[:20]]
@@ -136,6 +139,7 @@ def test_without_a_key_the_run_says_what_to_set(instance, monkeypatch):
     assert "CHORUS_API_KEY is not set" in step_failures(result)["call_pages"]
 
 
+@pytest.mark.slow
 def test_the_key_is_in_no_event_log_or_file(api, tmp_path, capfd, caplog):
     caplog.set_level("DEBUG")
     home = tmp_path / "dagster"
@@ -159,6 +163,7 @@ def test_the_key_is_in_no_event_log_or_file(api, tmp_path, capfd, caplog):
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
 
 
+@pytest.mark.slow
 def test_names_are_shown_and_never_fail_a_run(api, instance, workspace, caplog):
     caplog.set_level("DEBUG")
     assert run_extract(instance).success

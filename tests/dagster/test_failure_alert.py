@@ -58,6 +58,7 @@ def alert(result, instance):
     )
 
 
+@pytest.mark.slow
 def test_an_alert_has_the_days_and_reasons_of_the_run(failed, webhook, monkeypatch):
     result, instance = failed
     address, got, _ = webhook
@@ -131,11 +132,13 @@ def test_the_alert_of_a_run_that_died_without_a_step_has_the_runs_message(instan
     ]
 
 
+@pytest.mark.slow
 def test_without_an_address_nothing_is_posted(failed, webhook):
     alert(*failed)
     assert webhook[1] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [False, True])
 def test_an_alert_that_is_not_delivered_fails_nothing_and_logs_no_secret(failed, webhook, monkeypatch, capfd, closed):
     result, instance = failed

@@ -25,6 +25,7 @@ def lake(workspace, land, tick):
     return workspace
 
 
+@pytest.mark.slow
 def test_days_that_were_published_again_are_logged(lake, tick, instance):
     known = known_versions(instance, CATALOG)
     forget(lake, read_request(None, "call-2026-03-01-0"), lambda _: None)

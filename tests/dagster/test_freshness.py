@@ -26,6 +26,7 @@ def freshness(instance, asset, age):
         return asyncio.run(evaluator.evaluate_freshness(LoadingContextForTest(instance), node)).value
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("asset", [*MARTS, "catalog"])
 def test_what_is_built_of_days_rests_over_a_weekend(asset, workspace, land, instance):
     assert freshness(instance, asset, timedelta()) == "UNKNOWN"

@@ -64,6 +64,7 @@ def test_dagster_home_may_be_elsewhere(tmp_path, monkeypatch):
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.slow
 def test_what_a_program_runs_there_stays_there(land):
     land("2026-03-01")
     with open_instance() as instance:

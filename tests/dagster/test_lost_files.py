@@ -14,6 +14,8 @@ from pipelines.lake.identity import require_same_settings
 from pipelines.suppression.suppression_list import load_suppression_list
 from tests.support.dagster_runs import run_stale_days
 
+pytestmark = pytest.mark.slow
+
 DAYS = [date(2026, 3, day) for day in (1, 2, 3)]
 UP_TO_DATE = "Every landed day is published as it is."
 

@@ -20,6 +20,8 @@ from pipelines.dictionary import MARTS
 from tests.support.dagster_runs import run_stale_days
 from tests.support.simulated import KEY, START, simulated_api, small_world
 
+pytestmark = pytest.mark.slow
+
 STRANGE = {
     "id": "strange-call-of-somebody",
     "customerNumber": ["+15550100123", "Mrs Somebody"],

@@ -35,6 +35,7 @@ def published(workspace):
     return sorted(state.load_manifest(workspace.storage).value.days)
 
 
+@pytest.mark.slow
 def test_the_sensor_asks_for_the_first_day_that_is_kept_and_for_no_other(built, tick, instance):
     prune(built, FLOOR, notify=print)
     assert published(built) == DAYS[2:]
@@ -44,12 +45,14 @@ def test_the_sensor_asks_for_the_first_day_that_is_kept_and_for_no_other(built, 
     assert materialized(instance, "catalog") == {*map(str, DAYS)}, "Dagster cannot forget single partitions"
 
 
+@pytest.mark.slow
 def test_a_prune_that_was_cut_off_is_ended_by_the_sensor(built, tick):
     raise_floor(built.storage, FLOOR)
     tick()
     assert published(built) == DAYS[2:]
 
 
+@pytest.mark.slow
 def test_it_is_ended_too_where_nothing_is_left_that_has_landed(built, tick):
     landed = state.load_landed(built.storage)
     landed.value.days.clear()
@@ -60,12 +63,14 @@ def test_it_is_ended_too_where_nothing_is_left_that_has_landed(built, tick):
     assert tick() == "Nothing has landed yet."
 
 
+@pytest.mark.slow
 def test_a_person_who_builds_them_builds_nothing(built, instance):
     prune(built, FLOOR, notify=print)
     assert build(instance, *DAYS[:2]).success
     assert published(built) == DAYS[2:]
 
 
+@pytest.mark.slow
 def test_a_run_at_work_leaves_them_alone_from_then_on(built, land, instance, monkeypatch, tick):
     land(str(DAYS[1]), str(DAYS[3]))
     open_lake, opened = LakeResource.workspace, []

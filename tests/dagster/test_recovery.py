@@ -61,6 +61,7 @@ def test_what_landed_before_a_crash_is_logged_and_built(tick, land, instance):
     assert materialized(instance, "landed_calls") == {"2026-03-01"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["reconcile", "sync_landed_events", "build_queue", "sync_published_events"])
 def test_a_tick_that_dies_leaves_everything_to_the_next(tick, land, instance, monkeypatch, step):
     land("2026-03-01", "2026-03-02")
@@ -89,6 +90,8 @@ def test_the_days_of_a_run_that_failed_in_a_step_come_one_by_one(land, instance,
     assert spans_now(instance, workspace) == [(day, day) for day in (DAYS[2], DAYS[1], DAYS[0])]
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("without_pauses")
 @pytest.mark.usefixtures("without_backoff")
 def test_a_day_that_always_fails_blocks_no_other_day_of_its_range(land, instance, workspace, monkeypatch):
     land(*days_after("2026-03-01", 3))
@@ -129,6 +132,7 @@ def test_a_run_that_hangs_holds_its_days_no_longer_than_runs_may_take(land, inst
     ]
 
 
+@pytest.mark.slow
 def test_a_day_that_changes_while_it_is_built_is_built_again(tick, land, instance, workspace, once_before):
     land("2026-03-01")
     once_before(tables, "build_mart", lambda: land("2026-03-01"))
@@ -142,6 +146,7 @@ def test_a_day_that_changes_while_it_is_built_is_built_again(tick, land, instanc
     assert staleness(instance, "calls", "2026-03-01") == ["FRESH"]
 
 
+@pytest.mark.slow
 def test_two_builds_of_one_day_at_once_do_no_harm(tick, land, instance, workspace, once_before):
     land("2026-03-01")
     inner = []
@@ -153,6 +158,7 @@ def test_two_builds_of_one_day_at_once_do_no_harm(tick, land, instance, workspac
     assert failed(instance, "catalog") == set()
 
 
+@pytest.mark.slow
 def test_a_day_that_was_published_by_a_run_that_died_is_shown_as_published(tick, land, instance, monkeypatch):
     land("2026-03-01")
     for _ in range(2):  # the second time it was published before, in the same version

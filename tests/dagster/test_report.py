@@ -11,14 +11,16 @@ import pytest
 from assets.definitions import defs
 from assets.instance.in_process_runs import run_job
 from assets.jobs import daily_report
-from tests.support.dagster_runs import step_failures, tell_landed
+from tests.support.dagster_runs import report_landed, step_failures
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def published(workspace, land, instance):
     """Two days with calls, published."""
     land("2026-03-01", "2026-03-02")
-    tell_landed(instance, workspace)
+    report_landed(instance, workspace)
     for day in ("2026-03-01", "2026-03-02"):
         assert run_job("build_days", instance=instance, partition_range=(date.fromisoformat(day),) * 2).success
     return workspace

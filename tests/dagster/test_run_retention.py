@@ -11,7 +11,7 @@ import pytest
 from assets.instance import run_retention
 from assets.instance.in_process_runs import run_job
 from pipelines.lake import layout
-from tests.support.dagster_runs import materialized, tell_landed
+from tests.support.dagster_runs import materialized, report_landed
 
 
 @pytest.fixture
@@ -34,10 +34,11 @@ def run_ids(instance):
     return {run.run_id for run in instance.get_runs()}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("later")
 def test_only_superseded_old_runs_are_removed(workspace, land, instance):
     land("2026-03-01", "2026-03-05")
-    tell_landed(instance, workspace)
+    report_landed(instance, workspace)
     superseded = build(instance, "2026-03-01")
     current = {build(instance, "2026-03-01"), build(instance, "2026-03-05")}
 
@@ -48,6 +49,7 @@ def test_only_superseded_old_runs_are_removed(workspace, land, instance):
     assert materialized(instance, "catalog") == {"2026-03-01", "2026-03-05"}
 
 
+@pytest.mark.slow
 def test_young_runs_stay(land, instance):
     land("2026-03-01")
     runs = {build(instance, "2026-03-01"), build(instance, "2026-03-01")}
@@ -55,12 +57,13 @@ def test_young_runs_stay(land, instance):
     assert runs < run_ids(instance)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("later")
 def test_the_plan_and_the_logs_of_a_removed_run_go_with_it(workspace, land, fail_check, tmp_path):
     land("2026-03-01")
     fail_check("2026-03-01")
     with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
-        tell_landed(instance, workspace)
+        report_landed(instance, workspace)
         old = build(instance, "2026-03-01")
         build(instance, "2026-03-01")
         logs = tmp_path / "storage" / old / "compute_logs"

@@ -43,6 +43,7 @@ def tick(workspace, instance, monkeypatch):  # noqa: ARG001 - keeps the settings
     return evaluate
 
 
+@pytest.mark.slow
 def test_every_hour_what_is_new_and_every_night_everything(tick):
     assert tick(hourly_extract) == "RECENT"
     assert tick(nightly_full_extract) == "FULL"

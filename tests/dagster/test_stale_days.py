@@ -61,6 +61,7 @@ def build(instance):
     return run_job("build_days", instance=instance, partition_range=(DAY, DAY))
 
 
+@pytest.mark.slow
 def test_an_anomaly_check_that_crashes_delays_no_later_change(land, instance, workspace, monkeypatch):
     monkeypatch.setattr(checks, "daily_anomalies", lambda *_: 1 / 0)
     for _ in range(3):
@@ -100,6 +101,7 @@ def test_the_day_of_a_run_is_parsed_as_dagster_does(text, days):
     assert days_of({ONE_DAY: text}) == days
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("status", [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.CANCELED])
 @pytest.mark.parametrize("text", ["2026-3-1", "yesterday"])
 def test_a_day_in_another_format_fails_no_tick(land, instance, tick, status, text):

@@ -15,6 +15,8 @@ import pytest
 
 from pipelines.serve.catalog import open_catalog
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 SMALL = ("--calls", "200", "--days", "3")
 USERS_ENV = """\

@@ -11,8 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.support.debian import program
-from tests.support.processes import eventually, free_port, running
+from tests.support.processes import eventually, free_port, program, running
 from tests.support.server import DEPLOY
 
 pytestmark = pytest.mark.service

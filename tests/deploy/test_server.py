@@ -17,9 +17,8 @@ from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.scheduler.instigation import InstigatorStatus, ScheduleInstigatorData
 from dagster._core.test_utils import create_run_for_test
 
-from tests.support.debian import program
 from tests.support.guide import blocks
-from tests.support.processes import PATIENCE, eventually
+from tests.support.processes import PATIENCE, eventually, program
 from tests.support.server import DEPLOY
 
 pytestmark = pytest.mark.service

@@ -106,6 +106,7 @@ def test_a_mart_has_every_measure_as_a_metric(table):
     }
 
 
+@pytest.mark.matrix(quick=4)
 @pytest.mark.parametrize("condition", ["true", "false", "call_date = (SELECT min(call_date) FROM calls)"])
 @pytest.mark.parametrize("table", TABLES)
 def test_metrics_answer_and_ratios_are_the_macros(catalog, table, condition):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pipelines.doctor import examine as examining
 from pipelines.doctor.inspection import read_subject
 from pipelines.lake import layout
@@ -9,6 +11,8 @@ from pipelines.settings import load_settings
 from pipelines.simulator import SimulatedApi
 from tests.doctor.test_damage import link, uncount
 from tests.support.simulated import KEY, small_world
+
+pytestmark = pytest.mark.slow
 
 
 def test_files_of_a_sync_that_is_under_way_are_its_own(patient):

@@ -142,6 +142,7 @@ def say_unmasked(storage: LocalStorage) -> None:
     identity.update_lake(storage, lambda lake: msgspec.structs.replace(lake, unmasked_versions=True))
 
 
+@pytest.mark.matrix(quick=4)
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_found_and_fixed(patient, name):
     check, damage = DAMAGES[name]

@@ -23,6 +23,7 @@ LOST = {
 TOLD_BY_LANDING = {"first_landed_at", "landed_at", "version_count"}
 
 
+@pytest.mark.matrix(quick=2)
 @pytest.mark.parametrize("how", ["lost", "spoilt"])
 @pytest.mark.parametrize("name", LOST)
 def test_lost_state_comes_back(patient, name, how):
@@ -47,6 +48,7 @@ def test_lost_state_comes_back(patient, name, how):
     assert patient.rows() == rows
 
 
+@pytest.mark.slow
 def test_days_without_a_complete_version_wait_for_a_build(patient):
     rows, day = patient.rows(), max(patient.manifest.days)
     shutil.rmtree(patient.lake / layout.day_folder(day))
@@ -58,6 +60,7 @@ def test_days_without_a_complete_version_wait_for_a_build(patient):
     assert (patient.examine(), patient.rows()) == ([], rows)
 
 
+@pytest.mark.slow
 def test_a_day_that_was_published_as_it_was_stays_so_where_the_manifest_is_lost(patient):
     day = max(patient.manifest.days)
     version = patient.manifest.days[day].version
@@ -80,6 +83,7 @@ def without_landing(rows):
     }
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("how", ["gone", "cut"])
 def test_calls_of_a_lost_raw_file_are_fetched_again(patient, how):
     rows = patient.rows()
@@ -107,6 +111,7 @@ def merged(patient, monkeypatch):
     return landed
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("merged")
 def test_files_that_were_merged_are_no_damage_and_count_once(patient):
     rows, landed = patient.rows(), patient.landed
@@ -165,6 +170,7 @@ def test_a_repair_waits_for_nobody_who_works_on_the_lake(patient, monkeypatch):
     }
 
 
+@pytest.mark.slow
 def test_a_version_that_was_refused_is_not_published(patient):
     day = max(patient.manifest.days)
     version = patient.version()

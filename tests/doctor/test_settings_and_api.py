@@ -39,6 +39,7 @@ def test_days_that_wait_are_said_and_are_no_finding(patient):
     assert "1 day waits to be built" in patient("doctor")[1]
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize(
     ("name", "value", "word"),
     [
@@ -92,6 +93,7 @@ def test_a_newer_format_is_left_alone(patient):
     assert patient.snapshot() == before
 
 
+@pytest.mark.slow
 def test_the_pii_key_is_lost(patient):
     (patient.lake / layout.PII_KEY).unlink()
     before = patient.snapshot()
@@ -135,6 +137,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.matrix(quick=3)
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_api_that_does_not_answer_as_it_should(patient, name):
     check, answer = ANSWERS[name]

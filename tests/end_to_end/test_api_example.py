@@ -95,6 +95,7 @@ def test_the_example_is_one_call_one_leg_and_one_turn(tables):
     assert {metrics[name] for name in RATIOS["transfer_metrics_daily"]} == {None}
 
 
+@pytest.mark.slow
 def test_as_a_root_call_with_a_leg_of_another_id_it_counts(tables):
     of_day = tables({**CALL, "parentCallId": None, "transferCalls": [{**LEG, "id": "another"}]})
     assert counts(of_day, "calls", "transfer_legs", "transcript_turns") == [1, 1, 2]
@@ -113,6 +114,7 @@ def test_as_a_root_call_with_a_leg_of_another_id_it_counts(tables):
     assert {legs[name] for name in RATIOS["transfer_metrics_daily"]} == {None}
 
 
+@pytest.mark.slow
 def test_its_words_that_no_map_has_are_noted(tables):
     noted = [(row["path"], row["kind"]) for row in tables(CALL)["data_issues"]]
     assert noted == [("$.status", "unknown_value")]

@@ -15,7 +15,10 @@ from pipelines.simulator import World
 from tests.support.guide import ROOT, blocks
 from tests.support.simulated import START
 
-pytestmark = pytest.mark.skipif(shutil.which("flock") is None, reason="flock(1) is of util-linux")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("flock") is None, reason="flock(1) is of util-linux"),
+]
 
 (BACKUP,), (RESTORE, RESTORE_ON_A_SERVER) = (
     [block for block in blocks(ROOT / "docs/operations.md", "sh") if word in block]

@@ -15,9 +15,9 @@ from pipelines.lake.storage import Storage
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.items import Version
 from tests.oracle.tables import expected_lake
-from tests.support.built import build
+from tests.support.examples import examples
 from tests.support.extraction import call, raw_rows, synced
-from tests.support.lakes import oracle_shaping, workspace
+from tests.support.lakes import build, oracle_shaping, workspace
 from tests.support.simulated import simulated_api
 
 FIRST = date(2026, 3, 1)
@@ -75,7 +75,7 @@ class Account:
         return {pair: (alive, self.landed[pair][-1], len(self.landed[pair])) for pair, alive in self.alive.items()}
 
 
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(events, max_size=5), min_size=2, max_size=5))
 def test_after_each_full_scan_the_tables_are_those_of_the_list(history):
     account = Account()

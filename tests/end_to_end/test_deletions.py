@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.simulated import small_world
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def world():

@@ -11,6 +11,8 @@ from pipelines.simulator import World
 from pipelines.simulator.conversation import read_dialogues
 from tests.support.simulated import START
 
+pytestmark = pytest.mark.slow
+
 NAMED = "CHORUS_TEST_DIALOGUES"
 DIALOGUES = Path(
     os.environ.get(NAMED) or Path(__file__).parents[3] / "shared" / "data" / "dialogues" / "sgd_dialogues.jsonl"

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from tests.support.program_account import Drift, account, change_young_calls
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_list_that_changes_all_the_time_costs_no_call_and_few_requests(tmp_path):

@@ -52,6 +52,7 @@ def test_an_api_that_is_not_there(program):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_what_landed_before_the_api_went_down_stays_and_is_built(program, serve):
     world = small_world(calls=350, days=3)
     api = serve(world, faults=[refused_from(3)])
@@ -68,6 +69,7 @@ def test_what_landed_before_the_api_went_down_stays_and_is_built(program, serve)
     program.assert_tables_are_the_oracles()
 
 
+@pytest.mark.slow
 def test_pages_that_come_at_last_make_a_complete_sync(program, serve, monkeypatch):
     monkeypatch.setenv("CHORUS_RETRY_SECONDS", "60")
     failing = {2, 3}
@@ -83,6 +85,7 @@ def test_pages_that_come_at_last_make_a_complete_sync(program, serve, monkeypatc
     program.assert_tables_are_the_oracles()
 
 
+@pytest.mark.slow
 def test_a_limited_sync_says_so(program, serve):
     serve(small_world(calls=250, days=2))
     code, out, _ = program("sync", "--max-pages", "1")
@@ -91,6 +94,7 @@ def test_a_limited_sync_says_so(program, serve):
     program.assert_tables_are_the_oracles()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "value"), [("CHORUS_TIMEZONE", "Asia/Kolkata"), ("CHORUS_PII", "raw")])
 def test_other_settings_than_the_lakes_wait_to_be_accepted(program, serve, monkeypatch, name, value):
     serve(small_world(calls=40, days=2))
@@ -107,6 +111,7 @@ def test_other_settings_than_the_lakes_wait_to_be_accepted(program, serve, monke
     assert program("sync")[0] == 0
 
 
+@pytest.mark.slow
 def test_another_accounts_calls_are_refused(program, serve):
     serve(small_world(calls=40, days=2))
     program.sync()

@@ -18,6 +18,8 @@ from pipelines.lake.local import LocalStorage
 from tests.support.dagster_runs import run_stale_days
 from tests.support.simulated import small_world
 
+pytestmark = pytest.mark.slow
+
 ORDER = ["sync", "lake", "publish", "swap"]
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import pytest
+
 from pipelines.lake.maintenance.compaction import MANY
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import expected_lake
 from tests.support.program import PII_KEY
 from tests.support.simulated import small_world
+
+pytestmark = pytest.mark.slow
 
 SYNCS = 30
 

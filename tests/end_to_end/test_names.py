@@ -10,8 +10,10 @@ import pytest
 from pipelines.serve.catalog import DuckDBCatalog
 from pipelines.simulator.messages import error
 from tests.support.extraction import call
-from tests.support.named import item
+from tests.support.name_lists import item
 from tests.support.simulated import KEY, small_world
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ import pytest
 from pipelines.lake import disk
 from tests.support.simulated import small_world
 
+pytestmark = pytest.mark.slow
+
 FOLDER, FILE, PUBLISHED, SECRET = 0o750, 0o640, 0o440, 0o600
 COMMANDS = (
     ("sync",),

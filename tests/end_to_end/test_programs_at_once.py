@@ -8,12 +8,16 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from pipelines.extract import sync
 from pipelines.extract.landing.items import same_call
 from pipelines.lake import layout, state
 from pipelines.lake.local import LocalStorage
 from pipelines.serve.catalog import read_generation
 from tests.support.simulated import small_world
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = int(os.environ.get("CHORUS_TEST_ROUNDS", "1"))

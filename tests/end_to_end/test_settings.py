@@ -17,6 +17,8 @@ from pipelines.materialize import days as days_module
 from tests.oracle.names import SHIPPED_OUTCOMES
 from tests.support.simulated import small_world
 
+pytestmark = pytest.mark.slow
+
 OWN_WORDS = {"completed": "failed"}
 
 

@@ -7,6 +7,8 @@ import logging
 import shutil
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from pipelines.dictionary import TABLES
 from tests.support.simulated import KEY, small_world
 
@@ -21,6 +23,7 @@ def test_tables_are_the_oracles(program, serve):
     program.assert_tables_are_the_oracles()
 
 
+@pytest.mark.slow
 def test_tables_are_the_oracles_with_other_settings(program, serve, monkeypatch):
     monkeypatch.setenv("CHORUS_TIMEZONE", "America/New_York")
     monkeypatch.setenv("CHORUS_PII", "raw")
@@ -29,6 +32,7 @@ def test_tables_are_the_oracles_with_other_settings(program, serve, monkeypatch)
     program.assert_tables_are_the_oracles(timezone="America/New_York", pii="raw")
 
 
+@pytest.mark.slow
 def test_a_second_sync_writes_no_file_outside_the_state(program, serve):
     serve(small_world())
     program.sync()
@@ -41,6 +45,7 @@ def test_a_second_sync_writes_no_file_outside_the_state(program, serve):
     assert program.files() == before
 
 
+@pytest.mark.slow
 def test_what_is_derived_comes_back_from_raw_and_state(program, serve):
     serve(small_world())
     program.sync()
@@ -59,6 +64,7 @@ def test_what_is_derived_comes_back_from_raw_and_state(program, serve):
     assert (code, out.split()) == (0, ["calls", str(sum(len(tables["calls"]) for tables in rows.values()))])
 
 
+@pytest.mark.slow
 def test_only_days_that_changed_are_built_again(program, serve):
     world = small_world(calls=120, days=4)
     serve(world)
@@ -77,6 +83,7 @@ def test_only_days_that_changed_are_built_again(program, serve):
     program.assert_tables_are_the_oracles()
 
 
+@pytest.mark.slow
 def test_an_item_that_is_no_call_is_kept_once(program, serve):
     created = datetime.now(UTC).isoformat()
     items = [{"id": "c1", "createdAt": created}, {"createdAt": created}, [7], {"id": "c2"}]
@@ -91,6 +98,7 @@ def test_an_item_that_is_no_call_is_kept_once(program, serve):
     program.assert_tables_are_the_oracles()
 
 
+@pytest.mark.slow
 def test_an_account_without_calls_is_read_again_and_again(program, serve):
     api = serve(items=[])
     assert program.sync()["scan"]["complete"]
@@ -100,6 +108,7 @@ def test_an_account_without_calls_is_read_again_and_again(program, serve):
     assert program.sync()["scan"]["calls_new"] == 1
 
 
+@pytest.mark.slow
 def test_the_key_is_written_nowhere(program, serve, caplog):
     caplog.set_level(logging.DEBUG)
     serve(small_world(calls=30, days=2))

@@ -16,7 +16,7 @@ from pipelines.lake import layout
 from pipelines.lake.storage import Storage
 from pipelines.simulator.faults import EmptyPage
 from pipelines.simulator.messages import error
-from tests.support.accounts import Account, gone, shown
+from tests.support.changing_account import Account, gone, shown
 from tests.support.extraction import call
 from tests.support.small_lake import SmallLake
 
@@ -73,6 +73,7 @@ def test_a_share_of_zero_allows_no_deletion(storage):
     assert "1 of 24 known calls" in refused(storage, account, guard=DeletionGuard(0.0))
 
 
+@pytest.mark.matrix(quick=2)
 @pytest.mark.parametrize("size", [1, 24])
 @pytest.mark.parametrize("others", [[], [call("new")]])
 def test_all_known_calls_are_never_marked_without_confirmation(storage, size, others):

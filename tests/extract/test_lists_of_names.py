@@ -7,8 +7,10 @@ import pytest
 from pipelines.lake.local import LocalStorage
 from pipelines.simulator import Response, SimulatedApi
 from pipelines.simulator.messages import page
-from tests.support.named import catalog_of, dimension, item, known, refreshed
+from tests.support.name_lists import catalog_of, dimension, item, known, refreshed
 from tests.support.simulated import simulated_api
+
+pytestmark = pytest.mark.matrix(quick=2)
 
 
 @pytest.fixture

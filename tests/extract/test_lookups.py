@@ -7,7 +7,7 @@ import pytest
 from pipelines.extract.names import refresh_names
 from pipelines.lake.local import LocalStorage
 from pipelines.simulator.messages import error
-from tests.support.named import catalog_of, dimension, item, known, refreshed
+from tests.support.name_lists import catalog_of, dimension, item, known, refreshed
 from tests.support.simulated import simulated_api
 
 

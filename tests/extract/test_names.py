@@ -16,7 +16,7 @@ from pipelines.lake.storage import SwapConflictError
 from pipelines.simulator import Response, SimulatedApi
 from pipelines.simulator.messages import error
 from tests.support.extraction import client_of
-from tests.support.named import SECRET, catalog_of, dimension, item, known, refreshed
+from tests.support.name_lists import SECRET, catalog_of, dimension, item, known, refreshed
 from tests.support.simulated import KEY, simulated_api
 
 HTML = Response(200, b"<html>Just a moment...</html>", {"Content-Type": "text/html"})
@@ -72,6 +72,7 @@ def test_where_nothing_changed_no_file_is_touched(storage, api):
     assert {path: path.stat().st_mtime_ns for path in storage.root.rglob("*") if "locks" not in path.parts} == before
 
 
+@pytest.mark.slow
 def test_an_agent_is_renamed_and_one_that_is_listed_no_more_keeps_its_name(storage, api):
     refreshed(storage, api)
     api.directory["agents"] = [item("a1", "Nora Two"), item("a3", "Sam")]
@@ -80,6 +81,7 @@ def test_an_agent_is_renamed_and_one_that_is_listed_no_more_keeps_its_name(stora
     assert shown == known(storage)[0] == {"a1": "Nora Two", "a2": "Ethan", "a3": "Sam"}
 
 
+@pytest.mark.matrix(quick=2)
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
@@ -123,6 +125,7 @@ def test_one_list_that_is_missing_does_not_keep_the_other_back(storage, api):
     assert report.notes == ["Names could not be read of agents (it answered 404); where none is known, ids are shown."]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pause", [0.0, 0.02])
 def test_an_answer_that_takes_too_long_is_given_up(storage, api, monkeypatch, pause):
     """Whether nothing comes, or a byte now and then."""

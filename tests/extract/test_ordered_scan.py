@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.extract.scan.ordered import OrderedScan, Phase, Run
 from pipelines.extract.scan.state import Ending, Order, PageSeen
-from tests.support.page_reader import NOON, Reader
+from tests.support.changing_list import NOON, Reader
 
 
 @pytest.fixture

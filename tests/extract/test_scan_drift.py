@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipelines.extract.scan.ordered import OrderedScan, Phase
 from pipelines.extract.scan.state import Ending
-from tests.support.listing import NEWEST, OLDEST, SHUFFLED, ChangingList, Entry, Reading
+from tests.support.changing_list import NEWEST, OLDEST, SHUFFLED, ChangingList, Entry, Reading
+from tests.support.examples import examples
 
 
 @dataclass
@@ -90,6 +91,7 @@ DRIFTS = {
 }
 
 
+@pytest.mark.matrix(quick=8)
 @pytest.mark.parametrize("workers", [1, 8])
 @pytest.mark.parametrize("name", DRIFTS)
 def test_no_call_that_was_there_all_along_is_missed(name, workers):
@@ -153,7 +155,7 @@ drifts = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.integers(0, 800), drifts, st.integers(0, 2**32), st.sampled_from([1, 3, 8]))
 def test_whatever_a_scan_calls_complete_is_complete(size, drift, seed, workers):
     scan, missed = scan_of(size, drift, seed, workers)

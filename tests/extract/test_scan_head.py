@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from pipelines.extract.scan.ordered import OrderedScan, Phase, Run
 from pipelines.extract.scan.state import Ending
-from tests.support.page_reader import Reader
+from tests.support.changing_list import Reader
 
 
 def at_the_head() -> Reader:

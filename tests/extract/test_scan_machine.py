@@ -6,7 +6,6 @@ empty, short or lost, and a scan is dropped and resumes from its checkpoint. The
 
 from __future__ import annotations
 
-import os
 from random import Random
 
 from hypothesis import settings
@@ -16,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pipelines.extract.scan.ordered import OrderedScan, Phase
 from pipelines.extract.scan.state import Checkpoint, Ending
 from pipelines.extract.scan.unordered import UnorderedScan
-from tests.support.listing import FIRST, MIXED, NEWEST, OLDEST, SHUFFLED, ChangingList, Reading
+from tests.support.changing_list import FIRST, MIXED, NEWEST, OLDEST, SHUFFLED, ChangingList, Reading
+from tests.support.examples import examples
 
-EXAMPLES = int(os.environ.get("SCAN_EXAMPLES", "1000"))
 PLACES = st.floats(0, 1)
 COUNTS = st.sampled_from([1, 2, 3, 5, 9, 11, 30, 200])
 VAIN = {Ending.NOT_JOINED, Ending.REPEATED}
@@ -165,4 +164,4 @@ class ScanMachine(RuleBasedStateMachine):
 
 
 TestScanMachine = ScanMachine.TestCase
-TestScanMachine.settings = settings(max_examples=EXAMPLES, stateful_step_count=12, deadline=None)
+TestScanMachine.settings = settings(max_examples=examples(1000), stateful_step_count=12)

@@ -12,8 +12,17 @@ from pipelines.extract.sync import PageProgress, sync
 from pipelines.lake import layout, state
 from pipelines.lake.storage import LakeBusyError, Storage
 from pipelines.simulator.faults import Clamp, EmptyPage, RateLimit
-from tests.support.extraction import START_DATE, call, client_of, files_outside_state, raw_rows, synced
-from tests.support.landed import landed_payloads, listed, scans
+from tests.support.extraction import (
+    START_DATE,
+    call,
+    client_of,
+    files_outside_state,
+    landed_payloads,
+    listed,
+    raw_rows,
+    scans,
+    synced,
+)
 from tests.support.simulated import simulated_api, small_world
 from tests.support.small_lake import SmallLake
 
@@ -23,6 +32,7 @@ def storage(tmp_path) -> Storage:
     return SmallLake(tmp_path / "lake").storage
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 def test_every_call_of_the_api_lands_as_it_was_sent(storage, order):
     world = small_world(calls=450, days=3)
@@ -50,6 +60,7 @@ def test_a_second_sync_of_the_same_calls_writes_nothing_outside_state(storage, t
     assert storage.read(layout.LANDED) == landed
 
 
+@pytest.mark.slow
 def test_an_incremental_sync_reads_what_may_be_new_and_no_more(storage):
     world = small_world(calls=1_500, days=30)
     with simulated_api(world) as api:
@@ -77,6 +88,7 @@ def test_what_changed_within_the_lookback_is_found(storage):
     assert landed_payloads(storage) == listed(world)
 
 
+@pytest.mark.slow
 def test_the_frontier_moves_with_each_complete_scan(storage):
     world = small_world(calls=300, days=10)
     with simulated_api(world) as api:
@@ -114,6 +126,7 @@ def test_calls_that_come_and_go_during_the_scan(storage):
     assert len(came - landed) <= 1  # what came with the last request is for the next sync
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("fault", [Clamp(limit=40), EmptyPage(every=4), RateLimit(every=3, wait=0)])
 def test_odd_answers_cost_no_call(storage, fault, monkeypatch):
     monkeypatch.setattr("pipelines.extract.http.rate_limit._FIRST_WAIT", 0.01)

@@ -13,10 +13,11 @@ import pytest
 from pipelines.errors import ChorusCallsError
 from pipelines.simulator import World
 from pipelines.simulator.messages import Request, Respond, Response, error
-from tests.support.extraction import call, raw_rows, synced
-from tests.support.landed import listed
+from tests.support.extraction import call, listed, raw_rows, synced
 from tests.support.simulated import START, simulated_api, small_world
 from tests.support.small_lake import SmallLake
+
+pytestmark = pytest.mark.slow
 
 OLDER = timedelta(days=30)
 PAGE = 25

@@ -79,6 +79,7 @@ def test_the_next_sync_resumes_from_the_checkpoint(storage):
     assert len(raw_rows(storage)) == len(ids(world))
 
 
+@pytest.mark.slow
 def test_new_calls_since_the_checkpoint_are_found_too(storage):
     world = small_world(calls=CALLS, days=3)
     with simulated_api(world) as api:
@@ -91,6 +92,7 @@ def test_new_calls_since_the_checkpoint_are_found_too(storage):
     assert landed_ids(storage) == ids(world)
 
 
+@pytest.mark.slow
 def test_it_starts_again_if_the_checkpoint_is_not_found_in_the_list(storage):
     world = small_world(calls=CALLS)
     with simulated_api(world) as api:
@@ -103,6 +105,7 @@ def test_it_starts_again_if_the_checkpoint_is_not_found_in_the_list(storage):
     assert ids(world) <= landed_ids(storage)
 
 
+@pytest.mark.slow
 def test_a_resumed_scan_moves_the_watermark_to_where_it_had_begun(storage):
     world = small_world(calls=CALLS)
     newest = max(json.loads(item)["createdAt"] for item in world.items())
@@ -127,6 +130,7 @@ def test_it_can_be_interrupted_again_and_again(storage):
     assert landed_ids(storage) == ids(world)
 
 
+@pytest.mark.slow
 def test_an_interrupted_full_scan_does_not_block_incremental_ones(storage):
     world = small_world(calls=CALLS, days=9)
     with simulated_api(world) as api:
@@ -183,6 +187,7 @@ class DiedError(BaseException):
     """Simulates a process that ends between two steps."""
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("step", ["files written", "landed, no journal"])
 def test_a_process_that_dies_between_two_steps_leaves_nothing_double(storage, monkeypatch, step):
     world = small_world(calls=CALLS)

@@ -10,8 +10,7 @@ import pytest
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.scan.state import Ending, Order
 from pipelines.lake.storage import Storage
-from tests.support.extraction import raw_rows, synced
-from tests.support.landed import landed_payloads, listed, scans
+from tests.support.extraction import landed_payloads, listed, raw_rows, scans, synced
 from tests.support.simulated import simulated_api, small_world
 from tests.support.small_lake import SmallLake
 
@@ -34,6 +33,7 @@ def test_a_list_that_is_oldest_first_is_read_from_its_end(storage):
     assert landed_payloads(storage).keys() == listed(world).keys()
 
 
+@pytest.mark.slow
 def test_a_list_that_has_turned_round_since_the_last_scan_is_read_whole(storage):
     world = small_world(calls=450, days=9)
     for order in ("newest", "oldest", "newest"):
@@ -44,6 +44,7 @@ def test_a_list_that_has_turned_round_since_the_last_scan_is_read_whole(storage)
             assert landed_payloads(storage).keys() == listed(world).keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 8])
 def test_a_list_in_another_order_at_each_request_is_read_until_that_brings_nothing_new(storage, workers):
     world = small_world(calls=1_200)
@@ -54,6 +55,7 @@ def test_a_list_in_another_order_at_each_request_is_read_until_that_brings_nothi
         assert synced(storage, api).mode == "full"
 
 
+@pytest.mark.slow
 def test_a_list_without_order_that_shows_fewer_calls_than_it_counts_is_not_complete(storage):
     world = small_world(calls=300)
     hidden = json.loads(world.items()[0])["id"]
@@ -73,6 +75,7 @@ def test_a_list_without_order_that_shows_fewer_calls_than_it_counts_is_not_compl
     assert scans(storage)["complete"].to_list() == [False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 def test_pages_fetched_at_the_same_time_land_the_same_calls(storage, order):
     world = small_world(calls=2_000, days=9)

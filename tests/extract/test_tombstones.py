@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.lake import layout, state
 from pipelines.lake.storage import Storage
-from tests.support.accounts import DAY, NEXT, Account, gone, shown
+from tests.support.changing_account import DAY, NEXT, Account, gone, shown
 from tests.support.extraction import call, raw_rows, synced
 from tests.support.simulated import simulated_api, small_world
 from tests.support.small_lake import SmallLake
@@ -141,6 +141,7 @@ def test_a_call_that_can_no_longer_be_placed_is_listed_all_the_same(storage):
     assert raw_rows(storage, "rejected") == rejected
 
 
+@pytest.mark.slow
 def test_a_scan_that_had_to_start_again_counts_as_one(storage):
     world = small_world(calls=900)
     with simulated_api(world) as api:

@@ -28,6 +28,7 @@ def passes_over(calls, *, shuffle=True, seed=0, total=len, max_pages=None, clamp
     return passes, seen
 
 
+@pytest.mark.matrix(quick=3)
 @pytest.mark.parametrize("clamp", [100, 30])
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 1_500])
 def test_a_list_shuffled_at_each_request_is_seen_whole(count, clamp):

@@ -10,14 +10,15 @@ from pipelines.dictionary import CORE_TABLES
 from pipelines.flatten import day as flatten_day
 from tests.oracle.compare import assert_same_rows, assert_same_tables
 from tests.oracle.tables import expected_lake
-from tests.support.built import build, lake_of, tables_of
+from tests.support.examples import examples
 from tests.support.flattened import flatten
-from tests.support.histories import histories, shapings
+from tests.support.generated_calls import histories, shapings
+from tests.support.lakes import build, lake_of, tables_of
 
-bounded = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+bounded = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-@settings(bounded, max_examples=150)
+@settings(bounded, max_examples=examples(150))
 @given(histories(), shapings(), st.integers(1, 9))
 def test_the_core_tables_are_the_oracles(history, shaping, chunk):
     for day, expected in expected_lake(history.versions, history.rejected, shaping).items():
@@ -26,7 +27,7 @@ def test_the_core_tables_are_the_oracles(history, shaping, chunk):
             assert_same_rows(flattened[table], expected[table], table)
 
 
-@settings(bounded, max_examples=25)
+@settings(bounded, max_examples=examples(25))
 @given(histories(), shapings())
 def test_all_tables_are_the_oracles_from_raw_to_files(history, shaping):
     built = tables_of(history, shaping)
@@ -34,7 +35,7 @@ def test_all_tables_are_the_oracles_from_raw_to_files(history, shaping):
         assert_same_tables(built[day], expected)
 
 
-@settings(bounded, max_examples=15)
+@settings(bounded, max_examples=examples(15))
 @given(histories(), shapings(), st.sampled_from([1, 2, 3]))
 def test_the_size_of_chunks_makes_no_difference(history, shaping, chunk):
     whole = tables_of(history, shaping)

@@ -20,6 +20,7 @@ def sent(call_id: str, more: str = "") -> Version:
     return Version(call_id=call_id, payload=json.dumps(call)[:-1] + more + "}", landed_at=FIRST_LANDING)
 
 
+@pytest.mark.matrix(quick=2)
 @pytest.mark.parametrize(
     ("more", "noted"),
     [

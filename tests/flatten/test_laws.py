@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from tests.oracle.names import KEYS
 from tests.oracle.rows import Shaping
+from tests.support.examples import examples
 from tests.support.flattened import LANDED, Rows, flatten, flatten_calls
-from tests.support.histories import History, histories
+from tests.support.generated_calls import History, histories, sane_call
 from tests.support.json_text import Sent, to_json
-from tests.support.sane_calls import sane_call
 
-bounded = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+bounded = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 NOT_TEXT = ([], {"a": 1}, ["text"])
 NOT_MEASURES = (-1, Sent("-0.01"), Sent("NaN"), Sent("1e999"), Sent("-Infinity"), "abc", "1_000", "", True, [], {})
@@ -52,7 +52,7 @@ INHERITED = {"organization_id", "agent_id", "phone_number_id", "direction", "sec
 SOURCES = {"analysis": "extraction", "contextVariables": "context", "metadata": "metadata"}
 
 
-@settings(bounded, max_examples=60)
+@settings(bounded, max_examples=examples(60))
 @given(histories(), st.integers(1, 9))
 def test_keys_are_unique_and_never_null_where_they_must_not_be(history, chunk):
     for day in history.days:
@@ -64,7 +64,7 @@ def test_keys_are_unique_and_never_null_where_they_must_not_be(history, chunk):
             assert all(row[name] is not None for row in rows[table] for name in required)
 
 
-@settings(bounded, max_examples=60)
+@settings(bounded, max_examples=examples(60))
 @given(histories(), st.integers(1, 9))
 def test_every_transcript_is_listed_whole_and_in_its_order(history, chunk):
     for day in history.days:
@@ -84,7 +84,7 @@ def test_every_transcript_is_listed_whole_and_in_its_order(history, chunk):
         assert {place for place in listed if place[1] is None} <= roots.keys()
 
 
-@settings(bounded, max_examples=60)
+@settings(bounded, max_examples=examples(60))
 @given(histories())
 def test_every_call_that_was_received_has_one_row(history):
     for day in history.days:
@@ -96,7 +96,7 @@ def test_every_call_that_was_received_has_one_row(history):
         assert len(rejected) == len(history.rejected.get(day, []))
 
 
-@settings(bounded, max_examples=150)
+@settings(bounded, max_examples=examples(150))
 @given(st.data(), st.sampled_from(sorted(FIELDS)), st.integers(0, 10_000))
 def test_a_bad_value_costs_only_its_field(data, field, seed):
     values, columns = FIELDS[field]

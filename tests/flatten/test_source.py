@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pipelines.flatten.source import elements, members, path_text, source_at, value_of
 from pipelines.json_source import OutlineError, storable
 from tests.oracle.source import read_json
-from tests.support.calls import call
+from tests.support.examples import examples
+from tests.support.generated_calls import call
 from tests.support.json_text import SPELLINGS, to_json
 
 
@@ -58,7 +59,7 @@ def test_source_at_a_path(payload, steps, source):
     assert source_at(payload, steps) == source
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=examples(150))
 @given(call(), st.sampled_from(SPELLINGS))
 def test_every_value_of_any_call_is_found_as_it_was_sent(made, spelling):
     text = to_json(made, spelling)

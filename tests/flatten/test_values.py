@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines.api_values import parse_instant
 from pipelines.flatten.columns import cost_per_minute, instants, measures, seconds_between
+from tests.support.examples import examples
 
 
 def noted(function, values):
@@ -75,7 +76,7 @@ def _spellings() -> st.SearchStrategy[str]:
     return st.tuples(*map(st.sampled_from, (days, clocks, zones))).map("".join)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.lists(st.none() | _spellings(), max_size=3))
 def test_instants_are_those_of_the_one_reading_of_times(texts):
     found, notes = noted(instants, texts)

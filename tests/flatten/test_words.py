@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines.flatten import words
 from pipelines.flatten.words import word_counts
+from tests.support.examples import examples
 
 SPACES = [chr(code) for code in range(sys.maxunicode) if not 0xD800 <= code <= 0xDFFF and chr(code).isspace()]
 # Characters whose bytes resemble those of white space, and those that only look like it.
@@ -24,13 +25,13 @@ def by_split(values: list[str | None]) -> list[int]:
     return [len((value or "").split()) for value in values]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=examples(300))
 @given(texts)
 def test_any_unicode(values):
     assert word_counts(pa.array(values, pa.string())).tolist() == by_split(values)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=examples(200))
 @given(texts, st.integers(1, 9))
 def test_blocks_that_end_anywhere(values, size):
     with pytest.MonkeyPatch.context() as patch:
@@ -38,7 +39,7 @@ def test_blocks_that_end_anywhere(values, size):
         assert word_counts(pa.array(values, pa.string())).tolist() == by_split(values)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=examples(100))
 @given(texts, st.integers(0, 5), st.integers(0, 5))
 def test_slices_of_an_array(values, start, length):
     column = pa.array(values, pa.string()).slice(min(start, len(values)), length)

@@ -16,13 +16,23 @@ from pipelines.lake.maintenance.expire_versions import expire
 from pipelines.lake.versions import fingerprint, stale_days
 from pipelines.materialize.day import VersionBuilder, plan_builds
 from pipelines.materialize.days import build_days, days_to_build
-from tests.support.built import build, lake_of
+from tests.support.examples import examples
 from tests.support.extraction import call
-from tests.support.histories import histories
+from tests.support.generated_calls import histories
+from tests.support.lakes import build, lake_of, place, published_rows, workspace
 from tests.support.lakes import land as land_payloads
-from tests.support.lakes import place, published_rows, workspace
-from tests.support.small_files import DAY, FIRST, IDS, compacted, digest_of_landed_names, files, land, land_many, seen
-from tests.support.small_lake import SETTINGS
+from tests.support.small_lake import (
+    DAY,
+    FIRST,
+    IDS,
+    SETTINGS,
+    compacted,
+    digest_of_landed_names,
+    files,
+    land,
+    land_many,
+    seen,
+)
 
 
 @pytest.fixture
@@ -38,7 +48,7 @@ REJECTED = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(
     received=st.tuples(
         st.lists(VERSIONS, min_size=1, max_size=6), st.lists(REJECTED, max_size=3), st.lists(VERSIONS, max_size=3)
@@ -68,7 +78,7 @@ def test_readers_see_the_same_before_and_after(tmp_path_factory, received, many,
                 land(storage, f"{7 + hour}{number}-x", *versions)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8))
 @given(history=histories(), number=st.integers(2, 5))
 def test_tables_are_the_same_and_no_day_turns_stale(history, number):
     with lake_of(history, files=number) as lake, pytest.MonkeyPatch.context() as patch:
@@ -96,6 +106,7 @@ def lake(tmp_path):
     return opened
 
 
+@pytest.mark.slow
 def test_a_published_day_stays_published(lake):
     landed = state.load_landed(lake.storage)
     assert len(compact(lake.storage, landed)) == 2

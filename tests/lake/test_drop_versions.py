@@ -16,9 +16,8 @@ from pipelines.lake.maintenance.expire_versions import expire
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.publish import Build, publish, read_plan, write_plan
 from pipelines.lake.versions import VerdictRecord, damaged_days, fingerprint, write_audit
-from tests.support.catalogs import RememberingCatalog
-from tests.support.faults import Fault, FaultyDisk, KilledError
-from tests.support.small_lake import SETTINGS, SmallLake
+from tests.support.faulty_disk import Fault, FaultyDisk, KilledError
+from tests.support.small_lake import SETTINGS, RememberingCatalog, SmallLake
 
 DAYS = [date(2026, 3, 10), date(2026, 3, 11), date(2026, 3, 12)]
 DAY = DAYS[1]
@@ -144,6 +143,7 @@ def test_a_lake_of_which_nothing_was_ever_published_can_be_purged(tmp_path):
     assert made.storage.folders(layout.DAYS) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_published", [True, False])
 def test_a_purge_may_be_killed_at_every_step(lake, catalog, keep_published):
     root, kept = lake.storage.root, lake.storage.root.with_name("kept")

@@ -12,8 +12,7 @@ from pipelines.lake.maintenance.expire_versions import Expired, expire
 from pipelines.lake.maintenance.reconcile import Reconciled, reconcile
 from pipelines.lake.publish import Build, drop_plan, publish, write_plan
 from pipelines.lake.versions import VerdictRecord, fingerprint, write_audit
-from tests.support.catalogs import RememberingCatalog
-from tests.support.small_lake import SETTINGS, SmallLake
+from tests.support.small_lake import SETTINGS, RememberingCatalog, SmallLake
 
 DAY = date(2026, 3, 10)
 A_DAY = timedelta(days=1)

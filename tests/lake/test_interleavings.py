@@ -11,9 +11,10 @@ from pipelines.lake.local import LocalStorage
 from pipelines.lake.publish import Build
 from pipelines.lake.versions import fingerprint, stale_days
 from tests.support import lake_programs as programs
-from tests.support.interleaving import Actor, finish
-from tests.support.modelled_lake import KEEP, SETTINGS, ModelledLake
-from tests.support.small_builder import SmallBuilder
+from tests.support.lake_model import KEEP, SETTINGS, ModelledLake, SteppedThread, finish
+from tests.support.lake_programs import StubBuilder
+
+pytestmark = pytest.mark.matrix(quick=10)
 
 DAY = date(2026, 3, 10)
 AFTER = DAY + timedelta(days=3)
@@ -25,18 +26,18 @@ class Stage:
     def __init__(self, lake: ModelledLake) -> None:
         self.lake, self.files, self.api = lake, LocalStorage(lake.root), programs.Listing()
         self.said = 0
-        self.actors: list[Actor] = []
+        self.actors: list[SteppedThread] = []
 
-    def start(self, name, *rest, **options) -> Actor:
+    def start(self, name, *rest, **options) -> SteppedThread:
         work = getattr(programs, name)
-        self.actors.append(Actor(name, lambda: work(self.lake, *rest, **options)))
+        self.actors.append(SteppedThread(name, lambda: work(self.lake, *rest, **options)))
         return self.actors[-1]
 
     def run(self, name, *rest, **options) -> None:
         """Let a program come to its end; where it has to wait for another, that one goes on just as far as needed."""
         actor = self.start(name, *rest, **options)
         while not actor.done:
-            assert actor.go_on() or any(other.go_on(1) for other in self.actors if other is not actor)
+            assert actor.advance() or any(other.advance(1) for other in self.actors if other is not actor)
         end(actor)
 
     def change(self, *days: date) -> None:
@@ -78,7 +79,7 @@ def before(word: str, path: str = ""):
     return lambda is_word, is_path: is_word == word and is_path.startswith(path)
 
 
-def end(*actors: Actor) -> None:
+def end(*actors: SteppedThread) -> None:
     finish(actors)
     for actor in actors:
         if actor.error:
@@ -88,7 +89,7 @@ def end(*actors: Actor) -> None:
 def test_a_slow_build_is_superseded_by_one_that_began_later_and_was_quicker(stage):
     stage.change(DAY)
     slow = stage.start("command_build", SETTINGS[0])
-    slow.go_on(until=before("finish", layout.DAYS))
+    slow.advance(until=before("finish", layout.DAYS))
     stage.change(DAY)
     stage.build()
     newest = stage.published()
@@ -99,7 +100,7 @@ def test_a_slow_build_is_superseded_by_one_that_began_later_and_was_quicker(stag
 def test_where_nobody_else_built_the_slow_build_is_published_and_the_next_one_goes_on(stage):
     stage.change(DAY)
     slow = stage.start("command_build", SETTINGS[0])
-    slow.go_on(until=before("finish", layout.DAYS))
+    slow.advance(until=before("finish", layout.DAYS))
     stage.change(DAY)
     first = stage.published()
     end(slow)
@@ -114,7 +115,7 @@ def test_where_nobody_else_built_the_slow_build_is_published_and_the_next_one_go
 def test_a_build_that_is_overtaken_while_it_looks_at_the_lake_takes_no_day_back(stage, program, rest, step):
     stage.change(DAY)
     slow = stage.start(program, *rest)
-    slow.go_on(step)
+    slow.advance(step)
     stage.change(DAY)
     stage.build()
     newest = stage.published()
@@ -125,7 +126,7 @@ def test_a_build_that_is_overtaken_while_it_looks_at_the_lake_takes_no_day_back(
 def test_a_build_with_settings_that_have_changed_meanwhile_takes_no_day_back_to_them(stage):
     stage.change(DAY)
     slow = stage.start("command_build", SETTINGS[0])
-    slow.go_on(until=before("finish", layout.DAYS))
+    slow.advance(until=before("finish", layout.DAYS))
     stage.build(settings=SETTINGS[1], accept=True)
     newest = stage.published()
     end(slow)
@@ -149,7 +150,7 @@ def test_a_version_that_comes_back_into_use_is_not_cleaned_away_from_under_its_b
     stage.build(settings=SETTINGS[1], accept=True)
     stage.lake.now += KEEP + timedelta(hours=1)  # its time is over, but nobody has cleaned since
     again = stage.start("command_build", SETTINGS[0], accept=True)
-    again.go_on(step)
+    again.advance(step)
     cleaner = stage.start("tick")
     end(cleaner, again)
     assert stage.published() == first
@@ -162,9 +163,9 @@ def test_expiry_stops_for_a_build_at_any_moment(stage, step):
     stage.build(settings=SETTINGS[1], accept=True)
     stage.lake.now += KEEP + timedelta(hours=1)
     cleaner = stage.start("clean_up")
-    cleaner.go_on(step)
+    cleaner.advance(step)
     again = stage.start("command_build", SETTINGS[0], accept=True)
-    again.go_on(until=before("read", layout.version_folder(DAY, first)))
+    again.advance(until=before("read", layout.version_folder(DAY, first)))
     end(cleaner, again)
     assert stage.published() == stage.current() == first
     assert stage.lake.lacking(state.load_manifest(stage.files).value) == []
@@ -174,7 +175,7 @@ def test_expiry_stops_for_a_build_at_any_moment(stage, step):
 def test_a_run_that_holds_no_lock_between_its_steps_keeps_what_it_has_planned(stage, step):
     stage.change(DAY)
     run = stage.start("dagster_run", "run")
-    run.go_on(step)
+    run.advance(step)
     stage.change(DAY)
     stage.build()
     for _ in range(2):  # noted as unreferenced, then old enough
@@ -187,7 +188,7 @@ def test_a_run_that_holds_no_lock_between_its_steps_keeps_what_it_has_planned(st
 def test_raw_files_that_were_merged_stay_while_a_build_reads_them(stage):
     stage.change(DAY)
     build = stage.start("command_build", SETTINGS[0])
-    build.go_on(until=before("open", layout.raw_folder("calls", DAY)))
+    build.advance(until=before("open", layout.raw_folder("calls", DAY)))
     planned = set(state.load_landed(stage.files).value.days[DAY].calls)
     stage.change(DAY)
     assert planned.isdisjoint(state.load_landed(stage.files).value.days[DAY].calls)
@@ -218,14 +219,14 @@ def test_a_catalog_that_lagged_gives_its_readers_their_whole_time(stage):
 def test_two_who_publish_other_days_lose_neither(stage):
     stage.change(DAY, AFTER)
     landed = state.load_landed(stage.files).value
-    builder = SmallBuilder(stage.lake.storage, None, landed)
+    builder = StubBuilder(stage.lake.storage, None, landed)
     for day in (DAY, AFTER):
         builder.build(day, stage.current(day))
     actors = [
         stage.start("publish_only", {day: Build(stage.current(day), stage.published(day))}) for day in (DAY, AFTER)
     ]
     for number in range(200):
-        actors[number % 2].go_on(1 + number % 3)
+        actors[number % 2].advance(1 + number % 3)
     end(*actors)
     assert stage.stale() == []
     assert stage.lake.catalog.made.days == state.load_manifest(stage.files).value.days

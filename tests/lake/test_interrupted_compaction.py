@@ -10,7 +10,7 @@ import pytest
 from pipelines.lake import raw, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.maintenance.expire_versions import expire
-from tests.support.small_files import DAY, compacted, files, land_many, seen
+from tests.support.small_lake import DAY, compacted, files, land_many, seen
 
 
 class DiedError(BaseException):
@@ -22,6 +22,7 @@ def storage(tmp_path) -> LocalStorage:
     return LocalStorage(tmp_path / "lake")
 
 
+@pytest.mark.matrix(quick=2)
 @pytest.mark.parametrize("step", ["nothing written", "first day written", "all written", "committed"])
 def test_a_process_that_dies_at_any_step_loses_nothing(storage, monkeypatch, step):
     for day in (DAY, DAY + timedelta(days=1)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -26,9 +25,9 @@ from pipelines.lake.state import Manifest
 from pipelines.lake.storage import LakeBusyError
 from pipelines.lake.versions import fingerprint, stale_days
 from tests.support import lake_programs as programs
-from tests.support.interleaving import Actor, finish
-from tests.support.modelled_lake import KEEP, SETTINGS, ModelledLake
-from tests.support.small_builder import BAD, calls_of
+from tests.support.examples import examples
+from tests.support.lake_model import KEEP, SETTINGS, ModelledLake, SteppedThread, finish
+from tests.support.lake_programs import BAD, calls_of
 
 DAYS = [date(2026, 3, 10), date(2026, 3, 11), date(2026, 3, 13)]
 TURNS = [
@@ -64,7 +63,7 @@ class Programs(RuleBasedStateMachine):
         self.lake = ModelledLake(Path(tempfile.mkdtemp(dir=MEMORY)) / "lake")
         self.files = LocalStorage(self.lake.root)
         self.api = programs.Listing()
-        self.running: list[Actor] = []
+        self.running: list[SteppedThread] = []
         self.readers: dict[int, Reader] = {}
         self.runs: list[str] = []
         self.said = 0
@@ -83,16 +82,16 @@ class Programs(RuleBasedStateMachine):
 
     def start(self, stop: Stop, name: str, *rest: Any, **options: Any) -> None:
         work = getattr(programs, name)
-        self.running.append(Actor(name, lambda: work(self.lake, *rest, **options)))
+        self.running.append(SteppedThread(name, lambda: work(self.lake, *rest, **options)))
         self.go(len(self.running) - 1, stop)
 
     def go(self, number: int, stop: Stop) -> None:
         """Let a program go on for some steps, or until it is before a step of a kind, or to its end."""
         actor = self.running[number % len(self.running)]
         if isinstance(stop, int):
-            actor.go_on(stop)
+            actor.advance(stop)
         else:
-            actor.go_on(until=stop and (lambda word, path: word == stop[0] and path.startswith(stop[1])))
+            actor.advance(until=stop and (lambda word, path: word == stop[0] and path.startswith(stop[1])))
         self.look_at_the_ended()
 
     has_room = precondition(lambda self: len(self.running) < MOST)
@@ -129,7 +128,7 @@ class Programs(RuleBasedStateMachine):
 
     @has_actors
     @rule(number=actors, stop=stops)
-    def go_on(self, number: int, stop: Stop) -> None:
+    def advance(self, number: int, stop: Stop) -> None:
         self.go(number, stop)
 
     @has_actors
@@ -231,9 +230,8 @@ def _planned(storage: LocalStorage, run: str) -> list[tuple[date, str]]:
 
 TestPrograms = Programs.TestCase
 TestPrograms.settings = settings(
-    max_examples=int(os.environ.get("CHORUS_TEST_EXAMPLES", "200")),
+    max_examples=examples(200),
     stateful_step_count=30,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )

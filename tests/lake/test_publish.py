@@ -11,8 +11,7 @@ from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.publish import Build, publish
 from pipelines.lake.versions import VerdictRecord, fingerprint, write_audit
-from tests.support.catalogs import RememberingCatalog
-from tests.support.small_lake import SETTINGS, SmallLake
+from tests.support.small_lake import SETTINGS, RememberingCatalog, SmallLake
 
 DAY = date(2026, 3, 10)
 NEXT = DAY + timedelta(days=1)

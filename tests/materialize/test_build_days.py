@@ -18,8 +18,7 @@ from pipelines.quality import CHECKS_VERSION
 from pipelines.quality.check import Verdict
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.tables import expected_lake
-from tests.support.built import version_rows
-from tests.support.lakes import FIRST_LANDING, land, oracle_shaping, place, published_rows, workspace
+from tests.support.lakes import FIRST_LANDING, land, oracle_shaping, place, published_rows, version_rows, workspace
 from tests.support.simulated import small_world
 
 

@@ -12,9 +12,9 @@ import json
 from pipelines.workspace import TABLE_VERSION
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.tables import expected_lake
-from tests.support.built import SHAPING, tables_of
 from tests.support.flattened import LANDED
-from tests.support.histories import History
+from tests.support.generated_calls import History
+from tests.support.lakes import SHAPING, tables_of
 
 PAYLOADS = (
     (

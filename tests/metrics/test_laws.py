@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines.dictionary import TABLES, ratios_of
 from pipelines.metrics import CALL_COLUMNS, LEG_COLUMNS, call_metrics_daily, call_volume_hourly, transfer_metrics_daily
+from tests.support.examples import examples
 from tests.support.frames import DAY, at, call, frame, leg
 
 OUTCOMES = ("completed", "failed", "no_answer", "busy", "voicemail", "canceled", "in_progress", "unknown")
@@ -87,7 +88,7 @@ def rated(row: dict[str, object]) -> bool:
     return row["cost"] is not None and (row["duration_seconds"] or 0) > 0
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(days())
 def test_sums_over_the_marts_of_calls_are_sums_over_calls(day):
     everything = frame("calls", *day)
@@ -112,7 +113,7 @@ def test_sums_over_the_marts_of_calls_are_sums_over_calls(day):
     assert_totals(daily, expected | only_daily)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(days())
 def test_parts_add_up_to_their_whole_in_every_row(day):
     daily = call_metrics_daily(frame("calls", *day))
@@ -126,7 +127,7 @@ def test_parts_add_up_to_their_whole_in_every_row(day):
         assert (row["cost"] or 0) == pytest.approx(parts, rel=1e-9)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(days(), st.sets(st.sampled_from(TABLES["call_metrics_daily"].key)))
 def test_summed_numerators_and_denominators_give_the_ratio_of_the_rows_at_any_grain(day, grain):
     everything = frame("calls", *day)
@@ -137,7 +138,7 @@ def test_summed_numerators_and_denominators_give_the_ratio_of_the_rows_at_any_gr
     assert_rolls_up("call_metrics_daily", fine, coarse, sorted(grain))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(legs(), max_size=12), st.sets(st.sampled_from(TABLES["transfer_metrics_daily"].key)))
 def test_the_same_holds_for_transfers(day, grain):
     everything = frame("transfer_legs", *day).select(LEG_COLUMNS)
@@ -160,7 +161,7 @@ def assert_rolls_up(table: str, fine: pl.DataFrame, coarse: pl.DataFrame, grain:
                 assert group[ratio.name] == pytest.approx(ratio.factor * above / sum(below), rel=1e-9)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=examples(100))
 @given(days())
 def test_peak_concurrency_is_the_most_calls_alive_at_any_minute_of_the_hour(day):
     hourly = call_volume_hourly(frame("calls", *day), day=DAY, timezone="UTC")

@@ -8,10 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.names import COLUMNS, KEYS
 from tests.oracle.tables import expected_lake
-from tests.support.histories import histories, shapings
+from tests.support.examples import examples
+from tests.support.generated_calls import histories, shapings
 from tests.support.json_text import SPELLINGS, Sent, Twice, to_json, to_json_bytes
 
-slow_to_draw = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+slow_to_draw = settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 
 
 @slow_to_draw

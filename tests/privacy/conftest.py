@@ -10,7 +10,7 @@ import pytest
 from pipelines.cli.main import main
 from pipelines.materialize import processes
 from pipelines.simulator import SimulatedApi
-from tests.support.persons import encoded, everything
+from tests.support.erasure_account import encoded, everything
 from tests.support.program import PII_KEY, program, serve
 from tests.support.simulated import KEY
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from tests.support.persons import GONE, NUMBER, encoded, everything, item, leg, texts_of
+from tests.support.erasure_account import GONE, NUMBER, encoded, everything, item, leg, texts_of
 
-pytestmark = pytest.mark.usefixtures("account")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("account")]
 
 ITEMS = everything()
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from tests.support.persons import (
+from tests.support.erasure_account import (
     ANYWHERE,
     GONE,
     MENTIONING,
@@ -75,6 +75,7 @@ def test_a_customer_is_nowhere_afterwards(program):
     assert report["calls"] == len(GONE)
 
 
+@pytest.mark.slow
 def test_the_lake_is_that_of_an_account_without_the_customer(program, serve, tmp_path, monkeypatch):
     before = program.rows()
     forget(program, "--number", NUMBER)
@@ -94,6 +95,7 @@ def test_the_lake_is_that_of_an_account_without_the_customer(program, serve, tmp
     assert plain(after) == plain(program.rows())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["newest", "oldest", "shuffled"])
 @pytest.mark.parametrize("options", [[], ["--full"]])
 def test_no_later_sync_brings_anything_back(program, serve, order, options):
@@ -122,6 +124,7 @@ def unwanted(program):
     }
 
 
+@pytest.mark.slow
 def test_a_number_that_nobody_has_is_reported_and_not_listed(program):
     before = program.files()
     code, out, err = program("forget", "--number", "+15550100777")
@@ -132,6 +135,7 @@ def test_a_number_that_nobody_has_is_reported_and_not_listed(program):
     assert not (program.lake / "state/erased.json").exists()
 
 
+@pytest.mark.slow
 def test_a_number_can_be_kept_out_before_it_calls(program, serve):
     assert forget(program, "--number", "+15550100777", "--list-anyway")["calls"] == 0
     rows = program.rows()
@@ -147,6 +151,7 @@ def test_an_id_that_no_call_has_is_reported(program):
     assert "No call of this lake has that id." in err
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("number", ["(555) 010-0123", "15550100123", "anonymous", "sip:+15550100123@example.com", ""])
 def test_a_number_without_a_country_code_is_wrong_usage(program, number):
     code, out, err = program("forget", "--number", number)
@@ -154,17 +159,20 @@ def test_a_number_without_a_country_code_is_wrong_usage(program, number):
     assert "country code, such as +15550100123" in err
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("words", [[], ["--number", NUMBER, "--call-id", "x"], ["--listed", "--call-id", "x"]])
 def test_just_one_has_to_be_said(program, words):
     assert program("forget", *words)[0] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SPELLINGS)
 def test_a_number_is_one_however_it_is_spelled(program, number):
     forget(program, "--number", number)
     assert unwanted(program) == set()
 
 
+@pytest.mark.slow
 def test_a_call_goes_with_its_copies_and_children(program):
     report = forget(program, "--call-id", "call-of-person-second")
     assert (report["calls"], report["child_calls"], report["legs"]) == (2, 1, 1)
@@ -180,6 +188,7 @@ def test_a_call_goes_with_its_copies_and_children(program):
     assert program.rows() == rows
 
 
+@pytest.mark.slow
 def test_a_leg_alone_can_be_named(program):
     report = forget(program, "--call-id", "nested-in-first")
     assert (report["calls"], report["legs"]) == (0, 1)
@@ -189,6 +198,7 @@ def test_a_leg_alone_can_be_named(program):
     assert program.rows() == rows
 
 
+@pytest.mark.slow
 def test_what_is_said_names_nobody(program):
     code, out, err = program("forget", "--number", NUMBER)
     assert code == 0
@@ -200,6 +210,7 @@ def test_what_is_said_names_nobody(program):
     assert "$.transcript[0].content" in out
 
 
+@pytest.mark.slow
 def test_forgetting_twice_says_that_nothing_is_left(program):
     forget(program, "--number", NUMBER)
     files = program.files()

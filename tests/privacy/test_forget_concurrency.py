@@ -16,9 +16,9 @@ from pipelines.materialize.days import build_days
 from pipelines.privacy.forget import forget, read_request
 from pipelines.settings import load_settings
 from pipelines.workspace import open_workspace
-from tests.support.persons import NUMBER, traces
+from tests.support.erasure_account import NUMBER, traces
 
-pytestmark = pytest.mark.usefixtures("account")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("account")]
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 

@@ -11,7 +11,9 @@ import pytest
 
 from pipelines.lake.maintenance import compaction
 from pipelines.materialize import day as build_day
-from tests.support.persons import GONE, NUMBER, encoded, everything, item, traces
+from tests.support.erasure_account import GONE, NUMBER, encoded, everything, item, traces
+
+pytestmark = pytest.mark.slow
 
 ITEMS = everything()
 

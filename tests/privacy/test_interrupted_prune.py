@@ -10,10 +10,11 @@ import pytest
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.maintenance import retention
 from pipelines.lake.maintenance.retention import days_before
-from tests.support.faults import Fault, FaultyDisk
-from tests.support.readers import Readers
-from tests.support.scene import KILLED, scene
-from tests.support.walk import Undisturbed
+from tests.support.crash_lake import KILLED, ReferenceRun, crash_lake
+from tests.support.faulty_disk import Fault, FaultyDisk
+from tests.support.lake_contents import Readers
+
+pytestmark = pytest.mark.slow
 
 FLOOR = date(2026, 3, 3)
 PRUNE = "prune --older-than 9d --yes"
@@ -23,7 +24,7 @@ ENDING = ("build", "sync --full", "prune --older-than 1d --yes")
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
-    with scene(tmp_path_factory.mktemp("scene")) as made, pytest.MonkeyPatch.context() as patch:
+    with crash_lake(tmp_path_factory.mktemp("crash")) as made, pytest.MonkeyPatch.context() as patch:
         patch.setattr(retention, "floor_of", lambda _: FLOOR)
         assert made.run("sync --full").code == 0  # so that a sync finds nothing new, and leaves what the others leave
         made.keep()
@@ -35,20 +36,20 @@ def floor(lake):
 
 
 def test_a_prune_may_be_killed_at_every_step(lake):
-    known = Undisturbed(lake, PRUNE, mended_by="build")
+    known = ReferenceRun(lake, PRUNE, repaired_by="build")
     points = list(known.sample(Fault.KILL))
     assert (len(known.states), len(points) > 25) == (3, True)  # before, without the old days, with the first day anew
     left = set()
     for number, point in enumerate(points):
         known.restore()
         readers = Readers(lake.lake)
-        readers.look()
+        readers.observe()
         assert lake.run(PRUNE, FaultyDisk(Fault.KILL, point)).code == KILLED
-        readers.look()
+        readers.observe()
         assert all(state in known.states for state in readers.generations.values()), known.steps[point]
         ending = ENDING[number % len(ENDING)] if floor(lake) else PRUNE
         left.add((ending, bool(days_before(LocalStorage(lake.lake), FLOOR))))
         assert lake.run(ending).code == 0
-        readers.look()
+        readers.observe()
         assert lake.content() == known.content, (known.steps[point], ending)
     assert left >= {(ending, True) for ending in (PRUNE, *ENDING)}

@@ -7,11 +7,12 @@ import json
 import pytest
 
 from pipelines.lake.local import LocalStorage
-from tests.support.faults import Fault, FaultyDisk
-from tests.support.persons import texts_of
-from tests.support.readers import Readers
-from tests.support.scene import KILLED, scene
-from tests.support.walk import Undisturbed
+from tests.support.crash_lake import KILLED, ReferenceRun, crash_lake
+from tests.support.erasure_account import texts_of
+from tests.support.faulty_disk import Fault, FaultyDisk
+from tests.support.lake_contents import Readers
+
+pytestmark = pytest.mark.slow
 
 NUMBER, RECORDING = "+15550100123", "https://recordings.example/one.mp3"
 DAYS = ("2026-03-01", "2026-03-02", "2026-03-03")
@@ -113,19 +114,19 @@ def test_going_back_to_raw_takes_the_note_away(lake, monkeypatch):
 
 def test_the_change_may_be_killed_at_every_step(tmp_path, monkeypatch):
     monkeypatch.setenv("CHORUS_PII", "raw")
-    with scene(tmp_path) as lake, pytest.MonkeyPatch.context() as patch:
+    with crash_lake(tmp_path) as lake, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHORUS_KEEP_VERSIONS_HOURS", "24")
         assert lake.run("sync --full").code == 0  # which leaves a version that is published no more
         lake.keep()
         before = set(lake.lake.glob("days/*/*"))
         patch.setenv("CHORUS_PII", "mask")
-        known = Undisturbed(lake, " ".join(ACCEPT), mended_by=" ".join(ACCEPT))
+        known = ReferenceRun(lake, " ".join(ACCEPT), repaired_by=" ".join(ACCEPT))
         assert not before.intersection(lake.lake.glob("days/*/*"))
         for point in known.sample(Fault.KILL):
             known.restore()
             readers = Readers(lake.lake)
-            readers.look()
+            readers.observe()
             assert lake.run(known.command, FaultyDisk(Fault.KILL, point)).code == KILLED
-            readers.look()
+            readers.observe()
             assert all(state in known.states for state in readers.generations.values()), known.steps[point]
-            assert known.mended() == known.content, known.steps[point]
+            assert known.repaired() == known.content, known.steps[point]

@@ -35,6 +35,7 @@ def answer(lake, sql):
         return connection.execute(sql).fetchall()
 
 
+@pytest.mark.slow
 def test_without_yes_it_only_says_what_it_would_do(lake):
     before = everything(lake)
     code, out, err = lake(*SEVEN)
@@ -81,6 +82,7 @@ def test_with_yes_old_days_are_gone_everywhere(lake):
     assert lake("doctor")[0] == 0
 
 
+@pytest.mark.slow
 def test_the_first_day_that_is_kept_is_built_without_the_day_before(lake):
     legs = "SELECT leg_id, parent_found, agent_id FROM transfer_legs"
     assert answer(lake, legs) == [("child-3", True, "agent-first")]
@@ -88,6 +90,7 @@ def test_the_first_day_that_is_kept_is_built_without_the_day_before(lake):
     assert answer(lake, legs) == [("child-3", False, "agent-child")]
 
 
+@pytest.mark.slow
 def test_no_later_sync_brings_them_back(lake, serve):
     lake(*SEVEN, "--yes")
     changed = call("first", DAYS[0], cost=9)
@@ -99,6 +102,7 @@ def test_no_later_sync_brings_them_back(lake, serve):
     assert days_on_disk(lake) == DAYS[2:]
 
 
+@pytest.mark.slow
 def test_calls_that_are_no_longer_listed_are_measured_by_the_days_that_are_kept(lake, serve):
     """Two of seven calls are more than may be marked deleted unasked, though the pruned ones are gone too."""
     lake(*SEVEN, "--yes")
@@ -108,6 +112,7 @@ def test_calls_that_are_no_longer_listed_are_measured_by_the_days_that_are_kept(
     assert "of 7 known calls are no longer listed" in err
 
 
+@pytest.mark.slow
 def test_rejected_items_go_by_the_day_on_which_they_arrived(program, serve, monkeypatch, items):
     serve(items=[*items, NOWHERE])
     program.sync()
@@ -119,6 +124,7 @@ def test_rejected_items_go_by_the_day_on_which_they_arrived(program, serve, monk
     assert not list((program.lake / "raw").rglob("*.parquet"))
 
 
+@pytest.mark.slow
 def test_a_lake_of_old_days_alone_is_empty_afterwards(lake):
     code, out, _ = lake("prune", "--older-than", "1d", "--yes")
     assert (code, "Removed 5 days" in out) == (0, True)
@@ -129,6 +135,7 @@ def test_a_lake_of_old_days_alone_is_empty_afterwards(lake):
     assert lake.sync("--full")["scan"]["calls_new"] == 0
 
 
+@pytest.mark.slow
 def test_it_says_so_where_there_is_nothing_to_do(lake, tmp_path, monkeypatch):
     before = everything(lake)
     code, out, _ = lake("prune", "--older-than", "9d")
@@ -150,6 +157,7 @@ def test_ages_are_measured_from_today_in_utc():
     assert before - timedelta(days=400) <= found <= datetime.now(UTC).date() - timedelta(days=400)
 
 
+@pytest.mark.slow
 def test_the_floor_never_goes_back(lake):
     lake(*SEVEN, "--yes")
     code, out, _ = lake("prune", "--older-than", "400d", "--yes")
@@ -157,6 +165,7 @@ def test_the_floor_never_goes_back(lake):
     assert lake.sync("--full")["scan"]["calls_new"] == 0
 
 
+@pytest.mark.matrix(quick=2)
 @pytest.mark.parametrize("age", ["0d", "-3d", "400", "12h", "3m", "d", "", "1.5d", "999999999d"])
 def test_an_age_that_is_none_is_wrong_usage(lake, age):
     before = everything(lake)
@@ -166,6 +175,7 @@ def test_an_age_that_is_none_is_wrong_usage(lake, age):
     assert everything(lake) == before
 
 
+@pytest.mark.slow
 def test_other_settings_than_the_lakes_are_refused(lake, monkeypatch):
     monkeypatch.setenv("CHORUS_TIMEZONE", "Asia/Kolkata")
     before = everything(lake)
@@ -173,6 +183,7 @@ def test_other_settings_than_the_lakes_are_refused(lake, monkeypatch):
     assert everything(lake) == before
 
 
+@pytest.mark.slow
 def test_a_lost_manifest_stops_it_before_anything_is_changed(lake):
     (lake.lake / "manifest.json").unlink()
     before = everything(lake)

@@ -12,6 +12,8 @@ from pipelines.lake.publish import Build, read_plan, write_plan
 from pipelines.lake.storage import LakeBusyError
 from tests.support.old_days import DAYS, SEVEN, clock, days_on_disk, items, lake
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["clock", "items", "lake"]
 
 

@@ -13,8 +13,7 @@ from pipelines.lake.layout import table_file
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.tables import LANDED_ITEMS, VersionTables
 from pipelines.quality import Verdict, audit
-from tests.support.frames import DAY, at, call, frame, leg
-from tests.support.judged import Day, attribute, turn, with_marts
+from tests.support.frames import DAY, Day, at, attribute, call, frame, leg, turn, with_marts
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ import pytest
 
 from pipelines.dictionary import TABLES
 from pipelines.quality import CHECKS
-from tests.support.frames import call, frame, leg
-from tests.support.judged import again, failed, put, turn, with_marts
+from tests.support.frames import again, call, failed, frame, leg, put, turn, with_marts
 
 
 def test_a_valid_day_passes_every_check_with_one_verdict_each(day, judge):
@@ -50,6 +49,7 @@ def leg_gone() -> dict[str, int]:
     return {"legs_as_counted": 1, "messages_as_counted": 1, "turns_have_calls": 1}
 
 
+@pytest.mark.matrix(quick=12)
 @pytest.mark.parametrize(
     ("table", "breaks", "found"),
     [

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pipelines.dictionary import TABLES
 from pipelines.dictionary.schemas import polars_schema
 from pipelines.quality import CHECKS
+from tests.support.examples import examples
 from tests.support.frames import DAY
 
 TABLE = "transfer_metrics_daily"
@@ -50,7 +51,7 @@ def sortable(key: tuple[str | None, ...]) -> list[tuple[bool, bytes]]:
     return [(part is not None, (part or "").encode()) for part in key]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(keys, max_size=8), st.booleans(), st.integers(1, 4))
 def test_every_key_that_does_not_rise_is_counted(drawn, in_order, height):
     if in_order:

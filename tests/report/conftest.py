@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines.report.html_page import make_report
-from tests.support.reported import Page, reported_lake
+from tests.support.report_pages import Page, reported_lake
 
 Report = Callable[..., Page]
 

@@ -9,7 +9,7 @@ import pytest
 from pipelines.cli.main import main
 from pipelines.lake import state
 from tests.support.lakes import PII_KEY, workspace
-from tests.support.reported import call, reported_lake
+from tests.support.report_pages import call, reported_lake
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,7 @@ def test_it_says_where_the_report_is_and_of_which_days(run):
     assert "<!DOCTYPE html>" in Path("chorus-report.html").read_text()
 
 
+@pytest.mark.slow
 def test_it_takes_the_place_of_an_earlier_report(run):
     assert run("--out", "new/folder/r.html", "--to", "2026-03-03")[0] == 0
     assert run("--out", "new/folder/r.html")[0] == 0
@@ -47,6 +48,7 @@ def test_it_takes_the_place_of_an_earlier_report(run):
     assert [path.name for path in Path("new/folder").iterdir()] == ["r.html"]
 
 
+@pytest.mark.matrix(quick=3)
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.reported import call, leg
+from tests.support.report_pages import call, leg
 
 ALICE, BOB = "+15550100111", "+15550100122"
 
@@ -40,6 +40,7 @@ def page(report):
     return report(CALLS, "2026-03-03", "2026-03-04", currency="USD", timezone="Europe/Berlin")
 
 
+@pytest.mark.slow
 def test_key_figures_stand_beside_their_changes(page):
     expected = {
         "Calls": ["5", "+25.0%"],
@@ -57,6 +58,7 @@ def test_key_figures_stand_beside_their_changes(page):
     assert page.tiles["Calls"][2:3] == ["root calls, not deleted"], "more calls are neither better nor worse"
 
 
+@pytest.mark.slow
 def test_days_have_rows_of_their_own(page):
     assert page.tables["Calls by day"] == [
         ["Day", "Calls", "Reached a person"],
@@ -143,6 +145,7 @@ def test_the_period_and_what_it_is_compared_with_are_said(page):
     assert "5 calls, 25.0% more than in the period before. 60.0% reached a person, for 7 minutes in all." in text
 
 
+@pytest.mark.slow
 def test_one_agent_alone(report):
     page = report(CALLS, "2026-03-03", "2026-03-04", agent="agent-2")
     assert page.tiles["Calls"][0] == "1"
@@ -153,6 +156,7 @@ def test_one_agent_alone(report):
     assert "No problems were found in this period." in page.text
 
 
+@pytest.mark.slow
 def test_days_of_whole_weeks_are_compared_with_those_of_the_same_weekday(report):
     moments = ["02-23 08:00", "02-23 09:00", "03-01 08:00", "03-02 08:00", "03-08 08:00", "03-08 09:00"]
     page = report([call(f"c{number}", f"2026-{at}") for number, at in enumerate(moments)], "2026-03-02")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.report.html_page import make_report
-from tests.support.browsing import Browser
 from tests.support.lakes import example_lake, workspace
-from tests.support.reported import call, reported_lake
+from tests.support.processes import Browser
+from tests.support.report_pages import call, reported_lake
 
 CHECK = Path(__file__).parent / "check.js"
 
@@ -33,7 +33,7 @@ def looked_at(request, browser, tmp_path_factory) -> tuple[dict, Path]:
         opened = reported_lake(folder / "lake", [alone])
     report = folder / "report.html"
     make_report(opened.catalog.path, report)
-    return browser.look(CHECK, report, folder), folder
+    return browser.run(CHECK, report, folder), folder
 
 
 def test_the_html_is_valid(looked_at):

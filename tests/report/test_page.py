@@ -12,7 +12,7 @@ from pipelines.report.html_page import make_report
 from pipelines.report.queries import REPEAT_CALLERS, Source
 from pipelines.serve.catalog import open_catalog
 from tests.support.lakes import example_lake, workspace
-from tests.support.reported import NUMBER, Page, call, leg
+from tests.support.report_pages import NUMBER, Page, call, leg
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" {{ 7 * 7 }} ]]>"
 EVER = {"first": date(2020, 1, 1), "before_first": date(2020, 1, 1), "last": date(2030, 1, 1)}
@@ -60,6 +60,7 @@ def test_nothing_of_a_customer_is_on_the_page(simulated):
             assert not [text for text in found if text in html], what
 
 
+@pytest.mark.slow
 def test_repeat_callers_are_those_of_the_catalogs_macro(simulated):
     opened, _ = simulated
     with open_catalog(opened.catalog.path) as catalog:
@@ -98,6 +99,7 @@ def test_every_picture_has_words_and_a_table_beside_it(simulated):
     assert page.tags.count("details") == len(pictures)
 
 
+@pytest.mark.slow
 def test_hostile_words_stay_words(report):
     calls = [
         call("c1", "2026-03-03 08:00", endedReason=HOSTILE, agentId=HOSTILE),
@@ -117,6 +119,7 @@ def test_hostile_words_stay_words(report):
     assert max(map(len, page.rows("Most frequent reasons"))) <= 60
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize(
     "reason", [f"hung up by {NUMBER}", "call 0 0 4 4 20 7946 0123", "mail jo@example.org", "٠٤٤٢٠٧٩٤٦٠"]
 )
@@ -126,6 +129,7 @@ def test_words_that_may_identify_a_person_are_withheld(report, reason):
     assert reason not in page.text
 
 
+@pytest.mark.slow
 def test_one_day_without_a_connected_call(report):
     page = report([call("c1", "2026-03-03 08:00", seconds=0, status="no-answer", cost=None)])
     assert_sound(page)
@@ -142,6 +146,7 @@ def test_one_day_without_a_connected_call(report):
     assert "No call of this period reached a person" in page.text
 
 
+@pytest.mark.slow
 def test_a_period_without_calls_between_others(report):
     page = report([call("c1", "2026-03-01 08:00"), call("c2", "2026-03-09 08:00")], "2026-03-04", "2026-03-05")
     assert_sound(page)
@@ -149,12 +154,14 @@ def test_a_period_without_calls_between_others(report):
     assert "There are no calls in this period." in page.text
 
 
+@pytest.mark.slow
 def test_without_a_currency_money_is_plain_and_that_is_said(report):
     page = report([call("c1", "2026-03-03 08:00")])
     assert page.tiles["Cost"][0] == "0.25"
     assert "Amounts are as the API states them, without a currency." in page.text
 
 
+@pytest.mark.slow
 def test_many_agents_are_one_row_together(report):
     calls = [
         call(f"c{n}-{m}", f"2026-03-03 {m % 24:02d}:{m // 24:02d}", agentId=f"{n:04d}-agent-of-many", cost=n / 10)
@@ -168,6 +175,7 @@ def test_many_agents_are_one_row_together(report):
     assert rows["All"][1] == "42"
 
 
+@pytest.mark.slow
 def test_figures_too_large_to_read_are_cut_short(report):
     calls = [
         call("c1", "2026-03-03 08:00", cost=1e290, durationSeconds=9e15),
@@ -178,6 +186,7 @@ def test_figures_too_large_to_read_are_cut_short(report):
     assert page.tiles["Cost"][0].replace("\xa0", " ") == "1.00 \N{MULTIPLICATION SIGN} 10^290"
 
 
+@pytest.mark.slow
 def test_a_year_is_shown_by_month_and_a_quarter_by_week(report):
     calls = [call("c1", "2025-01-15 08:00"), call("c2", "2026-03-03 08:00"), call("c3", "2026-06-30 08:00")]
     page = report(calls, "2025-01-15")

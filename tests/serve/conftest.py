@@ -8,8 +8,7 @@ import duckdb
 import pytest
 
 from pipelines.serve.catalog import open_catalog
-from tests.support.measured_lake import measured_lake
-from tests.support.measures import Row
+from tests.support.metrics_lake import Row, measured_lake
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Measured:
 
 @pytest.fixture(scope="session")
 def measured(tmp_path_factory) -> Iterator[Measured]:
-    """The lake of `tests.support.measured_lake`."""
+    """The lake of `tests.support.metrics_lake`."""
     with open_catalog(measured_lake(tmp_path_factory.mktemp("measured")).catalog.path) as connection:
         tables = ("calls", "transfer_legs", "call_attributes")
         yield Measured(connection, *(_rows(connection, f"FROM {table}") for table in tables))

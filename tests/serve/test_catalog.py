@@ -37,6 +37,7 @@ def calls(*call_ids: str) -> dict[str, list[dict[str, str]]]:
     return {"calls": [{"call_id": call_id} for call_id in call_ids]}
 
 
+@pytest.mark.slow
 def test_an_empty_lake_has_every_table_and_view_with_their_columns_and_no_rows(lake):
     catalog = made(lake)
     types = {"text": "VARCHAR", "int64": "BIGINT", "float64": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE"}
@@ -51,6 +52,7 @@ def test_an_empty_lake_has_every_table_and_view_with_their_columns_and_no_rows(l
     ]
 
 
+@pytest.mark.slow
 def test_big_tables_are_views_and_marts_are_tables_that_need_no_file(lake):
     lake.publish(MONDAY, {"call_metrics_daily": [{"agent_id": "a", "calls": 3}], **calls("c1")})
     lake.publish(TUESDAY, {"call_metrics_daily": [{"agent_id": "a", "calls": 4}]})
@@ -65,6 +67,7 @@ def test_big_tables_are_views_and_marts_are_tables_that_need_no_file(lake):
     assert rows == [(MONDAY, "a", 3, None), (TUESDAY, "a", 4, None)]
 
 
+@pytest.mark.slow
 def test_everything_carries_the_comment_of_the_dictionary(lake):
     lake.publish(MONDAY, calls("c1"))
     catalog = made(lake)
@@ -82,6 +85,7 @@ def test_everything_carries_the_comment_of_the_dictionary(lake):
     assert (helpers, views) == ([], [])
 
 
+@pytest.mark.slow
 def test_the_currency_stands_beside_money_in_comments_and_dictionary_tables(lake):
     catalog = made(lake, currency="EUR")
     columns = "table_name = 'calls' AND column_name IN ('cost', 'cost_per_minute', 'duration_seconds')"
@@ -97,6 +101,7 @@ def test_the_currency_stands_beside_money_in_comments_and_dictionary_tables(lake
     assert "Unit: money (EUR)." in comment
 
 
+@pytest.mark.slow
 def test_tables_and_columns_of_the_catalog_are_described_in_it(lake):
     catalog = made(lake)
     described = ask(catalog, "SELECT table_name, column_name FROM _columns ORDER BY table_name, position")
@@ -121,6 +126,7 @@ def test_views_read_exactly_the_published_files(lake):
     assert ask(catalog, "SELECT call_id FROM calls ORDER BY call_date") == [("new1",), ("now",)]
 
 
+@pytest.mark.slow
 def test_a_day_that_an_older_program_wrote_lacks_a_column_and_shows_null(lake):
     lake.publish(
         MONDAY, {"calls": [{"call_id": "old", "cost": 1.0}], "call_metrics_daily": [{"calls": 1, "cost": 1.0}]}

@@ -60,6 +60,7 @@ def test_the_macros_of_ratios_give_what_a_hand_gives(lake):
     assert row == pytest.approx(tuple(expected.values()))
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("nothing", ["0", "0.0", "NULL"])
 def test_every_ratio_is_null_where_there_is_nothing_to_divide_by(lake, nothing):
     calls = []
@@ -69,6 +70,7 @@ def test_every_ratio_is_null_where_there_is_nothing_to_divide_by(lake, nothing):
     assert ask(made(lake).path, f"SELECT {', '.join(calls)}") == [(None,) * len(RATIOS)]
 
 
+@pytest.mark.slow
 def test_macros_roll_marts_up_as_sum_over_sum_whatever_a_client_sets(lake):
     rows = [{"agent_id": "a", "cost_rated": 1.0, "seconds_rated": 60.0, "calls": 1, "connected_calls": 1}]
     rows += [{"agent_id": "b", "cost_rated": 9.0, "seconds_rated": 540.0, "calls": 3, "connected_calls": 0}]
@@ -79,6 +81,7 @@ def test_macros_roll_marts_up_as_sum_over_sum_whatever_a_client_sets(lake):
         assert connection.execute(f"SELECT {sums} FROM call_metrics_daily").fetchall() == [(1.0, 0.25)]
 
 
+@pytest.mark.slow
 def test_the_calendar_covers_the_whole_years_of_the_published_days(lake):
     lake.publish(date(2026, 3, 1), {})
     lake.publish(date(2027, 1, 1), {})
@@ -92,6 +95,7 @@ def test_the_calendar_covers_the_whole_years_of_the_published_days(lake):
     assert weekend == [(6, "Saturday"), (7, "Sunday")]
 
 
+@pytest.mark.slow
 def test_freshness_says_what_is_published(lake):
     lake.land(date(2026, 5, 1))
     lake.publish(date(2026, 5, 1), {"calls": [{"call_id": "a", "created_at": at("2026-05-01 23:00")}]})
@@ -109,6 +113,7 @@ def test_freshness_says_what_is_published(lake):
     assert shown["committed_at"] == lake.manifest.committed_at
 
 
+@pytest.mark.slow
 def test_freshness_sees_what_lands_after_the_catalog_was_made(lake):
     for day in (date(2026, 5, 1), date(2026, 5, 2), DAY):
         lake.land(day)
@@ -132,6 +137,7 @@ def test_a_day_that_newer_calls_had_landed_for_is_stale_from_the_start(lake):
     assert freshness(made(lake))["stale_days"] == 1
 
 
+@pytest.mark.slow
 def test_freshness_sees_scans_that_end_after_the_catalog_was_made(lake):
     catalog = made(lake)
     assert freshness(catalog)["last_scan_at"] is None
@@ -186,6 +192,7 @@ def test_a_catalog_to_hand_out_stands_alone_and_holds_no_text_of_calls(lake, tmp
     assert ask(target, "SELECT count(*) FROM dim_date") == [(365,)]
 
 
+@pytest.mark.slow
 def test_a_catalog_to_hand_out_replaces_another_and_nothing_else(lake, tmp_path):
     catalog = made(lake)
     target = tmp_path / "metrics.duckdb"
@@ -202,6 +209,7 @@ def test_a_catalog_to_hand_out_replaces_another_and_nothing_else(lake, tmp_path)
     assert ask(catalog.path, "SELECT count(*) FROM calls") == [(0,)]
 
 
+@pytest.mark.slow
 def test_freshness_says_what_the_last_full_scan_marked_also_beside_a_record_that_knew_nothing_of_it(lake):
     lake.scans({"started_at": at("2026-05-01 01:00"), "mode": "full", "complete": True})
     with lake.storage.create("state/no_scans.parquet") as stream:  # as an earlier version has left it

@@ -135,6 +135,7 @@ def test_nothing_said_is_no_row(catalog, call_id):
     assert ask(catalog, "FROM transcript(?)", call_id) == []
 
 
+@pytest.mark.slow
 def test_of_a_call_that_stands_on_two_days_the_newer_is_read(tmp_path):
     days = {
         day: {
@@ -177,6 +178,7 @@ def languages(tmp_path_factory) -> Path:
     return catalog_of(tmp_path_factory.mktemp("said"), {MONDAY: {"transcript_turns": said}})
 
 
+@pytest.mark.matrix(quick=5)
 @pytest.mark.parametrize(
     ("words", "found"),
     [
@@ -225,6 +227,7 @@ def test_a_find_names_call_agent_leg_and_speaker(catalog):
     assert ask(catalog, "FROM search_transcripts('hello refund')") == []  # not in one message
 
 
+@pytest.mark.slow
 def test_the_passage_of_a_long_message_begins_shortly_before_the_first_word(tmp_path):
     before, after = "ß" * 3_000 + " …\u0001\n " * 100, " and then" * 700
     catalog = catalog_of(tmp_path, {MONDAY: {"transcript_turns": turns("long", f"{before}STRASSE, Fuß{after}")}})

@@ -14,7 +14,7 @@ from pipelines.lake.names import KnownNames, Names, load_names
 from pipelines.lake.publish import update_links
 from pipelines.lake.versions import write_audit
 from tests.support.guide import ROOT, blocks
-from tests.support.named import catalog_of, dimension
+from tests.support.name_lists import catalog_of, dimension
 from tests.support.small_lake import SmallLake
 
 MONDAY, TUESDAY, WEDNESDAY = (date(2026, 1, 5) + timedelta(days=number) for number in range(3))
@@ -85,6 +85,7 @@ def test_the_joins_of_the_guide_neither_lose_nor_double_a_call(lake):
     ]
 
 
+@pytest.mark.slow
 def test_changed_names_are_shown_though_no_day_was_published(lake):
     publish(lake, MONDAY, call_metrics_daily=[mart("a", 3)])
     name(lake, {"a": "Nora"})
@@ -99,6 +100,7 @@ def test_changed_names_are_shown_though_no_day_was_published(lake):
     assert catalog.generation() == lake.manifest.generation == 1
 
 
+@pytest.mark.slow
 def test_names_make_no_replaced_version_wait_longer(lake):
     publish(lake, MONDAY)
     catalog = catalog_of(lake.storage)
@@ -112,6 +114,7 @@ def test_names_make_no_replaced_version_wait_longer(lake):
     assert lake.manifest == before
 
 
+@pytest.mark.slow
 def test_where_the_manifest_was_lost_names_empty_no_catalog(lake):
     publish(lake, MONDAY, call_metrics_daily=[mart("a", 3)])
     made(lake)
@@ -121,6 +124,7 @@ def test_where_the_manifest_was_lost_names_empty_no_catalog(lake):
     assert ask(lake, "SELECT calls FROM call_metrics_daily") == [(3,)]
 
 
+@pytest.mark.slow
 def test_a_catalog_that_an_older_program_made_gets_the_tables(lake):
     publish(lake, MONDAY, call_metrics_daily=[mart("a")])
     made(lake)
@@ -133,6 +137,7 @@ def test_a_catalog_that_an_older_program_made_gets_the_tables(lake):
     assert dimension(catalog) == [("a", None, MONDAY, MONDAY)]
 
 
+@pytest.mark.slow
 def test_names_that_cannot_be_read_leave_ids(lake):
     publish(lake, MONDAY, call_metrics_daily=[mart("a")])
     with lake.storage.create(layout.NAMES) as stream:
@@ -151,6 +156,7 @@ def test_a_catalog_to_hand_out_has_the_names(lake, tmp_path):
     assert ask(lake, "SELECT name FROM phone_numbers", target) == [("Main",)]
 
 
+@pytest.mark.slow
 def test_an_empty_lake_has_the_tables_without_rows(lake):
     made(lake)
     for table in ("agents", "phone_numbers"):
@@ -163,6 +169,7 @@ def test_an_empty_lake_has_the_tables_without_rows(lake):
         ]
 
 
+@pytest.mark.slow
 def test_very_many_names_of_any_kind_are_one_row_each(lake):
     names = {f"id-{number}": chr(0x20 + number % 0x2000) * 200 for number in range(3_000)}
     name(lake, names)

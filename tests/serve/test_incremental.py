@@ -143,6 +143,7 @@ class History:
 STEPS = [name for name, step in vars(History).items() if callable(step) and not name.startswith("_")]
 
 
+@pytest.mark.slow
 def test_a_history_of_catalogs(lake, tmp_path):
     catalog = catalog_of(lake)
     catalog.make(lake.manifest)
@@ -177,6 +178,7 @@ def all_of_marts(path: Path) -> list[tuple]:
         return connection.execute("FROM call_metrics_daily").fetchall()
 
 
+@pytest.mark.slow
 def test_a_version_that_was_published_again_is_read_again(lake):
     catalog = catalog_of(lake)
     for calls in (1, 2):
@@ -186,6 +188,7 @@ def test_a_version_that_was_published_again_is_read_again(lake):
         assert connection.execute("SELECT calls FROM call_metrics_daily").fetchall() == [(2,)]
 
 
+@pytest.mark.slow
 def test_another_program_takes_nothing_over(lake, monkeypatch):
     lake.publish(DAYS[0], rows(random.Random(4)), version="v1")
     catalog = catalog_of(lake)

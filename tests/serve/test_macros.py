@@ -39,6 +39,7 @@ def test_every_macro_says_what_it_is_for_and_shows_an_example(empty):
     assert dict(ask(empty.path, COMMENTS)) == expected
 
 
+@pytest.mark.matrix(quick=4)
 @pytest.mark.parametrize("macro", MACROS, ids=lambda macro: macro.name)
 def test_the_example_of_a_macro_runs(macro, full, empty):
     assert f"{macro.name}(" in macro.example

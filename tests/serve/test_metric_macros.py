@@ -15,6 +15,8 @@ from tests.support.frames import call
 from tests.support.lakes import workspace
 from tests.support.small_lake import SmallLake, at
 
+pytestmark = pytest.mark.matrix(quick=3)
+
 DAY = date(2026, 3, 2)
 WITH_GRAIN = [macro.name for macro in MACROS if macro.parameters == ("grain",)]
 
@@ -87,6 +89,7 @@ def test_no_caller_of_an_empty_lake_calls_again(empty, days):
 REPEATS = "SELECT call_date, caller_calls, repeat_calls, repeat_caller_rate FROM repeat_callers(7) ORDER BY call_date"
 
 
+@pytest.mark.slow
 def test_who_calls_again_within_the_time_to_the_microsecond_is_a_repeat_caller(tmp_path):
     exactly = at("2026-03-09 10:00")
     calls = (inbound("a", "2026-03-02 10:00"), inbound("b", "2026-03-09 10:00"))
@@ -95,6 +98,7 @@ def test_who_calls_again_within_the_time_to_the_microsecond_is_a_repeat_caller(t
     assert ask(catalog_of(tmp_path / "out", calls[0], late, NEWEST), REPEATS)[0] == (DAY, 1, 0, 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [
@@ -113,6 +117,7 @@ def test_a_call_of_another_kind_is_no_repetition(tmp_path, other):
     assert ask(path, REPEATS)[0] == (DAY, 1, 0, 0.0)
 
 
+@pytest.mark.slow
 def test_whichever_agent_answers_and_also_without_an_organisation_it_is_a_repetition(tmp_path):
     calls = (
         inbound("a", "2026-03-02 10:00", organization_id=None),
@@ -125,6 +130,7 @@ def test_whichever_agent_answers_and_also_without_an_organisation_it_is_a_repeti
     assert ask(path, f"{asked} WHERE call_date = '{DAY}'") == [("agent_1", 2, 1, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("newest", "known"), [("2026-03-09 23:59", False), ("2026-03-10 00:00", True)])
 def test_days_too_recent_to_know_are_null_and_left_out_of_sums(tmp_path, newest, known):
     old, young = inbound("a", "2026-02-01 10:00"), inbound("b", "2026-03-02 10:00")
@@ -134,6 +140,7 @@ def test_days_too_recent_to_know_are_null_and_left_out_of_sums(tmp_path, newest,
     assert ask(path, sums, TimeZone="Asia/Tokyo") == [(1 + known, 0)]
 
 
+@pytest.mark.slow
 def test_a_day_with_unknown_callers_alone_has_no_rate(tmp_path):
     path = catalog_of(tmp_path, inbound("a", "2026-03-02 10:00", None), NEWEST)
     assert ask(path, REPEATS)[0] == (DAY, 0, 0, None)
@@ -153,6 +160,7 @@ def test_percentiles_are_between_neighbours_and_null_where_nobody_was_reached(tm
     assert found[1:] == [(date(2026, 3, 3), "org_1", "agent_1", 0, None, None, None, None)]
 
 
+@pytest.mark.slow
 def test_peaks_see_calls_of_the_evening_before_and_none_that_only_touch(tmp_path):
     def lasting(call_id: str, start: str, end: str, **known: object) -> dict:
         return call(call_id, created_at=at(start), ended_at=at(end), **known)

@@ -13,11 +13,12 @@ from pipelines.dictionary.metrics import METRICS
 from pipelines.lake import state
 from pipelines.materialize.days import build_days
 from pipelines.serve.catalog import open_catalog
-from tests.support import caller_figures as caller
-from tests.support import metric_figures as figure
+from tests.support import expected_metrics as expect
 from tests.support.lakes import land, place, workspace
-from tests.support.measures import column as column_of
-from tests.support.measures import counted, over, total
+from tests.support.metrics_lake import column as column_of
+from tests.support.metrics_lake import counted, over, total
+
+pytestmark = pytest.mark.matrix(quick=4)
 
 BY_DIRECTION = {"connect_rate"}
 LEG_METRICS = {"transfer_success_rate", "average_leg_seconds"}
@@ -25,32 +26,32 @@ LEG_METRICS = {"transfer_success_rate", "average_leg_seconds"}
 
 def of_ratio(name):
     if name in LEG_METRICS:
-        return figure.leg_ratio(name)
-    return figure.call_ratio(name, "direction" if name in BY_DIRECTION else "agent_id")
+        return expect.leg_ratio(name)
+    return expect.call_ratio(name, "direction" if name in BY_DIRECTION else "agent_id")
 
 
 EXPECTED = {
     **{name: of_ratio(name) for name, metric in METRICS.items() if metric.ratio is not None},
-    "calls": lambda calls, _legs: figure.figures(counted(calls), [figure.month, "direction"], calls=len),
-    "outcome_shares": figure.outcome_shares,
-    "ended_reasons": figure.ended_reasons,
-    "cost": figure.costs,
-    "cost_trend": figure.cost_trend,
-    "bill": lambda calls, _legs: figure.bill(calls, figure.month),
-    "bill_by_local_day": lambda calls, _legs: figure.bill(calls, figure.local_day),
-    "talk_minutes": lambda calls, _legs: figure.figures(
+    "calls": lambda calls, _legs: expect.figures(counted(calls), [expect.month, "direction"], calls=len),
+    "outcome_shares": expect.outcome_shares,
+    "ended_reasons": expect.ended_reasons,
+    "cost": expect.costs,
+    "cost_trend": expect.cost_trend,
+    "bill": lambda calls, _legs: expect.bill(calls, expect.month),
+    "bill_by_local_day": lambda calls, _legs: expect.bill(calls, expect.local_day),
+    "talk_minutes": lambda calls, _legs: expect.figures(
         counted(calls),
-        [figure.week, "agent_id"],
-        talk_minutes=lambda rows: over(total(filter(figure.connected, rows), column_of("duration_seconds")), 60),
+        [expect.week, "agent_id"],
+        talk_minutes=lambda rows: over(total(filter(expect.connected, rows), column_of("duration_seconds")), 60),
     ),
-    "duration_percentiles": figure.percentiles,
-    "duration_buckets": figure.buckets,
-    "funnel": figure.funnel,
-    "repeat_caller_rate": lambda calls, _legs: caller.repeat_callers(calls),
-    "unique_callers": caller.callers,
-    "volume_by_hour": caller.hours,
-    "peak_concurrency": caller.hourly_peaks,
-    "concurrency_peaks": caller.peaks,
+    "duration_percentiles": expect.percentiles,
+    "duration_buckets": expect.buckets,
+    "funnel": expect.funnel,
+    "repeat_caller_rate": lambda calls, _legs: expect.repeat_callers(calls),
+    "unique_callers": expect.callers,
+    "volume_by_hour": expect.hours,
+    "peak_concurrency": expect.hourly_peaks,
+    "concurrency_peaks": expect.peaks,
 }
 
 
@@ -66,13 +67,14 @@ def assert_same(found, expected):
                 assert math.isclose(shown[key][name], value, rel_tol=1e-9, abs_tol=1e-12), (key, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in METRICS if name != "extraction_fill_rate"])
 def test_the_query_of_a_metric_gives_the_figures_of_the_rows(measured, name):
     assert_same(measured.ask(METRICS[name].sql), EXPECTED[name](measured.calls, measured.legs))
 
 
 def test_the_query_of_the_fill_rate_gives_the_figures_of_the_rows(measured):
-    expected = caller.fill_rates(measured.calls, measured.attributes)
+    expected = expect.fill_rates(measured.calls, measured.attributes)
     assert_same(measured.ask(METRICS["extraction_fill_rate"].sql), expected)
 
 

@@ -50,6 +50,7 @@ def lake(tmp_path: Path) -> ReplacedLake:
     return made
 
 
+@pytest.mark.slow
 def test_a_lake_answers_like_a_duckdb_connection(lake):
     with open_lake(lake.catalog.path) as opened:
         calls = opened.sql("SELECT call_id, created_at FROM calls ORDER BY call_id")
@@ -81,6 +82,7 @@ def test_nothing_can_be_changed_through_it(lake):
             opened.sql(" ")
 
 
+@pytest.mark.slow
 def test_the_next_query_sees_a_catalog_that_took_the_place(lake):
     with open_lake(lake.catalog.path) as opened, duckdb.connect(str(lake.catalog.path), read_only=True) as other:
         before = opened.sql(COUNT)
@@ -98,6 +100,7 @@ def replace_unnoticed(lake: ReplacedLake, opened, calls: int) -> None:
     lake.remove(lake.versions[-2])
 
 
+@pytest.mark.slow
 def test_a_query_whose_files_are_gone_is_run_on_the_newest_catalog(lake):
     with open_lake(lake.catalog.path) as opened:
         replace_unnoticed(lake, opened, 3)
@@ -117,6 +120,7 @@ def test_rows_that_were_handed_out_stay_when_their_files_go(lake):
         assert opened.sql("SELECT count(*) FROM frame").fetchall() == [(frame.height,)] == [(2,)]
 
 
+@pytest.mark.slow
 def test_files_that_stay_missing_are_reported_after_one_more_try(lake, monkeypatch):
     tries = []
     with open_lake(lake.catalog.path) as opened:
@@ -150,6 +154,7 @@ def test_a_lake_without_a_catalog_says_what_to_run(tmp_path, monkeypatch):
         open_lake("words.txt")
 
 
+@pytest.mark.slow
 def test_a_catalog_that_was_removed_is_read_on_until_its_files_are_gone(lake):
     with open_lake(lake.catalog.path) as opened:
         lake.catalog.path.unlink()
@@ -161,6 +166,7 @@ def test_a_catalog_that_was_removed_is_read_on_until_its_files_are_gone(lake):
         assert opened.sql(COUNT).fetchall() == [(5,)]
 
 
+@pytest.mark.slow
 def test_the_lake_of_the_settings_is_opened_or_the_one_that_is_named(lake, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CHORUS_LAKE", "lake")

@@ -58,6 +58,7 @@ def made(tmp_path):
     return catalog.path, tmp_path / "out.duckdb"
 
 
+@pytest.mark.slow
 def test_each_column_of_text_has_a_class_or_was_thought_about(made):
     found = columns(made[0])
     assert [column for column in found if column[3] not in set(map(str, Personal))] == []
@@ -65,6 +66,7 @@ def test_each_column_of_text_has_a_class_or_was_thought_about(made):
     assert {(table, name) for table, name in text if name not in NOT_PERSONAL} == set()
 
 
+@pytest.mark.slow
 def test_a_catalog_to_hand_out_has_no_personal_column(made):
     found = columns(made[1])
     assert {table for table, _, _, _ in found} == HANDED_OUT

@@ -11,8 +11,7 @@ from datetime import timedelta
 import pytest
 
 from pipelines.lake import state
-from tests.support.judging import FOLLOWING, judge, watched
-from tests.support.rewriting import RewrittenLake, read_record
+from tests.support.rewritten_lake import FOLLOWING, RewrittenLake, judge, read_record, watched
 
 READS = 30
 WAYS = (*FOLLOWING, "polars glob, open_days", "duckdb glob, unchanged")
@@ -31,6 +30,7 @@ def lake(tmp_path):
     return made
 
 
+@pytest.mark.slow
 def test_readers_see_whole_commits_and_nothing_else(lake):
     old = len(state.load_manifest(lake.storage).value.unreferenced)
     tallies = watched(lake, dict.fromkeys(WAYS, READS))

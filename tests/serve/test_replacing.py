@@ -43,6 +43,7 @@ def calls(*call_ids: str) -> dict[str, list[dict[str, str]]]:
     return {"calls": [{"call_id": call_id} for call_id in call_ids]}
 
 
+@pytest.mark.slow
 def test_the_catalog_answers_from_any_folder_and_process(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     relative = SmallLake(Path("lake"))
@@ -57,6 +58,7 @@ def test_the_catalog_answers_from_any_folder_and_process(tmp_path, monkeypatch):
     assert "2" in done.stdout
 
 
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("odd", ["Bob's [1] *lake", "two\nlines"])
 def test_a_lake_below_a_folder_with_an_odd_name_is_read(tmp_path, odd):
     lake = SmallLake(tmp_path / odd / "env=prod")
@@ -73,6 +75,7 @@ def test_a_lake_whose_path_would_change_a_column_is_refused(tmp_path):
         DuckDBCatalog(tmp_path / "c.duckdb", LocalStorage(tmp_path / "provider=twilio" / "lake"))
 
 
+@pytest.mark.slow
 def test_who_has_the_old_catalog_open_keeps_it_and_newcomers_get_the_new_one(lake):
     lake.publish(MONDAY, calls("c1"))
     catalog = made(lake)
@@ -87,6 +90,7 @@ def test_who_has_the_old_catalog_open_keeps_it_and_newcomers_get_the_new_one(lak
         assert reopened.execute("SELECT count(*) FROM calls").fetchall() == [(2,)]
 
 
+@pytest.mark.slow
 def test_readers_never_see_days_of_different_states(lake):
     def publish(generation: int) -> None:
         for day in (MONDAY, TUESDAY):
@@ -116,6 +120,7 @@ def test_readers_never_see_days_of_different_states(lake):
     assert [state for state in seen if state != (state[0], state[0], 2 * state[0])] == []
 
 
+@pytest.mark.slow
 def test_a_process_that_forgot_read_only_does_not_stop_the_next_catalog(lake):
     catalog = made(lake)
     code = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
@@ -142,6 +147,7 @@ def test_the_generation_is_that_of_the_manifest(lake):
     assert catalog.generation() is None
 
 
+@pytest.mark.slow
 def test_a_failed_making_leaves_the_catalog_as_it_was_and_nothing_beside_it(lake):
     lake.publish(MONDAY, calls("c1"))
     catalog = made(lake)
@@ -166,6 +172,7 @@ def test_what_a_killed_process_left_is_removed(lake):
     assert other.exists()  # of another catalog
 
 
+@pytest.mark.slow
 def test_settling_removes_it_too_though_the_catalog_is_up_to_date(lake):
     lake.publish(MONDAY, calls("c1"))
     catalog = made(lake)

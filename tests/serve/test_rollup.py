@@ -8,10 +8,11 @@ from itertools import chain, combinations
 import pytest
 
 from pipelines.dictionary import TABLES, Additivity, ratios_of
-from tests.support.measured_lake import DAYS, SILENT_DAY
-from tests.support.measures import (
+from tests.support.metrics_lake import (
     CALL_RATIOS,
+    DAYS,
     LEG_RATIOS,
+    SILENT_DAY,
     column,
     counted,
     counted_legs,
@@ -42,6 +43,7 @@ def same(found, expected):
     return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-12)
 
 
+@pytest.mark.matrix(quick=2)
 @every_grain
 @every_macro
 def test_every_ratio_by_each_subset_of_the_dimensions_is_that_of_the_rows(measured, macro, grain):

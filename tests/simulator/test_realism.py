@@ -37,6 +37,7 @@ def when(call):
     return parse_instant(call["createdAt"])[0]
 
 
+@pytest.mark.slow
 def test_weekends_and_nights_are_quiet(roots):
     weekdays = Counter(when(call).weekday() for call in roots)
     assert max(weekdays[5], weekdays[6]) < min(weekdays[day] for day in range(5)) * 0.75

@@ -97,6 +97,7 @@ def test_a_call_rings_is_spoken_ends_and_gets_its_bill_and_its_analysis_later():
     assert 0 < seen[ended - 1]["transcript"].__len__() < lengths[-1]
 
 
+@pytest.mark.slow
 def test_a_transfer_starts_undecided_and_its_end_and_cost_come_later():
     world = small_world(calls=150)
     end = START + timedelta(days=3)

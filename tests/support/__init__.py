@@ -1,1 +1,1 @@
-"""Helpers that several test rooms share."""
+"""Helpers that tests of several folders share."""

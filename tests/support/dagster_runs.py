@@ -1,4 +1,4 @@
-"""Reading what a Dagster instance knows, for tests."""
+"""Runs of Dagster in tests, and what its instance shows of them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,15 @@ from assets.instance.in_process_runs import run_job
 from assets.jobs import build_days
 from assets.partitions import range_tags
 from assets.resources import LakeResource
+from pipelines.dictionary import TABLES
 from pipelines.lake import state
 from pipelines.workspace import Workspace
 
-CORE_AND_MARTS = (
-    "calls",
-    "transcript_turns",
-    "transfer_legs",
-    "call_attributes",
-    "data_issues",
-    "call_metrics_daily",
-    "transfer_metrics_daily",
-    "call_volume_hourly",
-)
+CORE_AND_MARTS = tuple(TABLES)
 
 
-def tell_landed(instance: dg.DagsterInstance, workspace: Workspace) -> list[date]:
-    """Let Dagster hear of what has landed, as the sensor does."""
+def report_landed(instance: dg.DagsterInstance, workspace: Workspace) -> list[date]:
+    """Report to Dagster what has landed, as the sensor does."""
     landed = state.load_landed(workspace.storage).value
     return sync_landed_events(instance, landed, instance.report_runless_asset_event)
 

@@ -16,7 +16,7 @@ from pipelines.flatten.day import DayFlattener, index_calls
 from pipelines.flatten.outcomes import load_outcomes
 from tests.oracle.items import Version
 from tests.oracle.rows import Shaping
-from tests.support.histories import History
+from tests.support.generated_calls import History
 from tests.support.json_text import to_json
 
 DAY = date(2026, 3, 10)

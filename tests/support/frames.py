@@ -8,6 +8,8 @@ from typing import Any
 import polars as pl
 
 from pipelines.dictionary.schemas import polars_schema
+from pipelines.metrics import call_metrics_daily, call_volume_hourly, transfer_metrics_daily
+from pipelines.quality import Verdict
 
 DAY = date(2026, 3, 2)
 """The call date of these rows, a Monday."""
@@ -82,3 +84,42 @@ def frame(table: str, *rows: dict[str, Any]) -> pl.DataFrame:
     unknown = {column for row in rows for column in row} - set(schema)
     assert not unknown, f"{table} has no columns {unknown}"
     return pl.DataFrame([{column: row.get(column) for column in schema} for row in rows], schema=schema)
+
+
+Day = dict[str, pl.DataFrame]
+
+
+def turn(call_id: str, leg_id: str | None, turn_index: int) -> dict[str, object]:
+    return {"call_id": call_id, "leg_id": leg_id, "turn_index": turn_index, "speaker": "agent", "content": "Good day."}
+
+
+def attribute(call_id: str, key: str) -> dict[str, object]:
+    return {"call_id": call_id, "source": "metadata", "key": key, "value": "1", "value_type": "number"}
+
+
+def with_marts(day: Day) -> Day:
+    calls = day["calls"]
+    return day | {
+        "call_metrics_daily": call_metrics_daily(calls),
+        "transfer_metrics_daily": transfer_metrics_daily(day["transfer_legs"]),
+        "call_volume_hourly": call_volume_hourly(calls, day=DAY, timezone="Europe/Berlin"),
+    }
+
+
+def failed(verdicts: dict[str, Verdict]) -> dict[str, int]:
+    return {verdict.check: verdict.rows for verdict in verdicts.values() if not verdict.passed}
+
+
+def put(rows: pl.DataFrame, row: int, **values: object) -> pl.DataFrame:
+    """Return the rows with some values of one row replaced."""
+    here = pl.int_range(pl.len()) == row
+    changed = (
+        pl.when(here).then(pl.lit(value, dtype=rows.schema[name])).otherwise(name).alias(name)
+        for name, value in values.items()
+    )
+    return rows.with_columns(*changed)
+
+
+def again(rows: pl.DataFrame, row: int) -> pl.DataFrame:
+    """Return the rows with one of them twice in a row."""
+    return pl.concat([rows[: row + 1], rows[row:]])

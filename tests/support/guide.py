@@ -1,4 +1,4 @@
-"""The programs of the readers' guide, so that what is proven is what stands on the page."""
+"""Reads the programs of the readers' guide, so that tests run exactly what the page shows."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ SPELLINGS = (
 
 
 def to_json(value: Any, spelling: Spelling = SPELLINGS[0]) -> str:
-    """The JSON text of dicts, lists, text, numbers, Sent and Twice.
+    """Return the JSON text of dicts, lists, text, numbers, Sent and Twice.
 
     Lone surrogates, which UTF-8 cannot hold, are always written as escapes.
     """
@@ -51,7 +51,7 @@ def to_json(value: Any, spelling: Spelling = SPELLINGS[0]) -> str:
 
 
 def to_json_bytes(value: Any, spelling: Spelling = SPELLINGS[0]) -> bytes:
-    """The same in UTF-8, as it comes over the wire."""
+    """Return the same in UTF-8, as it comes over the wire."""
     return to_json(value, spelling).encode()
 
 

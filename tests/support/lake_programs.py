@@ -1,14 +1,19 @@
-"""The programs that work on a modelled lake: the product's own functions in the product's order, over small tables."""
+"""Programs that work on a model lake: the product's own functions in the product's order, over small stub tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
 
+import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
-from pipelines.dictionary import CORE_TABLES
+from pipelines.dictionary import CORE_TABLES, MARTS
 from pipelines.extract.http.client import Page
 from pipelines.extract.landing.landing import Landing
 from pipelines.extract.sync import sync
@@ -17,19 +22,100 @@ from pipelines.lake.local import LocalStorage
 from pipelines.lake.maintenance import compaction
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.publish import Build, Published, drop_plan, read_plan, write_plan
-from pipelines.lake.state import TableSettings
+from pipelines.lake.state import Landed, LandedDay, TableSettings
 from pipelines.lake.storage import Storage
-from pipelines.lake.versions import read_audit
+from pipelines.lake.versions import Audit, VerdictRecord, read_audit, write_audit
 from pipelines.materialize import days, processes
 from pipelines.materialize.day import plan_builds
-from tests.support import small_builder
-from tests.support.interleaving import pause
-from tests.support.modelled_lake import ModelledLake, program
-from tests.support.small_builder import SmallBuilder, audit, marts
+from tests.support.lake_model import ModelledLake, pause, program
+
+BAD = "bad"
+"""What a call says that lets the checks of its day fail."""
+
+
+class StubBuilder:
+    """Replaces VersionBuilder: reads raw as it does, writes what each call says, and fails a day with a bad call."""
+
+    def __init__(self, storage: Storage, _: object, landed: Landed) -> None:
+        self._storage = storage
+        self._landed = landed.days
+
+    def build(self, day: date, version: str) -> Audit:
+        self.core(day, version)
+        marts(self._storage, day, version)
+        return audit(self._storage, day, version)
+
+    def core(self, day: date, version: str) -> None:
+        """Write the core tables; like the product's they need raw of the day before too."""
+        before = day - timedelta(days=1)
+        _landed_calls(self._storage, before, self._landed.get(before))
+        calls = _landed_calls(self._storage, day, self._landed.get(day))
+        for table in CORE_TABLES:
+            _write(self._storage, day, version, table, calls if table == "calls" else {})
+
+
+def marts(storage: Storage, day: date, version: str) -> None:
+    """Write the marts of a version whose core tables are written."""
+    assert calls_of(storage, day, version)
+    for table in MARTS:
+        _write(storage, day, version, table, {})
+
+
+def audit(storage: Storage, day: date, version: str) -> Audit:
+    """Audit a version that is written."""
+    calls = calls_of(storage, day, version)
+    tables: Any = SimpleNamespace(rows=lambda table: len(calls) if table == "calls" else 0)
+    verdict = VerdictRecord("words", "calls", passed=BAD not in calls.values())
+    return write_audit(storage, day, version, 1, [verdict], tables=tables)
+
+
+def calls_of(storage: Storage, day: date, version: str) -> dict[str, str]:
+    """Return what the calls of a version say."""
+    with storage.open_input(layout.table_file(day, version, "calls")) as file:
+        found: dict[str, str] = json.loads(file.read())
+    return found
+
+
+def _write(storage: Storage, day: date, version: str, table: str, calls: Mapping[str, str]) -> None:
+    with storage.create(layout.table_file(day, version, table), read_only=True) as stream:
+        stream.write(json.dumps({"table": table} if table != "calls" else calls).encode())
+
+
+def _landed_calls(storage: Storage, day: date, landed: LandedDay | None) -> dict[str, str]:
+    rows = _raw_rows(storage, day, landed)
+    return {call_id: json.loads(payload)["summary"] for _, call_id, _, payload in rows}
+
+
+def _raw_rows(storage: Storage, day: date, landed: LandedDay | None) -> list[tuple[datetime, str, str, str]]:
+    """Read what counts of a day: moment, call, hash and payload of each version, the newest last."""
+    rows: list[tuple[datetime, str, str, str]] = []
+    for name in sorted(landed.calls) if landed else []:
+        path = layout.raw_file(raw.CALLS, day, name)
+        with storage.open_input(path):  # it has to be there, though what it holds is known once it was read
+            rows += _raw_file(storage.address(path))
+    return sorted(rows)
+
+
+@lru_cache(maxsize=1000)
+def _raw_file(path: str) -> list[tuple[datetime, str, str, str]]:
+    columns = ["landed_at", "call_id", "payload_hash", "payload"]
+    return [tuple(row.values()) for row in pq.read_table(path, columns=columns).to_pylist()]
+
+
+def known_versions(storage: Storage, day: date, landed: LandedDay | None, kind: str = raw.CALLS) -> pl.DataFrame:
+    """Replace the function of raw of that name, which is slow for a few rows."""
+    newest = {row[1]: row for row in _raw_rows(storage, day, landed)} if kind == raw.CALLS else {}
+    columns = {"call_id": list(newest), "payload_hash": [row[2] for row in newest.values()]}
+    return pl.DataFrame({**columns, "deleted": [False] * len(newest)})
+
+
+def payloads(storage: Storage, day: date, landed: LandedDay, call_ids: Sequence[str]) -> dict[str, str]:
+    """Replace the function of raw of that name."""
+    return {row[1]: row[3] for row in _raw_rows(storage, day, landed) if row[1] in call_ids}
 
 
 class Listing:
-    """The API: a list of calls that moves."""
+    """A list of calls that changes, in place of the API."""
 
     def __init__(self) -> None:
         self.requests = self.retries = 0
@@ -58,7 +144,7 @@ class Listing:
 
 
 def publishing(storage: Storage, settings: TableSettings, builds: Mapping[date, Build], *rest: object) -> Published:
-    """Publish, after telling the model what the builds began from."""
+    """Publish, after recording for the model what the builds started from."""
     program().bases = {day: build.base for day, build in builds.items()}
     return publish.publish(storage, settings, builds, *rest)
 
@@ -70,11 +156,11 @@ def replace_slow_parts(patch: pytest.MonkeyPatch, lake: ModelledLake) -> None:
     patch.setattr(disk, "sync", lambda _: None)
     patch.setattr(disk, "sync_folder", lambda _: None)
     patch.setattr(processes, "_processors", lambda: 1)
-    patch.setattr(processes, "VersionBuilder", SmallBuilder)
+    patch.setattr(processes, "VersionBuilder", StubBuilder)
     patch.setattr(days, "publish", publishing)
     patch.setattr(days, "BATCH", 2)
-    patch.setattr(raw, "known_versions", small_builder.known_versions)
-    patch.setattr(raw, "payloads", small_builder.payloads)
+    patch.setattr(raw, "known_versions", known_versions)
+    patch.setattr(raw, "payloads", payloads)
     patch.setattr(compaction, "MANY", 3)
     patch.setattr("pipelines.extract.sync.record_scan", lambda *_: None)
 
@@ -111,13 +197,13 @@ def command_build(lake: ModelledLake, settings: TableSettings, *, accept: bool =
 
 
 def tick(lake: ModelledLake) -> None:
-    """Do as the sensor does, beside telling Dagster."""
+    """Do as the sensor does, except for its reports to Dagster."""
     identity.require_same_settings(lake.storage, lake.settings)
     clean_up(lake)
 
 
 def clean_up(lake: ModelledLake) -> None:
-    """Mend the lake, and remove what nobody needs."""
+    """Reconcile the lake, and expire versions."""
     workspace = lake.workspace()
     reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
 
@@ -134,7 +220,7 @@ def dagster_run(lake: ModelledLake, run: str) -> None:
         write_plan(storage, run, builds)
         for day, build in builds.items():
             if read_audit(storage, day, build.version) is None:
-                SmallBuilder(storage, None, landed).core(day, build.version)
+                StubBuilder(storage, None, landed).core(day, build.version)
     later_steps(lake, run)
 
 

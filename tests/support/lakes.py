@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,16 +17,22 @@ import pyarrow as pa
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import identity, layout, raw, state
+from pipelines.lake.versions import Audit
+from pipelines.materialize.day import VersionBuilder, plan_builds
 from pipelines.materialize.days import build_days
 from pipelines.settings import Settings
 from pipelines.workspace import Workspace, open_workspace
 from tests.oracle.items import Version
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import call_date, usable_call_id
+from tests.support.generated_calls import History
 from tests.support.simulated import START, small_world
 
 PII_KEY = "a key for tests only"
 FIRST_LANDING = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SHAPING = Shaping(pii_key=PII_KEY.encode())
+"""The settings that `workspace` builds with by default."""
+Rows = dict[str, list[dict[str, Any]]]
 
 
 def workspace(folder: Path, **settings: Any) -> Workspace:
@@ -83,14 +91,9 @@ def _raw_rows(versions: Sequence[Version]) -> pa.Table:
     )
 
 
-def published_rows(opened: Workspace, day: date) -> dict[str, list[dict[str, Any]]]:
+def published_rows(opened: Workspace, day: date) -> Rows:
     """Return the rows of all tables of a published day."""
-    version = state.load_manifest(opened.storage).value.days[day].version
-    root = Path(opened.storage.address())
-    return {
-        table: pl.read_parquet(root / layout.table_file(day, version, table), hive_partitioning=False).to_dicts()
-        for table in TABLES
-    }
+    return version_rows(opened, day, state.load_manifest(opened.storage).value.days[day].version)
 
 
 def example_lake(folder: Path) -> None:
@@ -102,3 +105,52 @@ def example_lake(folder: Path) -> None:
     land(opened, days)
     for day in days:  # a day alone is built in this process
         build_days(opened, [day])
+
+
+@contextmanager
+def lake_of(history: History, shaping: Shaping = SHAPING, *, files: int = 2) -> Iterator[Workspace]:
+    """Give a lake in a temporary folder in which a history has landed, each day in several files.
+
+    Args:
+        history: What was received.
+        shaping: The settings that shape tables.
+        files: How many raw files a day's versions are dealt out to.
+    """
+    settings = {"timezone": shaping.timezone, "pii": shaping.pii, "pii_key": shaping.pii_key.decode()}
+    with tempfile.TemporaryDirectory() as folder:
+        opened = workspace(Path(folder) / "lake", **settings)
+        for number in range(files):
+            _land(opened, history.versions, raw.CALLS, number, files)
+        _land(opened, history.rejected, raw.REJECTED, 0, 1)
+        yield opened
+
+
+def _land(opened: Workspace, days: Mapping[date, list[Version]], kind: str, number: int, files: int) -> None:
+    dealt = {day: versions[number::files] for day, versions in days.items()}
+    land(opened, {day: versions for day, versions in dealt.items() if versions}, kind, f"file{number}")
+
+
+def build(opened: Workspace, days: list[date]) -> dict[date, Rows]:
+    """Build the days in this process, without publishing them, and return their rows; every check must pass."""
+    landed = state.load_landed(opened.storage).value
+    builder, found = VersionBuilder(opened, landed), {}
+    for day, planned in plan_builds(opened, days, state.Manifest(), landed).items():
+        audit: Audit = builder.build(day, planned.version)
+        assert audit.passed, (day, audit.failed)
+        found[day] = version_rows(opened, day, planned.version)
+    return found
+
+
+def version_rows(opened: Workspace, day: date, version: str) -> Rows:
+    """Return the rows of all tables of one version of a day."""
+    root = Path(opened.storage.address())
+    return {
+        table: pl.read_parquet(root / layout.table_file(day, version, table), hive_partitioning=False).to_dicts()
+        for table in TABLES
+    }
+
+
+def tables_of(history: History, shaping: Shaping = SHAPING) -> dict[date, Rows]:
+    """Return the rows of every day of a history, as the engine makes them."""
+    with lake_of(history, shaping) as opened:
+        return build(opened, history.days)

@@ -35,13 +35,13 @@ def call(name, day, **fields):
 
 ITEMS = [call(name, day) for day in DAYS for name in ("first", "second")]
 CHILD = call("child", FLOOR, parentCallId="first-2", transferStatus="completed")
-"""An item of the first day that is kept, whose parent lies before it."""
+"""An item of the first day that is kept, whose parent is from an earlier day."""
 NOWHERE = call("nowhere", DAYS[0], createdAt="never")
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Let ages be measured from a day of the calls; the rest goes by the real clock, as the API does."""
+    """Measure ages from a day of the calls; everything else uses the real clock, as the API does."""
     monkeypatch.setattr(module, "floor_of", lambda age: TODAY - age)
 
 
@@ -52,14 +52,14 @@ def items():
 
 @pytest.fixture
 def lake(program, serve, items, clock):  # noqa: ARG001 - ages are measured from a day of its calls
-    """A synced lake of five days, and the program on it."""
+    """Give a synced lake of five days, and the program on it."""
     serve(items=items)
     program.sync()
     return program
 
 
 def everything(lake):
-    """Every byte of every file, by path."""
+    """Return every byte of every file, by path."""
     return {
         path.relative_to(lake.lake).as_posix(): path.read_bytes() for path in lake.lake.rglob("*") if path.is_file()
     }

@@ -9,17 +9,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 from pipelines.cli.main import main
-from pipelines.dictionary import TABLES
 from pipelines.materialize import processes
 from pipelines.simulator import SimulatedApi
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.items import Version
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import expected_lake
+from tests.support import lake_contents
 from tests.support.simulated import KEY
 
 PII_KEY = "a pii key for tests only"
@@ -43,37 +42,20 @@ class Program:
         assert code == 0, err
         return json.loads(out)
 
-    def rows(self) -> dict[date, dict[str, list[dict[str, Any]]]]:
-        """The rows of every day, from the files at the places for plain globs."""
-        found: dict[date, dict[str, list[dict[str, Any]]]] = {}
-        for table in TABLES:
-            for folder in sorted((self.lake / table).iterdir()):
-                frame = pl.read_parquet(folder / "data.parquet", hive_partitioning=False)
-                found.setdefault(date.fromisoformat(folder.name.partition("=")[2]), {})[table] = frame.to_dicts()
-        return found
+    def rows(self) -> dict[date, lake_contents.Rows]:
+        """Return the rows of every day, from the files at the places for plain globs."""
+        return lake_contents.rows(self.lake)
 
     def versions(self, kind: str = "calls") -> dict[date, list[Version]]:
-        """Everything that has landed, from the raw files that count."""
-        found: dict[date, list[Version]] = {}
-        for day, landed in json.loads((self.lake / "state/landed.json").read_bytes())["days"].items():
-            for name in sorted(landed[kind]):
-                path = self.lake / "raw" / kind / f"call_date={day}" / f"{name}.parquet"
-                moved = pl.col("payload_hash") == "moved"
-                versions = pl.read_parquet(path, hive_partitioning=False)
-                rows = versions.select("call_id", "payload", "landed_at", moved.alias("moved")).rows()
-                found.setdefault(date.fromisoformat(day), []).extend(Version(*row) for row in rows)
-        return found
+        """Return everything that has landed, from the raw files that count."""
+        return lake_contents.versions(self.lake, kind)
 
     def newest(self) -> list[str]:
-        """The newest payload of every call, sorted."""
-        by_call = {}
-        for day, versions in self.versions().items():
-            for version in sorted(versions, key=lambda version: version.landed_at):
-                by_call[day, version.call_id] = version.payload
-        return sorted(by_call.values())
+        """Return the newest payload of every call, sorted."""
+        return sorted(lake_contents.newest(self.lake).values())
 
     def files(self) -> dict[str, tuple[int, int]]:
-        """Every file of the lake but those of its state, with its inode and time."""
+        """Return every file of the lake but those of its state, with its inode and time."""
         return {
             path.relative_to(self.lake).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns)
             for path in self.lake.rglob("*")
@@ -92,7 +74,7 @@ class Program:
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
-    """The program in an empty folder, with the simulated API's key and without waiting for an API that is down."""
+    """Give the program in an empty folder, with the simulated API's key and without waiting for an API that is down."""
     monkeypatch.chdir(tmp_path)
     settings = {
         "CHORUS_API_KEY": KEY,
@@ -103,9 +85,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(
-        processes, "_processors", lambda: 1
-    )  # starting others would take longer than building these days
+    monkeypatch.setattr(processes, "_processors", lambda: 1)  # starting others takes longer than building these days
     return Program(tmp_path / "lake", capsys)
 
 

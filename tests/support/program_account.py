@@ -78,7 +78,7 @@ class Account:
         return json.loads(out)
 
     def raw(self, lake: str = "lake") -> pl.DataFrame:
-        """Every row of raw that counts."""
+        """Return every row of raw that counts."""
         root = self.folder / lake
         landed = json.loads((root / "state/landed.json").read_bytes())["days"]
         files = [
@@ -87,7 +87,7 @@ class Account:
         return pl.concat(pl.read_parquet(file, hive_partitioning=False) for file in files)
 
     def tables(self, lake: str = "lake") -> dict[str, pl.DataFrame]:
-        """All tables as published, but for the times of landing."""
+        """Return all tables as published, but for the times of landing."""
         found = {}
         for table in TABLES:
             frame = pl.read_parquet(self.folder / lake / table / "*/data.parquet", hive_partitioning=True)
@@ -96,7 +96,7 @@ class Account:
         return found
 
     def written(self, lake: str = "lake") -> set[tuple[str, int]]:
-        """Every file of a day, and when it was written."""
+        """Return every file of a day, and when it was written."""
         root = self.folder / lake
         files = [path for path in root.rglob("call_date=*/**/*") if path.is_file()]
         return {(str(path.relative_to(root)), path.stat().st_mtime_ns) for path in files}
@@ -111,7 +111,7 @@ class Account:
 
 @contextmanager
 def account(folder: Path, *, calls: int, days: int, **api: Any) -> Iterator[Account]:
-    """An account with so many calls (and the legs that are listed beside them) over so many days."""
+    """Give an account with so many calls (and the legs that are listed beside them) over so many days."""
     world = World(calls=calls, days=days, start=START)
     world.items()  # rendered before anybody waits for it
     with SimulatedApi(world, key=TOKEN, **api) as served:

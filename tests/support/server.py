@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.postgres import postgres
-from tests.support.processes import eventually, free_port, left_of, running
+import psycopg2
+
+from tests.support.processes import eventually, free_port, left_of, program, running
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OUTSIDE = "/opt/chorus-calls/bin"
@@ -69,7 +72,7 @@ class Server:
         eventually(lambda: not left_of(process), f"that {name} leaves nothing running", 10)
 
     def log(self, name: str) -> Path:
-        """Where a service's output is."""
+        """Return where a service's output is."""
         return self.folder / f"{name}.log"
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
@@ -105,7 +108,47 @@ class Server:
 
 @contextmanager
 def server(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
-    """A server with Postgres running, and nothing else yet; at the end everything is stopped."""
+    """Give a server with Postgres running, and nothing else yet; at the end everything is stopped."""
     with ExitStack() as stack:
         url = stack.enter_context(postgres())
         yield Server(folder, stack, {"DAGSTER_POSTGRES_URL": url, **environment})
+
+
+PASSWORD = "for-tests-only"
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Give a running server with an empty database; its address names the driver, as dagster.yaml wants it."""
+    initdb = Path(program("initdb", "postgresql"))
+    # Postgres refuses to run as root, and nobody else may read the folders of root's tests.
+    user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    folder = Path(tempfile.mkdtemp(prefix="chorus-calls-postgres-"))
+    try:
+        secret = folder / "password"
+        secret.write_text(PASSWORD)
+        if os.geteuid() == 0:
+            for path in (folder, secret):
+                shutil.chown(path, user)
+        as_user = {"user": user, "extra_groups": []} if os.geteuid() == 0 else {}
+        made = [f"--pgdata={folder / 'data'}", "--username=dagster", f"--pwfile={secret}", "--auth=scram-sha-256"]
+        subprocess.run(
+            [initdb, *made, "--locale=C", "--encoding=UTF8", "--no-sync"], check=True, stdout=subprocess.PIPE, **as_user
+        )
+        port = free_port()
+        settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "fsync=off"]
+        command = [str(initdb.parent / "postgres"), "-D", str(folder / "data"), *(f"--{each}" for each in settings)]
+        with running(command, folder / "log", cwd=folder, **as_user):
+            address = f"//dagster:{PASSWORD}@127.0.0.1:{port}/postgres"
+            eventually(lambda: _answers(f"postgresql:{address}"), "Postgres")
+            yield f"postgresql+psycopg2:{address}"
+    finally:
+        shutil.rmtree(folder)
+
+
+def _answers(address: str) -> bool:
+    try:
+        psycopg2.connect(address).close()
+    except psycopg2.OperationalError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""The simulated API for tests: a small world whose clock stands still, behind a running server."""
+"""The simulated API for tests: a small world with a stopped clock, behind a running server."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ START = datetime(2026, 3, 4, 16, 30, tzinfo=UTC)  # a Wednesday, in working hour
 
 
 def small_world(*, seed: int = 7, calls: int = 120, days: int = 3, start: datetime = START) -> World:
-    """A world that is quickly made; its clock stands at `start` until it is advanced."""
+    """Make a small world quickly; its clock stays at `start` until it is advanced."""
     return World(seed=seed, calls=calls, days=days, start=start)
 
 
 @contextmanager
 def simulated_api(world: World | None = None, **settings: Any) -> Iterator[SimulatedApi]:
-    """A running API: over a world (a small one where none is given), or over `items=[...]`.
+    """Give a running API: over a world (a small one where none is given), or over `items=[...]`.
 
     Args:
         world: The world to list.

@@ -1,10 +1,11 @@
-"""A lake of a few hand-written rows, put down through the lake's own functions as landing and building do."""
+"""A lake of a few given rows, written by the lake's own functions as landing and building do."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.dictionary import TABLES
-from pipelines.dictionary.schemas import arrow_schema
+from pipelines.dictionary.schemas import arrow_schema, raw_schema
 from pipelines.lake import identity, layout, raw, state
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.state import LandedFile, Manifest, PublishedDay, TableSettings
+from pipelines.lake.maintenance.compaction import compact
+from pipelines.lake.state import LandedDay, LandedFile, Manifest, PublishedDay, TableSettings
 from pipelines.lake.versions import fingerprint
+from tests.support.extraction import raw_rows
 
 SETTINGS = TableSettings(timezone="UTC", pii="mask", pii_key_check="0" * 16, outcomes="shipped", table_version=1)
 
@@ -93,3 +96,106 @@ _SCANS = pa.schema(
         ("ending", pa.string()),
     ]
 )
+
+
+DAY = date(2026, 3, 10)
+FIRST = datetime(2026, 3, 11, 8, tzinfo=UTC)
+IDS = ["a", "b", "ca", "é", "𝄞"]
+
+
+def land(storage, name, *versions, day=DAY, kind=raw.CALLS):
+    """Land versions (call id, hour, payload or None) as one file of a day."""
+    rows = [
+        {
+            "call_id": call_id,
+            "landed_at": FIRST + timedelta(hours=hour),
+            "sync_id": name,
+            "payload_hash": None if payload is None else f"hash of {payload}",
+            "deleted": payload is None,
+            "payload": payload,
+        }
+        for call_id, hour, payload in versions
+    ]
+    kept = state.load_landed(storage)
+    file = raw.write_versions(storage, kind, day, pa.Table.from_pylist(rows, schema=raw_schema()), name)
+    raw.count(kept.value.days.setdefault(day, LandedDay()), kind, name, file)
+    state.commit(storage, kept)
+
+
+def land_many(storage, number, *, day=DAY, first=0):
+    """Land one call in so many files, a version in each."""
+    for hour in range(first, first + number):
+        land(storage, f"2026031{hour // 24 + 1}T{hour % 24:02d}0000000000Z-5f", ("a", hour, f"version {hour}"), day=day)
+
+
+def compacted(storage):
+    return compact(storage, state.load_landed(storage))
+
+
+def files(storage, day=DAY, kind=raw.CALLS):
+    """Return the names of the files that count of a day."""
+    return sorted(raw.counted(state.load_landed(storage).value.days[day], kind))
+
+
+def seen(storage):
+    """Return everything that a reader of raw can see of a day."""
+    landed = state.load_landed(storage).value.days[DAY]
+    rejected = raw.known_versions(storage, DAY, landed, raw.REJECTED).rows()
+    return {
+        "newest": [
+            [row for part in raw.read_day(storage, DAY, landed, chunk) for row in part.to_pylist()] for chunk in (2, 99)
+        ],
+        "known": raw.known_versions(storage, DAY, landed).rows(),
+        "payloads": raw.payloads(storage, DAY, landed, IDS),
+        "rejected": sorted(rejected, key=repr),
+        "rejected rows": sorted(raw.read_rejected(storage, DAY, landed).to_pylist(), key=repr),
+        "versions": sorted((row for kind in ("calls", "rejected") for row in raw_rows(storage, kind)), key=repr),
+        "digest": landed.digest,
+    }
+
+
+def digest_of_landed_names(storage, kinds=(raw.CALLS, raw.REJECTED)):
+    """Return the digest that counting gives for the names under which a day's rows have landed."""
+    names = [
+        (origin, kind)
+        for kind in kinds
+        for name in files(storage, kind=kind)
+        for origin in raw.landed_names(
+            pq.read_schema(storage.root / f"raw/{kind}/call_date={DAY}/{name}.parquet"), name
+        )
+    ]
+    counted = LandedDay()
+    for name, kind in sorted(names):
+        raw.count(counted, kind, name, state.LandedFile(1, 1))
+    return counted.digest
+
+
+@dataclass
+class RememberingCatalog:
+    """Replaces the readers' catalog where a test is about when it is made.
+
+    Attributes:
+        generations: Those of the manifests it was made from, the newest last.
+        failing: Whether making it fails, as on a full disk.
+    """
+
+    generations: list[int] = field(default_factory=list)
+    failing: bool = False
+
+    def make(self, manifest: Manifest) -> None:
+        if self.failing:
+            message = "no space left"
+            raise OSError(message)
+        self.generations.append(manifest.generation)
+
+    def generation(self) -> int | None:
+        return self.generations[-1] if self.generations else None
+
+    def shown(self) -> tuple[int | None, str]:
+        return self.generation(), ""
+
+    def is_unfinished(self) -> bool:
+        return False
+
+    def remove_unfinished(self) -> None:
+        pass

@@ -54,7 +54,7 @@ class Superset:
         self("POST", "dataset/import/", files=files, data={"overwrite": "true"})
 
     def datasets(self) -> dict[str, int]:
-        """The ids of all datasets by their names."""
+        """Return the ids of all datasets by their names."""
         found = self("GET", "dataset/?q=(page_size:100)")
         return {dataset["table_name"]: dataset["id"] for dataset in found["result"]}
 
@@ -64,14 +64,14 @@ class Superset:
     def chart(
         self, dataset: int, metrics: Sequence[str], columns: Sequence[str | Mapping[str, str]] = ()
     ) -> list[dict[str, Any]]:
-        """The rows of a chart, asked of the database itself rather than of Superset's cache."""
+        """Return the rows of a chart, asked of the database itself rather than of Superset's cache."""
         query = {"columns": columns, "metrics": metrics, "row_limit": 50_000}
         body = {"datasource": {"id": dataset, "type": "table"}, "queries": [query], "force": True}
         return self("POST", "chart/data", json=body)["result"][0]["data"]
 
 
 def by_month(column: str) -> Mapping[str, str]:
-    """A chart's time axis with the months of a column."""
+    """Return a chart's time axis with the months of a column."""
     return {
         "columnType": "BASE_AXIS",
         "expressionType": "SQL",
@@ -115,7 +115,7 @@ def running(programs: Path, home: Path) -> Iterator[Superset]:
 
 
 def _address(server: subprocess.Popen[bytes], log: Path) -> str:
-    """Where the server says that it answers."""
+    """Return where the server says that it answers."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         if said := _ADDRESS.search(log.read_text()):

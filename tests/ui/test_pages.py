@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from assets.tables import KEY_FIGURES
-from tests.support.browsing import Browser
-from tests.support.processes import PATIENCE
+from tests.support.processes import PATIENCE, Browser
 from tests.support.server import server
 from tests.support.simulated import KEY, simulated_api, small_world
 
@@ -35,7 +34,7 @@ def walked(tmp_path_factory):
             running.switch_schedules_off()
             running.start("daemon")
             address = f"http://127.0.0.1:{running.port}"
-            walk = browser.look(WALK, address, folder, len(DAYS), AGAIN[0], AGAIN[-1], patience=4 * PATIENCE)
+            walk = browser.run(WALK, address, folder, len(DAYS), AGAIN[0], AGAIN[-1], patience=4 * PATIENCE)
             runs = running.ask(RUNS)["runsOrError"]["results"]
             for name in ("web", "daemon", "code"):
                 running.stop(name)

@@ -6,9 +6,10 @@ import pytest
 
 from pipelines.errors import ChorusCallsError, KeyRefusedError
 from pipelines.simulator.faults import parse_faults
-from tests.support.extraction import synced
-from tests.support.landed import landed_ids, last_scan, listed_ids
+from tests.support.extraction import landed_ids, last_scan, listed_ids, synced
 from tests.support.simulated import simulated_api, small_world
+
+pytestmark = pytest.mark.matrix(quick=3)
 
 WORLD = small_world(calls=350, days=3)
 IDS = listed_ids(WORLD)
@@ -87,6 +88,7 @@ def test_31_a_long_wait_ends_the_sync_with_the_time_to_come_back(storage):
     assert "Come back after" in incomplete(storage, faults, "wait 3600 s", retry_seconds=30).message
 
 
+@pytest.mark.slow
 def test_32_many_refusals_in_a_row_are_waited_out(storage):
     with simulated_api(WORLD, faults=parse_faults("rate_limit:form=absent:every=1:after=2:times=6")) as api:
         report = synced(storage, api, retry_seconds=30)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from pipelines.simulator.faults import parse_faults
 from tests.support.extraction import call
 from tests.support.program import Program
 from tests.support.simulated import small_world
+
+pytestmark = pytest.mark.slow
 
 DEEP = "[" * 10_000 + "]" * 10_000
 CREATED = "2026-03-04T10:00:00Z"

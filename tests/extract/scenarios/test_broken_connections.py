@@ -15,8 +15,7 @@ from pipelines.errors import ChorusCallsError
 from pipelines.extract.http.rate_limit import StoppedError
 from pipelines.extract.http.response import is_certificate_error
 from pipelines.simulator import Response
-from tests.support.extraction import client_of
-from tests.support.faulty import CALLS, faulty
+from tests.support.extraction import CALLS, client_of, faulty
 from tests.support.simulated import simulated_api
 
 

@@ -7,9 +7,10 @@ import pytest
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.scan.state import Ending
 from pipelines.simulator.faults import parse_faults
-from tests.support.extraction import synced
-from tests.support.landed import landed_ids, last_scan, listed_ids
+from tests.support.extraction import landed_ids, last_scan, listed_ids, synced
 from tests.support.simulated import simulated_api, small_world
+
+pytestmark = pytest.mark.matrix(quick=1)
 
 WORLD = small_world(calls=450, days=3)
 IDS = listed_ids(WORLD)
@@ -44,6 +45,7 @@ def test_07_a_list_in_another_order_for_each_request_is_read_until_nothing_is_mi
     assert report.ending is Ending.SETTLED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["large", "null"])
 def test_07_where_the_number_of_calls_does_not_prove_it_such_a_list_is_incomplete(storage, form):
     scan = refused(storage, f"total:form={form},order:form=shuffled", "no stable order")
@@ -77,6 +79,7 @@ def test_12_a_total_that_is_not_true_neither_ends_the_list_nor_prolongs_it(stora
     assert report.total_end == said or said is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["small", "large", "zero"])
 def test_12_the_sync_says_that_the_total_is_not_true(program, serve, form):
     serve(WORLD, faults=parse_faults(f"total:form={form}"))
@@ -87,6 +90,7 @@ def test_12_the_sync_says_that_the_total_is_not_true(program, serve, form):
     assert f"showed {len(IDS)} " in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faults", ["", "insertions:every=2:count=3", "deletions:every=2:count=3"])
 def test_12_of_a_total_that_is_true_nothing_is_said(program, serve, faults):
     serve(small_world(calls=250, days=2), faults=parse_faults(faults))
@@ -121,6 +125,7 @@ def test_15_the_last_page_again_and_again_is_no_loss(storage):
     assert scanned(storage, "repeat_last").requests <= QUIET + 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 8])
 def test_15_an_api_that_ignores_the_offset_is_found_out(storage, workers):
     scan = refused(storage, "ignore_offset", "repeats its pages", workers=workers)
@@ -135,6 +140,7 @@ def test_15_one_that_does_so_where_there_is_only_one_page_loses_nothing(storage)
     assert landed_ids(storage) == listed_ids(world)
 
 
+@pytest.mark.slow
 def test_16_pages_that_go_in_circles_are_found_out(storage):
     scan = refused(storage, "cycle:calls=200", "repeats its pages")
     assert scan["requests"] <= 120

@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 
 from pipelines.simulator.faults import parse_faults
-from tests.support.extraction import call, raw_rows, synced
-from tests.support.landed import landed_ids
+from tests.support.extraction import call, landed_ids, raw_rows, synced
 from tests.support.simulated import START, simulated_api, small_world
+
+pytestmark = pytest.mark.slow
 
 NAMES = [f"call-{number:03}" for number in range(150)]
 

@@ -18,10 +18,12 @@ from pipelines.lake import disk
 from pipelines.settings import load_settings
 from pipelines.workspace import open_workspace
 from tests.support.dagster_runs import step_failures
-from tests.support.faults import NEEDS_SPACE, Fault, FaultyDisk
-from tests.support.killing import Run
-from tests.support.landed import landed_ids, last_scan, listed_ids
+from tests.support.extraction import landed_ids, last_scan, listed_ids
+from tests.support.faulty_disk import NEEDS_SPACE, Fault, FaultyDisk
+from tests.support.killed_runs import Run
 from tests.support.simulated import small_world
+
+pytestmark = pytest.mark.slow
 
 CALLS = 450
 PAGES = 4

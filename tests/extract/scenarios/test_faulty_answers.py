@@ -8,8 +8,7 @@ import pytest
 
 from pipelines.errors import ChorusCallsError
 from pipelines.extract.sync import sync
-from tests.support.extraction import START_DATE, call, client_of, raw_rows
-from tests.support.faulty import CALLS, faulty
+from tests.support.extraction import CALLS, START_DATE, call, client_of, faulty, raw_rows
 from tests.support.simulated import simulated_api
 
 NO_PAGES = ["html", *(f"odd_body:form={form}" for form in ("empty", "null", "list", "object", "error"))]
@@ -56,6 +55,7 @@ def test_23_what_a_server_sends_behind_a_page_that_it_called_shorter_is_not_the_
         assert [client.page(offset, 10).items for offset in (0, 10, 20)] == [CALLS[:10], CALLS[10:20], CALLS[20:]]
 
 
+@pytest.mark.slow
 def test_24_a_bomb_is_not_unpacked_into_memory():
     with faulty("bomb:mb=60:every=1", max_body_mb=1) as (_, client):
         tracemalloc.start()
@@ -97,6 +97,7 @@ def test_34_a_call_that_is_too_large_alone_is_named_by_its_place():
             client.page(4)
 
 
+@pytest.mark.slow
 def test_34_large_calls_land(storage):
     with simulated_api(items=LARGE) as api, client_of(api.url, max_body_mb=1) as client:
         assert sync(storage, client, start_date=START_DATE).complete

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pipelines.simulator.faults import parse_faults
-from tests.support.extraction import synced
-from tests.support.landed import landed_ids, listed_ids
+from tests.support.extraction import landed_ids, listed_ids, synced
 from tests.support.simulated import simulated_api, small_world
+
+pytestmark = pytest.mark.matrix(quick=1)
 
 QUIET = 9
 """Requests for the list where nothing moves: six pages, its end twice more, and its head."""

@@ -13,8 +13,7 @@ import pytest
 from pipelines.errors import ChorusCallsError, KeyRefusedError
 from pipelines.extract.http.client import PageUnavailableError
 from pipelines.simulator.messages import error
-from tests.support.extraction import client_of
-from tests.support.faulty import CALLS, faulty
+from tests.support.extraction import CALLS, client_of, faulty
 from tests.support.simulated import simulated_api
 
 
@@ -83,6 +82,7 @@ def test_30_one_thread_that_has_to_wait_makes_all_wait():
     assert min(arrivals[1:]) - arrivals[0] >= 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["seconds", "epoch"])
 def test_30_a_reported_quota_is_never_exceeded_by_one_thread(form):
     with faulty(f"quota:limit=3:seconds=0.3:form={form}") as (api, client):
@@ -137,6 +137,7 @@ def test_33_the_apis_clock_is_shown_as_it_is():
     assert timedelta(hours=4) < date - datetime.now(UTC) < timedelta(hours=6)
 
 
+@pytest.mark.slow
 def test_a_client_is_shared_by_64_threads():
     with faulty("server_error:every=9,rate_limit:every=11:wait=0.05") as (api, client), ThreadPoolExecutor(64) as pool:
         pages = list(pool.map(lambda offset: client.page(offset % 30, 1), range(128)))

@@ -1,4 +1,4 @@
-"""The product's definitions for tests with a real daemon: in a hurry, and with one rule more.
+"""The product's definitions for tests with a real daemon: with short intervals, and one more check.
 
 A code server loads this module in the place of `assets.definitions`. It changes the product where it is imported, so
 nothing else may import it.
@@ -20,9 +20,9 @@ from assets.jobs import extract_calls, extract_config
 from assets.sensors import changed_days
 from pipelines.materialize import day as build_day
 from pipelines.quality import DayTables, Verdict
-from tests.support.machine import MOVED, UNWANTED, reading_since
+from tests.support.daemon_machine import MOVED, UNWANTED, reading_since
 
-_judged = build_day.audit
+_product_audit = build_day.audit
 
 
 def _audit(tables: DayTables) -> list[Verdict]:
@@ -31,7 +31,7 @@ def _audit(tables: DayTables) -> list[Verdict]:
         replace(verdict, passed=False, rows=rows, detail=f"calls of another company: {rows}")
         if rows and verdict.check == "unique_keys"
         else verdict
-        for verdict in _judged(tables)
+        for verdict in _product_audit(tables)
     ]
 
 

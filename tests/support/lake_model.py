@@ -1,10 +1,14 @@
-"""A lake whose writers go by steps, and what must be true of it after each commit, whatever the order of the steps."""
+"""Programs that advance step by step, so that a test chooses the order of their steps, and a model of their lake.
+
+Each is real code in a thread of its own, which stops before a use of the lake's files. Only one of them ever runs.
+"""
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -18,10 +22,149 @@ from pipelines.dictionary import TABLES
 from pipelines.lake import layout
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.state import LakeRecord, Landed, Manifest, TableSettings
+from pipelines.lake.storage import LakeBusyError, StoredFile
 from pipelines.lake.versions import fingerprint, read_audit
 from pipelines.workspace import Workspace
-from tests.support.catalogs import RememberingCatalog
-from tests.support.interleaving import SteppedStorage, pause
+from tests.support.small_lake import RememberingCatalog
+
+
+class KilledError(BaseException):
+    """The program ends here; nothing may catch it."""
+
+
+class SteppedThread(threading.Thread):
+    """A program under way.
+
+    Attributes:
+        done: Whether it has ended.
+        blocked: Whether it waits for a lock that somebody else holds.
+        error: What it ended with, if not well.
+        next: What it is about to do: a word and a path.
+    """
+
+    def __init__(self, name: str, work: Callable[[], object]) -> None:
+        super().__init__(name=name, daemon=True)
+        self.done = self.blocked = False
+        self.error: BaseException | None = None
+        self.next = ("begin", "")
+        self._work = work
+        self._killed = False
+        self._steps = 0
+        self._until: Callable[[str, str], bool] | None = None
+        self._go, self._back = threading.Lock(), threading.Lock()
+        self._go.acquire()
+        self._back.acquire()
+        self.start()
+
+    def run(self) -> None:
+        self._go.acquire()
+        try:
+            if not self._killed:
+                self._work()
+        except KilledError:
+            pass
+        except BaseException as error:  # noqa: BLE001 - the test asserts on it
+            self.error = error
+        self.done = True
+        self._back.release()
+
+    def pause(self, word: str, path: str = "", *, blocked: bool = False) -> None:
+        """Wait, in the program's own thread, where it has taken the steps that it was to take."""
+        self.next, self.blocked = (word, path), blocked
+        self._steps -= 1
+        if not self._killed and (blocked or self._steps <= 0 or (self._until and self._until(word, path))):
+            self._back.release()
+            self._go.acquire()
+        if self._killed:
+            raise KilledError
+
+    def advance(self, steps: int = sys.maxsize, *, until: Callable[[str, str], bool] | None = None) -> bool:
+        """Let it run on, and return whether it could.
+
+        Args:
+            steps: How many steps it takes at most; fewer where it ends or has to wait.
+            until: Stops it before the first step of which this is true, given the step's word and path.
+        """
+        if self.done:
+            return False
+        self._steps, self._until = steps, until
+        self._go.release()
+        self._back.acquire()
+        return self.done or not self.blocked
+
+    def kill(self) -> None:
+        """End it where it is, as a process is ended: its locks are free, and what it has written stays."""
+        self._killed = True
+        if not self.done:
+            self._go.release()
+            self._back.acquire()
+        self.join()
+
+
+def pause(word: str, path: str = "") -> None:
+    """Stop here if this is a program that goes by steps."""
+    actor = threading.current_thread()
+    if isinstance(actor, SteppedThread):
+        actor.pause(word, path)
+
+
+class SteppedStorage(LocalStorage):
+    """The lake's files, before each use of which a program stops; who waits for a lock stops until it is free."""
+
+    def list(self, prefix: str) -> list[StoredFile]:
+        pause("list", prefix)
+        return super().list(prefix)
+
+    def read(self, path: str) -> bytes | None:
+        pause("read", path)
+        return super().read(path)
+
+    def open_input(self, path: str) -> pa.NativeFile:
+        pause("open", path)
+        return super().open_input(path)
+
+    @contextmanager
+    def create(self, path: str, *, read_only: bool = False) -> Iterator[pa.NativeFile]:
+        pause("create", path)
+        with super().create(path, read_only=read_only) as stream:
+            yield stream
+            pause("finish", path)
+
+    def link(self, source: str, target: str) -> bool:
+        pause("link", target)
+        return super().link(source, target)
+
+    def delete(self, path: str) -> None:
+        pause("delete", path)
+        super().delete(path)
+
+    @contextmanager
+    def lock(self, name: str, *, shared: bool = False, wait: float | None = None) -> Iterator[None]:
+        pause("lock", name)
+        actor = threading.current_thread()
+        with ExitStack() as held:
+            while True:
+                try:
+                    held.enter_context(super().lock(name, shared=shared, wait=0))
+                    break
+                except LakeBusyError:
+                    if wait is not None or not isinstance(actor, SteppedThread):
+                        raise
+                    actor.pause("lock", name, blocked=True)
+            yield
+        pause("unlocked", name)
+
+
+def finish(actors: Sequence[SteppedThread]) -> None:
+    """Let programs come to their ends by turns.
+
+    Raises:
+        AssertionError: They wait for each other.
+    """
+    while waiting := [actor for actor in actors if not actor.done]:
+        moved = sum(actor.advance(10) for actor in waiting)
+        assert moved, [(actor.name, actor.next) for actor in waiting]
+
 
 KEEP = timedelta(hours=24)
 SETTINGS = [
@@ -46,7 +189,7 @@ class WatchedCatalog(RememberingCatalog):
 
 
 class WatchedStorage(SteppedStorage):
-    """Lets the model look at each commit at its moment."""
+    """Checks each commit against the model at its moment."""
 
     def __init__(self, lake: ModelledLake) -> None:
         super().__init__(lake.root)
@@ -77,7 +220,7 @@ class ModelledLake:
     Attributes:
         inputs: What had landed and what shaped tables, after each commit of either.
         digests: The states of each landed day, in their order.
-        places: Where the inputs of each version stand in the order of its day's states and of those of the day before.
+        places: The position of each version's inputs in the order of the states of its day, and of the day before.
         published: The manifest as it was committed last.
     """
 
@@ -122,7 +265,7 @@ class ModelledLake:
             self._moved_inputs(landed, lake.settings)
 
     def removed(self, path: str) -> None:
-        """Judge whether a file might be removed: none of a version that inputs gave when the program began to clean."""
+        """Check whether a file may be removed: none of a version that inputs gave when the program began to clean."""
         folder, _, file = path.rpartition("/")
         if folder.startswith(layout.DAYS):
             landed, settings = self.inputs[program().inputs_before]
@@ -152,7 +295,7 @@ class ModelledLake:
         assert self.lacking(after) == []
 
     def _published(self, day: date, old: str | None, new: str) -> None:
-        """Judge whether a version may take the place of another."""
+        """Check whether a version may replace another."""
         # What lands while a program publishes may or may not count for it.
         now = {fingerprint(landed, day, settings) for landed, settings in self.inputs[program().inputs_before :]}
         assert new in now or program().bases[day] == old, (day, old, new)

@@ -1,4 +1,4 @@
-"""Puts a wrapper around every function that changes the disk, and lets one chosen call of them fail."""
+"""Wraps every function that changes the disk, and lets one chosen call fail."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class FaultyDisk:
         self._before_each = before_each
 
     def take_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Stand in the place of every function of the disk."""
+        """Replace every function of the disk."""
         for name, function in inspect.getmembers(disk, inspect.isfunction):
             if function.__module__ == disk.__name__:
                 monkeypatch.setattr(disk, name, self._wrapped(name, function))

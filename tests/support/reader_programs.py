@@ -1,6 +1,6 @@
 """Readers of a lake, each a process of its own, that write down what every read saw.
 
-In the folder with `data/lake`; those of the manifest and of globs use the functions of the readers' guide as they stand
+In the folder with `data/lake`; those of the manifest and of globs use the functions of the readers' guide as they are
 there.
 """
 
@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from tests.support.guide import functions_of_the_guide
-from tests.support.rewriting import FIRST_DAY, MARKED, Facts, Seen
+from tests.support.rewritten_lake import FIRST_DAY, MARKED, Facts, Seen
 
 LAKE = Path("data/lake")
 HIVE = ds.partitioning(pa.schema([("call_date", pa.date32())]), flavor="hive")
@@ -122,7 +122,7 @@ def opened_catalog(asked: Questions) -> Read:
 
 
 class HeldCatalog:
-    """Keeps the catalog open until its files are gone, then opens it anew, as the guide says."""
+    """Keeps the catalog open until its files are gone, then opens it again, as the guide says."""
 
     def __init__(self) -> None:
         self._lake: duckdb.DuckDBPyConnection | None = None
@@ -156,16 +156,12 @@ def duckdb_data_set(asked: Question, opened: ds.Dataset) -> dict[str, Facts]:
         return in_duckdb(connection, asked, "opened")
 
 
-def polars_data_set(asked: Question, opened: ds.Dataset) -> dict[str, Facts]:
-    return in_polars(asked, pl.scan_pyarrow_dataset(opened))
-
-
 def glob(table: str) -> str:
     return f"{table}/call_date=*/data.parquet"
 
 
 def ways() -> Mapping[str, Way]:
-    """Every way of reading: with a generation by catalog and manifest, without one by globs."""
+    """Return every way of reading: with a generation by catalog and manifest, without one by globs."""
     guide = functions_of_the_guide()
     files, open_days, unchanged = guide["files"], guide["open_days"], guide["unchanged"]
 

@@ -1,13 +1,25 @@
-"""Calls with nothing wrong about them but what services may rightly send, each made from a number."""
+"""Generated calls for property tests, valid ones and odd ones, and histories of them over a few days.
+
+A valid call is made from a number, which is fast; what is odd about a call is drawn value by value, so that hypothesis
+can take it away again. Ids come from a small pool, so that calls, parents and legs meet often; times are around one
+midnight, so that calls fall on two days. Two calls of one id are two versions of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
-from tests.support.json_text import Sent
+from hypothesis import strategies as st
+
+from tests.oracle.items import Version
+from tests.oracle.rows import Shaping
+from tests.oracle.tables import call_date, usable_call_id
+from tests.support.json_text import SPELLINGS, Sent, Twice, to_json
 
 MIDNIGHT = datetime(2026, 3, 11, tzinfo=UTC)
 
@@ -60,14 +72,14 @@ Maker = Callable[[Random, datetime], Any]
 
 
 def sane_call(seed: int, call_id: str) -> dict[str, Any]:
-    """A call with every field; the same number makes the same values, whichever of them are kept."""
+    """Return a call with every field; the same number makes the same values, whichever of them are kept."""
     moment = _moment(Random(seed))
     values = {name: make(Random(f"{seed} {name}"), moment) for name, make in CALL_FIELDS.items()}
     return {"id": call_id, "createdAt": spelled(Random(seed), moment), **values}
 
 
 def spelled(random: Random, moment: datetime) -> str:
-    """The instant in one of the usual spellings."""
+    """Return the instant in one of the usual spellings."""
     spelling = random.randrange(6)
     if spelling == 0:
         return moment.isoformat()
@@ -180,3 +192,155 @@ CALL_FIELDS: Mapping[str, Maker] = {
     "transferStatus": _maybe(_one_of(*TRANSFER_STATUSES), 0.4),
     "aFieldNobodyKnows": _maybe(_json_value),
 }
+
+
+# A member with this value is left out.
+LEFT_OUT = object()
+
+# What may turn up in any field, whatever belongs there.
+ODD_VALUES = (
+    None,
+    "",
+    " ",
+    "\t\u2003",
+    "text",
+    "a\x00b",
+    "\ud800",
+    True,
+    False,
+    0,
+    7,
+    -1,
+    2.5,
+    [],
+    ["text", None],
+    {},
+    {"id": "c1", "role": "user"},
+    Sent("1.50"),
+    Sent("3.0"),
+    Sent("-0"),
+    Sent("1e2"),
+    Sent("1E-2"),
+    Sent("NaN"),
+    Sent("Infinity"),
+    Sent("-Infinity"),
+    Sent("1e999"),
+    Sent("9223372036854775808"),
+    Sent('"\\u0063\\u0031"'),
+    Sent('{ "a" : [ 1.0 , NaN ] }'),
+    "12.5",
+    " +3 ",
+    ".5",
+    "5.",
+    "-1",
+    "1e999",
+    "NaN",
+    "1_000",
+    "0x10",
+    "2026-03-10T12:00:00",
+    "2026-03-10",
+    "20260310T235959Z",
+    "2026-03-11T00:00:00.1234567Z",
+    "2026-03-11T05:29:59.999999+05:30",
+    "0001-01-01T00:00:00+14:00",
+)
+
+# What only a member can be: sent twice, or not at all.
+ODD_MEMBERS = (LEFT_OUT, *ODD_VALUES, Twice("first", "second"), Twice(1, {"now": "an object"}))
+
+
+@st.composite
+def call(draw: st.DrawFn) -> dict[str, Any]:
+    """Return one call. It shrinks to a call with an id and a time of creation, and to fewer oddities."""
+    every_field = 2 ** len(CALL_FIELDS) - 1
+    fields = draw(st.integers(0, every_field) | st.just(every_field))
+    made = sane_call(draw(st.integers(0, 10_000)), draw(st.sampled_from(CALL_IDS)))
+    kept = {"id", "createdAt", *(name for bit, name in enumerate(CALL_FIELDS) if fields >> bit & 1)}
+    made = {name: value for name, value in made.items() if name in kept}
+    for place, member in draw(st.lists(st.tuples(st.integers(0, 999), st.sampled_from(ODD_MEMBERS)), max_size=3)):
+        _put(made, place, member)
+    if draw(st.integers(0, 9)) == 9:
+        made["createdAt"] = draw(st.sampled_from([None, "soon", "2026-03-10T22:00:00"]))
+    return made
+
+
+def calls(max_size: int = 8) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Return a few calls in the order in which they are seen; write them with `tests.support.json_text`."""
+    return st.lists(call(), min_size=1, max_size=max_size)
+
+
+def _put(made: dict[str, Any], place: int, member: Any) -> None:
+    """Put something odd at one of the places where the call has a value."""
+    places = list(_places(made))
+    if not places:
+        return
+    container, key = places[place % len(places)]
+    if isinstance(container, list):
+        container[key] = None if member is LEFT_OUT or isinstance(member, Twice) else deepcopy(member)
+    elif member is LEFT_OUT:
+        del container[key]
+    else:
+        container[key] = deepcopy(member)
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in members:
+        yield value, key
+        yield from _places(inner)
+
+
+FIRST_LANDED = datetime(2026, 3, 12, 8, tzinfo=UTC)
+START_DATE = date(2019, 1, 1)
+
+
+@dataclass
+class History:
+    """All versions by the day of their calls, and rejected items by the day of their arrival."""
+
+    versions: dict[date, list[Version]] = field(default_factory=dict)
+    rejected: dict[date, list[Version]] = field(default_factory=dict)
+
+    @property
+    def days(self) -> list[date]:
+        return sorted({*self.versions, *self.rejected})
+
+    def receive(self, payload: str, landed_at: datetime) -> None:
+        """Put an item where it belongs."""
+        call_id, day = usable_call_id(payload), call_date(payload)
+        version = Version(call_id, payload, landed_at)
+        if call_id is None or day is None or not START_DATE <= day <= landed_at.date() + timedelta(days=1):
+            self.rejected.setdefault(landed_at.date(), []).append(version)
+        else:
+            self.versions.setdefault(day, []).append(version)
+
+    def lose(self, number: int, landed_at: datetime, *, moved: bool = False) -> None:
+        """Delete one of the calls that are there, chosen by a number; or say that it is on another day now."""
+        known = sorted({(day, version.call_id) for day, versions in self.versions.items() for version in versions})
+        if known:
+            day, call_id = known[number % len(known)]
+            self.versions[day].append(Version(call_id, None, landed_at, moved))
+
+
+@st.composite
+def histories(draw: st.DrawFn, max_size: int = 8) -> History:
+    """A few calls that land one after the other, a microsecond apart at least, some deleted or moved in between."""
+    history = History()
+    landed_at = FIRST_LANDED
+    for _ in range(draw(st.integers(1, max_size))):
+        landed_at += timedelta(microseconds=draw(st.sampled_from([1, 1_500_000, 3_600_000_000])))
+        history.receive(to_json(draw(call()), draw(st.sampled_from(SPELLINGS))), landed_at)
+        if draw(st.integers(0, 5)) == 5:
+            landed_at += timedelta(seconds=1)
+            history.lose(draw(st.integers(0, 9)), landed_at, moved=draw(st.booleans()))
+    return history
+
+
+def shapings() -> st.SearchStrategy[Shaping]:
+    """Settings that shape tables."""
+    return st.builds(
+        Shaping,
+        timezone=st.sampled_from(["UTC", "Asia/Kolkata", "America/New_York", "Pacific/Chatham"]),
+        pii=st.sampled_from(["mask", "raw"]),
+        pii_key=st.sampled_from([b"k", b"another key"]),
+    )

@@ -1,17 +1,90 @@
-"""What readers see of a lake while its writers work or die: the states that were committed, and nothing else."""
+"""Reads what a lake holds from its files alone, without the product, and what readers see while writers work or die."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pyarrow.parquet as pq
 
 from pipelines.dictionary import TABLES
 from pipelines.serve.catalog import open_catalog
-from tests.support.contents import day_of, state
+from tests.oracle.items import Version
+
+Rows = dict[str, list[dict[str, Any]]]
+FREE = frozenset({"landed_at", "first_landed_at", "version_count"})
+"""Columns that say when and how often a call landed; a lake that syncs more often lands more often."""
+
+
+def day_of(path: Path) -> date:
+    """Return the day that a folder `call_date=…`, or a file in one, belongs to."""
+    (part,) = [part for part in path.parts if part.startswith("call_date=")]
+    return date.fromisoformat(part.partition("=")[2])
+
+
+def state(lake: Path, name: str) -> dict[str, Any]:
+    """Return a JSON file of the lake; empty where it is not there."""
+    path = lake / name
+    return json.loads(path.read_bytes()) if path.exists() else {}
+
+
+def counted(lake: Path, kind: str) -> set[Path]:
+    """Return the raw files that count."""
+    days = state(lake, "state/landed.json").get("days", {})
+    return {lake / f"raw/{kind}/call_date={day}/{name}.parquet" for day, files in days.items() for name in files[kind]}
+
+
+def versions(lake: Path, kind: str = "calls") -> dict[date, list[Version]]:
+    """Return everything that has landed and counts, by day."""
+    found: dict[date, list[Version]] = {}
+    for path in sorted(counted(lake, kind)):
+        moved = (pl.col("payload_hash") == "moved").alias("moved")
+        rows = pl.read_parquet(path, hive_partitioning=False).select("call_id", "payload", "landed_at", moved).rows()
+        found.setdefault(day_of(path), []).extend(Version(*row) for row in rows)
+    return found
+
+
+def newest(lake: Path) -> dict[tuple[date, str | None], str | None]:
+    """Return the newest payload of every call."""
+    return {
+        (day, version.call_id): version.payload
+        for day, of_day in versions(lake).items()
+        for version in sorted(of_day, key=lambda version: version.landed_at)
+    }
+
+
+def rows(lake: Path) -> dict[date, Rows]:
+    """Return the rows of every day, from the files at the places for plain globs."""
+    found: dict[date, Rows] = {}
+    for table in TABLES:
+        for path in sorted((lake / table).rglob("*.parquet")):
+            found.setdefault(day_of(path), {})[table] = pl.read_parquet(path, hive_partitioning=False).to_dicts()
+    return found
+
+
+def comparable(tables: Rows) -> Rows:
+    """Return a day's rows without what differs between lakes that were synced at other times."""
+    return {
+        table: [{name: value for name, value in row.items() if name not in FREE} for row in rows]
+        for table, rows in tables.items()
+    }
+
+
+def version_folders(lake: Path) -> Iterator[Path]:
+    """Yield the folders of all versions of all days."""
+    yield from sorted((lake / "days").glob("call_date=*/*"))
+
+
+def temporary_files(lake: Path) -> list[Path]:
+    """Return files in hidden folders, which writers leave there only when they are killed."""
+    return sorted(path for folder in lake.rglob(".*") for path in folder.iterdir())
+
 
 Days = dict[str, str]
 """The version of each day."""
@@ -39,7 +112,7 @@ class Readers:
     _files: dict[Path, tuple[int, int]] = field(default_factory=dict)
     _globbed: set[Path] = field(default_factory=set)
 
-    def look(self) -> None:
+    def observe(self) -> None:
         """Fail where a reader would see what was never committed, or a part of it."""
         self._look_at_manifest()
         self._look_at_catalog()
@@ -89,14 +162,14 @@ class Readers:
             self._published[day].add(version)
 
     def _assert_whole(self, days: Days) -> None:
-        """Make sure that whoever reads these versions now finds all their files."""
+        """Check that every file of these versions is there for a reader."""
         for day, version in days.items():
             for table, (_, size) in self._counts_of(day, version).items():
                 path = self.lake / f"days/call_date={day}/{version}/{table}.parquet"
                 assert path.stat().st_size == size, path
 
     def _counts_of(self, day: str, version: str) -> Counts:
-        """What a version holds, counted once in its files and found to be what its audit says."""
+        """Return what a version holds, counted once in its files and found to be what its audit says."""
         if (day, version) not in self._counts:
             folder = self.lake / f"days/call_date={day}/{version}"
             audit = json.loads((folder / "_audit.json").read_bytes())
@@ -107,7 +180,7 @@ class Readers:
         return self._counts[day, version]
 
     def _is_new(self, path: Path) -> bool:
-        """Whether a file is there, and another one than at the last look."""
+        """Whether a file is there, and changed since the last observation."""
         try:
             there = path.stat()
         except FileNotFoundError:

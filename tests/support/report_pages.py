@@ -19,7 +19,7 @@ NUMBER = "+15550100123"
 
 
 def call(name: str, at: str, *, seconds: float | None = 60, **fields: Any) -> dict[str, Any]:
-    """A completed inbound call of a minute that cost a quarter, but for what the test says.
+    """Return a completed inbound call of a minute that cost a quarter, but for what the test says.
 
     Args:
         name: Its id.
@@ -46,7 +46,7 @@ def call(name: str, at: str, *, seconds: float | None = 60, **fields: Any) -> di
 
 
 def leg(name: str, status: str, *, kind: str = "warm_briefing", after: str | None = None) -> dict[str, Any]:
-    """A transfer leg; `after` is when it began."""
+    """Return a transfer leg; `after` is when it began."""
     began = datetime.fromisoformat(after).replace(tzinfo=UTC).isoformat() if after else None
     return {"id": name, "transferType": kind, "transferStatus": status, "startedAt": began, "durationSeconds": 30}
 
@@ -124,5 +124,5 @@ class Page(HTMLParser):
             self._rows[-1][-1] += said
 
     def rows(self, caption: str) -> dict[str, list[str]]:
-        """The rows of a table by their names, without the headings."""
+        """Return the rows of a table by their names, without the headings."""
         return {row[0]: row[1:] for row in self.tables[caption][1:]}

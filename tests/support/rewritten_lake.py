@@ -1,8 +1,8 @@
-"""A lake whose days are rewritten again and again, through the product's own steps, in a way that every read betrays.
+"""A lake whose days are rewritten again and again by the product's own steps, and checks of what readers saw meanwhile.
 
 Every row of a version carries the number of the commit that wrote it, as a number and in its text; how many rows there
 are and how long the texts depend on it too. So what a reader counts, sums and measures names the commit it saw, and a
-mixture of two matches none. What each commit is stands in a record before it is made.
+mixture of two matches none. Each commit is recorded before it is made.
 """
 
 from __future__ import annotations
@@ -10,8 +10,13 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +33,7 @@ from pipelines.lake.publish import Build, publish
 from pipelines.lake.tables import write_table
 from pipelines.lake.versions import write_audit
 from pipelines.serve.catalog import DuckDBCatalog
+from tests.support.guide import ROOT
 from tests.support.small_lake import SETTINGS
 
 FIRST_DAY = date(2026, 1, 5)
@@ -84,7 +90,7 @@ class RewrittenLake:
     """The lake `data/lake` below a folder, its record of commits, and how it is rewritten.
 
     Args:
-        folder: Where the lake and the record lie; the lake is empty.
+        folder: The folder of the lake and the record; the lake is empty.
         days: How many days it has.
         size: About how many bytes a large file has.
         keep: How long versions are kept.
@@ -107,7 +113,7 @@ class RewrittenLake:
         self._published: dict[date, int] = {}
 
     def rewrite(self) -> None:
-        """Write one day or two anew, all the first time, publish them in one commit, and clean up."""
+        """Rewrite one day or two, all the first time, publish them in one commit, and clean up."""
         some = self._chance.sample(self.days, self._chance.randint(1, 2))
         days = sorted(some if self.commits else self.days)
         commit = self.commits + 1
@@ -177,3 +183,150 @@ def read_record(path: Path) -> Mapping[int, Seen]:
     """Return what readers must see after each commit."""
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return {line["commit"]: line["seen"] for line in lines}
+
+
+FOLLOWING = ("duckdb catalog", "duckdb manifest", "polars manifest", "pyarrow manifest")
+"""Readers that follow the catalog or the manifest."""
+CAREFUL = (
+    "duckdb catalog held open",
+    "duckdb glob, open_days",
+    "polars glob, open_days",
+    "pyarrow glob, open_days",
+    "duckdb glob, unchanged",
+)
+"""A catalog that is never closed, and globs by the guide's recipes."""
+BARE = ("duckdb glob, bare", "polars glob, bare", "pyarrow glob, bare")
+"""Globs without any care, which promise nothing: what the recipes are there for."""
+
+
+_PROGRAM = (
+    f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
+    "from tests.support.reader_programs import main; main(*sys.argv[1:])"
+)
+
+
+@dataclass
+class Tally:
+    """The results of one reader's reads.
+
+    Attributes:
+        way: Library and way of reading.
+        reads: How many.
+        errors: Reads that failed, or were never made since the process ended before.
+        impossible: Reads with a table and day that no commit ever held, or that lack one.
+        mixtures: Reads that match no commit, or another than they say, though all their days and tables did exist.
+        retries: How often reads were tried again.
+        seconds: Of all reads together.
+        longest: Seconds of the longest read.
+        rewrites: How many commits were seen from the first to the last read.
+        examples: What the errors said.
+    """
+
+    way: str
+    reads: int = 0
+    errors: int = 0
+    impossible: int = 0
+    mixtures: int = 0
+    retries: int = 0
+    seconds: float = 0.0
+    longest: float = 0.0
+    rewrites: int = 0
+    examples: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def promises_one_moment(self) -> bool:
+        """Say whether a mixture breaks a promise: globs do not promise tables and days of one commit."""
+        return "glob" not in self.way
+
+    @property
+    def failures(self) -> int:
+        """Count what should never have been."""
+        return self.errors + self.impossible + (self.mixtures if self.promises_one_moment else 0)
+
+
+def watched(lake: RewrittenLake, reads: Mapping[str, int], on_commit: Callable[[], None] = lambda: None) -> list[Tally]:
+    """Rewrite a lake as fast as possible while readers read, and check what they saw.
+
+    Args:
+        lake: The lake; it is rewritten once before the readers start.
+        reads: How often to read, by way.
+        on_commit: Called after each commit.
+    """
+    folder = lake.record.parent
+    lake.rewrite()
+    with ExitStack() as stack:
+        readers = {way: stack.enter_context(_reader(lake, way, number)) for way, number in reads.items()}
+        try:
+            while any(reader.poll() is None for reader in readers.values()):
+                lake.rewrite()
+                on_commit()
+        except BaseException:
+            for reader in readers.values():
+                reader.kill()
+            raise
+    commits = read_record(lake.record)
+    return [judge(way, number, _observations(folder, way), commits) for way, number in reads.items()]
+
+
+def _observations(folder: Path, way: str) -> Path:
+    return folder / f"{re.sub(r'[^a-z]+', '-', way)}.jsonl"
+
+
+def _reader(lake: RewrittenLake, way: str, reads: int) -> subprocess.Popen[bytes]:
+    folder = lake.record.parent
+    words = [sys.executable, "-c", _PROGRAM, way, str(reads), str(len(lake.days)), str(_observations(folder, way))]
+    return subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL)
+
+
+def judge(way: str, wanted: int, observations: Path, commits: Mapping[int, Seen]) -> Tally:
+    """Compare every read with the record; reads that were wanted and never made are errors."""
+    found = Tally(way)
+    held = _by_table_and_day(commits)
+    newest: list[int] = []
+    for line in observations.read_text().splitlines() if observations.exists() else ():
+        read = json.loads(line)
+        found.reads += 1
+        found.seconds += read["seconds"]
+        found.longest = max(found.longest, read["seconds"])
+        if "error" in read:
+            found.errors += 1
+            found.examples[read["error"]] += 1
+        elif not _did_exist(read["seen"], held, commits[1]):
+            found.impossible += 1
+            found.examples[f"impossible: {read['seen']}"[:300]] += 1
+        else:
+            found.retries += read["retries"]
+            newest.append(_newest(read["seen"]))
+            # A glob names no commit, but its reads can only be of the one that wrote the newest of what they saw.
+            of_commit = commits[newest[-1] if read["generation"] is None else read["generation"]]
+            found.mixtures += not _agree(read["seen"], of_commit)
+    found.errors += wanted - found.reads
+    found.rewrites = max(newest) - min(newest) if newest else 0
+    return found
+
+
+def _newest(seen: Seen) -> int:
+    """Return the greatest number of a commit in what was seen."""
+    return max(int(facts[2]) for days in seen.values() for facts in days.values())
+
+
+def _agree(seen: Seen, commit: Seen) -> bool:
+    return all(facts == commit[table][day][: len(facts)] for table, days in seen.items() for day, facts in days.items())
+
+
+def _by_table_and_day(commits: Mapping[int, Seen]) -> dict[tuple[str, str], set[tuple[int | str, ...]]]:
+    """Return all facts that were ever true of a table and day, with and without those of the texts."""
+    held: dict[tuple[str, str], set[tuple[int | str, ...]]] = {}
+    for seen in commits.values():
+        for table, days in seen.items():
+            for day, facts in days.items():
+                held.setdefault((table, day), set()).update({tuple(facts), tuple(facts[:OF_NUMBERS])})
+    return held
+
+
+def _did_exist(seen: Seen, held: Mapping[tuple[str, str], set[tuple[int | str, ...]]], whole: Seen) -> bool:
+    """Return whether all tables and days are there, each as some commit held it."""
+    wanted = {table: days.keys() for table, days in whole.items()}
+    return {table: days.keys() for table, days in seen.items()} == wanted and all(
+        tuple(facts) in held[table, day] for table, days in seen.items() for day, facts in days.items()
+    )

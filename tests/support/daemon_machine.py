@@ -1,4 +1,4 @@
-"""A machine with a code server and a daemon on it, either of which, or everything at once, can lose its power."""
+"""A machine with a code server and a daemon, which a test can kill one by one or all at once."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from tests.support.server import DEPLOY
 CODE, DAEMON = "code", "daemon"
 
 MOVED = Path("moved")
-"""Written anew when the API's calls are other than before."""
+"""Rewritten when the API's calls change."""
 
 UNWANTED = "agent-of-another-company"
 """A day with a call of this agent is not to be published."""
 
 
 def reading_since(moved: Path) -> RunsFilter:
-    """Which runs have read all calls, and began after the world moved."""
+    """Return which runs have read all calls, and began after the world moved."""
     since = datetime.fromtimestamp(moved.stat().st_mtime, UTC)
     return RunsFilter(job_name=extract_calls.name, statuses=[DagsterRunStatus.SUCCESS], created_after=since)
 
 
 class Machine:
-    """The programs of a server in a folder, with SQLite as `make dev` has it, and the hurried definitions.
+    """The programs of a server in a folder, with SQLite as `make dev` has it, and the definitions with short intervals.
 
     Attributes:
         home: Dagster's home.
@@ -89,23 +89,23 @@ class Machine:
         (self._folder / MOVED).write_text("")
 
     def works(self) -> bool:
-        """Whether a run is at work."""
+        """Return whether a run is at work."""
         return self.instance.get_runs_count(RunsFilter(statuses=[DagsterRunStatus.STARTED])) > 0
 
     def has_read(self) -> bool:
-        """Whether a run has read the API's calls as they are now."""
+        """Return whether a run has read the API's calls as they are now."""
         return self.instance.get_runs_count(reading_since(self._folder / MOVED)) > 0
 
     def _command(self, name: str) -> list[str]:
         programs = Path(sys.executable).parent
         if name == DAEMON:
             return [str(programs / "dagster-daemon"), "run", "--workspace", "workspace.yaml"]
-        served = ["-m", "tests.support.hurried", "--location-name", "chorus_calls"]
+        served = ["-m", "tests.support.fast_definitions", "--location-name", "chorus_calls"]
         return [str(programs / "dagster"), "api", "grpc", *served]
 
 
 @contextmanager
 def machine(folder: Path) -> Iterator[Machine]:
-    """A machine in a folder, in which this process is too, and with its environment; nothing runs yet."""
+    """Give a machine in a folder, in which this process is too, and with its environment; nothing runs yet."""
     with ExitStack() as stack:
         yield Machine(folder, stack)

@@ -20,13 +20,13 @@ SECRET = "whsec_must_stay_nowhere"
 
 
 def item(item_id: Any, name: Any = ..., **fields: Any) -> bytes:
-    """An agent or phone number with secrets beside its name; a field whose value is `...` is left out."""
+    """Return an agent or phone number with secrets beside its name; a field whose value is `...` is left out."""
     given = {"systemPrompt": f"Tell nobody {SECRET}", "id": item_id, "name": name, "postCallWebhookSecret": SECRET}
     return json.dumps({key: value for key, value in {**given, **fields}.items() if value is not ...}).encode()
 
 
 def catalog_of(storage: Storage) -> DuckDBCatalog:
-    """The catalog of a lake at its usual place."""
+    """Return the catalog of a lake at its usual place."""
     return DuckDBCatalog(Path(storage.address(layout.CATALOG)), storage)
 
 
@@ -40,12 +40,12 @@ def refreshed(storage: Storage, api: SimulatedApi, lookups: Path = Path("no such
 
 
 def known(storage: Storage) -> tuple[dict[str, str], dict[str, str]]:
-    """The names of agents and of phone numbers that a lake knows."""
+    """Return the names of agents and of phone numbers that a lake knows."""
     names = shown_names(storage)
     return dict(names["agents"]), dict(names["phone_numbers"])
 
 
 def dimension(catalog: DuckDBCatalog, table: str = "agents") -> list[tuple[Any, ...]]:
-    """The rows of a dimension."""
+    """Return the rows of a dimension."""
     with open_catalog(catalog.path) as connection:
         return connection.execute(f"FROM {table}").fetchall()

@@ -1,4 +1,4 @@
-"""An account with one customer who is to be forgotten, met in every way there is, among others who must stay."""
+"""An account with one customer to erase, who appears in every possible way, among others who must stay."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MENTIONING = {"mentions"}
 
 
 def item(name: str, created: str, **fields: Any) -> dict[str, Any]:
-    """A call as the API sends it."""
+    """Return a call as the API sends it."""
     return {
         "id": name,
         "organizationId": "org",
@@ -54,13 +54,13 @@ def item(name: str, created: str, **fields: Any) -> dict[str, Any]:
 
 
 def leg(name: str | None, number: str | None = COLLEAGUE, **fields: Any) -> dict[str, Any]:
-    """A nested leg."""
+    """Return a nested leg."""
     known = {"transferType": "warm_briefing", "transferStatus": "completed", "durationSeconds": 7, "cost": 0.01}
     return {"id": name, "customerNumber": number, **known, **fields}
 
 
 def everything() -> list[dict[str, Any]]:
-    """Every item, oldest first, as it is at last."""
+    """Return every item, oldest first, as it is at last."""
     person = _DOUBLE
     return [
         item("alone-before", "2026-03-01T09:00:00Z"),
@@ -105,7 +105,7 @@ def encoded(items: list[dict[str, Any]]) -> list[bytes]:
 
 
 def without_the_person(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same account, had the person never called."""
+    """Return the account as it would be if the person had never called."""
     kept = []
     for one in items:
         if one.get("id") in GONE or one.get("customerNumber") in SPELLINGS or "note" in one:
@@ -122,7 +122,7 @@ def without_the_person(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def texts_of(lake: Path) -> Iterator[tuple[str, str, str]]:
-    """Every text in every file of a lake and of its catalog: the file, the column and the text."""
+    """Yield every text in every file of a lake and of its catalog: the file, the column and the text."""
     for path in sorted(path for path in lake.rglob("*") if path.is_file()):
         place = path.relative_to(lake).as_posix()
         yield place, "name", place
@@ -147,7 +147,7 @@ def texts_of(lake: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def traces(lake: Path) -> set[tuple[str, str, str]]:
-    """Where the person still is: the file, the column, and the text if it is none of many."""
+    """Return where the person still is: the file, the column, and the text if it is none of many."""
     return {
         (place, column, text[:300])
         for place, column, text in texts_of(lake)

@@ -42,13 +42,13 @@ class Account:
 
 
 def gone(storage: Storage) -> dict[str, str]:
-    """What the newest version says of each call that is marked, by `call day`."""
+    """Return what the newest version says of each call that is marked, by `call day`."""
     newest = {(row["call_id"], row["call_date"]): row for row in raw_rows(storage)}
     return {f"{name} {day}": row["payload_hash"] for (name, day), row in newest.items() if row["deleted"]}
 
 
 def shown(storage: Storage, day: date) -> dict[str, tuple[bool, int]]:
-    """What a build reads of a day: of each call whether it is alive, and how many versions it has."""
+    """Return what a build reads of a day: of each call whether it is alive, and how many versions it has."""
     rows = raw.read_day(storage, day, state.load_landed(storage).value.days.get(day), 100)
     listed = [row for part in rows for row in part.to_pylist()]
     return {row["call_id"]: (row["deleted_at"] is None, row["version_count"]) for row in listed}

@@ -91,7 +91,7 @@ class ChangingList:
         return self.entries[place - 1].created + timedelta(seconds=max(apart.total_seconds(), 0) // 2)
 
     def delete(self, place: int, count: int) -> None:
-        """Take so many neighbours out."""
+        """Remove so many neighbours."""
         gone = {entry.name for entry in self.entries[place : place + count]}
         del self.entries[place : place + count]
         self.stayed -= gone
@@ -147,7 +147,7 @@ class ChangingList:
 
 
 class Reading:
-    """Reads a list as a sync does: several pages on their way, one after the other judged.
+    """Reads a list as a sync does: several requests at a time, their pages judged in order.
 
     Attributes:
         scan: The decision so far.
@@ -188,7 +188,7 @@ class Reading:
         return self.scan.offset in self._coming
 
     def take(self) -> None:
-        """Judge the next page, which has arrived."""
+        """Process the next page, which has arrived."""
         offset = self.scan.offset
         entries, total = self._coming.pop(offset)
         keys = tuple(entry.name for entry in entries)
@@ -200,7 +200,7 @@ class Reading:
         self.run |= self.scan.accepted
 
     def step(self) -> None:
-        """Let pages arrive until the next one is there, and judge it."""
+        """Let pages arrive until the next one is there, and process it."""
         while not self.arrived:
             self.ask()
         self.take()
@@ -212,3 +212,23 @@ class Reading:
                 return
             self.step()
         raise AssertionError(most)
+
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+class Reader:
+    """Plays pages to a scan and keeps its run, as a sync does."""
+
+    def __init__(self, scan: OrderedScan | None = None, known: range = range(0)) -> None:
+        self.scan = scan or OrderedScan()
+        self.run = {str(number) for number in known}
+
+    def show(self, numbers, total: int | None = None) -> OrderedScan:
+        """Show a page whose calls are known by their place in a newest-first list that was quiet: 0 is the newest."""
+        keys = tuple(str(number) for number in numbers)
+        times = tuple(NOON - timedelta(minutes=number) for number in numbers)
+        unseen = frozenset(key for key in keys if key not in self.run)
+        self.scan = self.scan.after(PageSeen(self.scan.offset, keys, unseen, times, total))
+        self.run |= self.scan.accepted
+        return self.scan

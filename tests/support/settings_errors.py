@@ -1,4 +1,4 @@
-"""What is said of settings that cannot be used."""
+"""The errors of settings that cannot be used."""
 
 from __future__ import annotations
 
