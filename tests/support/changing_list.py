@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from pipelines.extract.scan.ordered import OrderedScan
 from pipelines.extract.scan.state import PageSeen, Scan
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
