@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipelines.serve.lake_connection import LakeConnection
+    from pipelines.serve.query import LakeConnection
 
 __all__ = ["open_lake"]
 
@@ -26,7 +26,7 @@ def open_lake(path: str | Path | None = None) -> LakeConnection:
         ChorusCallsError: There is no catalog, or it cannot be read.
     """
     # Imported here, since every import from this package would load DuckDB otherwise.
-    from pipelines.serve.lake_connection import LakeConnection  # noqa: PLC0415
+    from pipelines.serve.query import LakeConnection  # noqa: PLC0415
     from pipelines.settings import load_settings  # noqa: PLC0415
 
     if path is None:

@@ -20,7 +20,7 @@ _UNUSUAL = (("none", 0.84), ("system", 0.06), ("tool", 0.06), ("role", 0.02), ("
 _VIP, _CONFIRMED, _AMOUNT_AS_TEXT = 0.1, 0.7, 0.3
 
 
-def messages(roles: tuple[str, str], spoken: Conversation, details: int | None) -> list[dict[str, Any]]:
+def _messages(roles: tuple[str, str], spoken: Conversation, details: int | None) -> list[dict[str, Any]]:
     """Return the transcript as sent.
 
     Args:
@@ -49,14 +49,6 @@ def messages(roles: tuple[str, str], spoken: Conversation, details: int | None) 
     return sent
 
 
-def analysis(call: Call, spoken: Conversation, *, again: bool) -> dict[str, Any]:
-    """Return the agent's analysis; a second run may differ from the first."""
-    rng = stream(call.details, _ANALYSIS, int(again))
-    found = {key: _extracted(key, rng, spoken) for key in call.agent.extracts}
-    summary = spoken.summary if call.agent.summarises else None
-    return {"summary": summary, "extractions": {**found, **spoken.slots}}
-
-
 def _extracted(key: str, rng: random.Random, spoken: Conversation) -> Any:
     facts = spoken.facts
     values: dict[str, Any] = {
@@ -80,7 +72,7 @@ def _amount(rng: random.Random, text: str) -> float | str:
     return text if rng.random() < _AMOUNT_AS_TEXT else float(text.lstrip("$"))
 
 
-def context_variables(call: Call, spoken: Conversation | None) -> dict[str, Any] | None:
+def _context_variables(call: Call, spoken: Conversation | None) -> dict[str, Any] | None:
     """Return the variables passed in with the call: of outbound calls who is called, of others rarely any."""
     rng = stream(call.details, _CONTEXT)
     if call.direction == "inbound":
@@ -94,7 +86,7 @@ def context_variables(call: Call, spoken: Conversation | None) -> dict[str, Any]
     }
 
 
-def metadata(call: Call) -> dict[str, Any] | None:
+def _metadata(call: Call) -> dict[str, Any] | None:
     """Return the metadata of the call: campaign and source of outbound calls, technical notes of others."""
     rng = stream(call.details, _METADATA)
     if call.direction == "outbound":
@@ -117,17 +109,11 @@ class View:
     conversations: Conversations
 
 
-def instant(moment: int, *, milliseconds: bool) -> str:
-    """Return a timestamp as the API writes it: ISO 8601 with Z."""
-    text = datetime.fromtimestamp(moment // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{moment % 1000:03d}Z" if milliseconds else f"{text}Z"
-
-
 def call_item(call: Call, view: View) -> dict[str, Any]:
     """Return the call as it is listed, at its creation or later."""
     over = view.now >= call.ended
     spoken = None if call.plan is None else view.conversations.written(call.plan)
-    sent = _sent_messages(call, view, spoken)
+    sent = _transcript(call, view, spoken)
     first = call.legs[0] if call.legs and view.now >= call.legs[0].created else None
     return {
         "id": call.id,
@@ -146,8 +132,8 @@ def call_item(call: Call, view: View) -> dict[str, Any]:
         "transcript": sent,
         "analysis": _analysis(call, view, spoken),
         "endedReason": call.ended_reason if over else None,
-        "contextVariables": context_variables(call, spoken),
-        "metadata": metadata(call),
+        "contextVariables": _context_variables(call, spoken),
+        "metadata": _metadata(call),
         "parentCallId": None,
         "transferType": first.kind if first else None,
         "transferStatus": _transfer_status(first, view) if first else None,
@@ -197,7 +183,7 @@ def _leg_fields(call: Call, leg: Leg, view: View) -> dict[str, Any]:
         "durationSeconds": _measure(call, leg.seconds) if over else None,
         "customerNumber": leg.number,
         "recordingUrl": _recording(leg.id, leg.ended, view) if leg.accepted else None,
-        "transcript": messages(call.agent.roles, spoken, None) if spoken else [],
+        "transcript": _messages(call.agent.roles, spoken, None) if spoken else [],
         "startedAt": _time(call, leg.created, view),
         "endedAt": _time(call, leg.ended, view),
         "cost": _measure(call, leg.cost) if view.now >= leg.costed else None,
@@ -228,9 +214,11 @@ def _measure(call: Call, value: float | None) -> float | str | None:
 
 
 def _time(call: Call, moment: int | None, view: View) -> str | None:
+    """Return a time that has passed as the API writes it: ISO 8601 with Z."""
     if moment is None or view.now < moment:
         return None
-    return instant(moment, milliseconds=call.agent.milliseconds)
+    text = datetime.fromtimestamp(moment // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{moment % 1000:03d}Z" if call.agent.milliseconds else f"{text}Z"
 
 
 def _recording(call_id: str, recorded: int | None, view: View) -> str | None:
@@ -242,10 +230,10 @@ def _recording(call_id: str, recorded: int | None, view: View) -> str | None:
     return f"https://recordings.example.com/{call_id}.mp3?expires={expires}&signature={signature:016x}"
 
 
-def _sent_messages(call: Call, view: View, spoken: Conversation | None) -> list[dict[str, Any]] | None:
+def _transcript(call: Call, view: View, spoken: Conversation | None) -> list[dict[str, Any]] | None:
     if spoken is None:
         return [] if view.now >= call.ended and not call.agent.snake else None
-    sent = messages(call.agent.roles, spoken, call.details)
+    sent = _messages(call.agent.roles, spoken, call.details)
     if view.now >= call.ended:
         return sent
     halfway = call.halfway()
@@ -253,7 +241,11 @@ def _sent_messages(call: Call, view: View, spoken: Conversation | None) -> list[
 
 
 def _analysis(call: Call, view: View, spoken: Conversation | None) -> dict[str, Any] | None:
+    """Return the agent's analysis once it is available; a second run may differ from the first."""
     if spoken is None or call.analysed is None or view.now < call.analysed:
         return None
-    again = call.reanalysed is not None and view.now >= call.reanalysed
-    return analysis(call, spoken, again=again)
+    is_second = call.reanalysed is not None and view.now >= call.reanalysed
+    rng = stream(call.details, _ANALYSIS, int(is_second))
+    found = {key: _extracted(key, rng, spoken) for key in call.agent.extracts}
+    summary = spoken.summary if call.agent.summarises else None
+    return {"summary": summary, "extractions": {**found, **spoken.slots}}
