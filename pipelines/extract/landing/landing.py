@@ -6,7 +6,7 @@ writes them all and then commits the landing log once: a crash leaves either eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -174,16 +174,16 @@ class Landing:
         """Whether the memory budget is used up."""
         return self._bytes >= self._budget
 
-    def add(self, items: Sequence[bytes]) -> list[SeenItem]:
+    def add(self, items: Iterable[bytes]) -> list[SeenItem]:
         """Add the items of a page; if a call occurs twice, the later item counts.
 
         Raises:
             ChorusCallsError: The calls belong to another account than the lake's.
         """
         last = self._clock().astimezone(UTC).date() + timedelta(days=1)
-        headers = [read_header(item) for item in items]
-        self._account.require_own({header.organisation for header in headers if header.organisation and header.call_id})
-        return [self._add_item(header, item, last) for header, item in zip(headers, items, strict=True)]
+        read = [(read_header(item), item) for item in items]
+        self._account.require_own({header.organisation for header, _ in read if header.organisation and header.call_id})
+        return [self._add_item(header, item, last) for header, item in read]
 
     def _add_item(self, header: ItemHeader, item: bytes, last: date) -> SeenItem:
         call_id, instant, day = header.call_id, header.instant, header.day(self._start_date, last)

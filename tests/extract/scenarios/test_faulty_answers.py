@@ -37,9 +37,9 @@ def test_22_23_24_what_shows_no_page_is_asked_for_again(fault):
         ("broken_chunk", "broke in the middle"),
         ("wrong_length:form=long", "broke in the middle"),
         ("wrong_length:form=short", "cut off"),
-        ("bad_gzip:form=corrupt", "not be unpacked"),
+        ("bad_gzip:form=corrupt", "not be decompressed"),
         ("bad_gzip:form=cut", ""),
-        ("bad_gzip:form=plain", "not be unpacked"),
+        ("bad_gzip:form=plain", "not be decompressed"),
     ],
 )
 def test_22_23_24_what_never_shows_a_page_fails_and_says_why(fault, said):
