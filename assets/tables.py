@@ -163,13 +163,15 @@ def key_figures(table: str, rows: pl.DataFrame) -> dict[str, float | None]:
         pl.when((pl.col(name).count() > 0) | (not can_be_null)).then(pl.col(name).sum())
         for name, can_be_null in nullable.items()
     )
-    ratios = {ratio.name: ratio_of_sums(ratio) for ratio in ratios_of(table) if ratio.name in KEY_FIGURES[table]}
+    ratios = {
+        ratio.name: ratio_of_sums(ratio) for ratio in ratios_of(TABLES[table]) if ratio.name in KEY_FIGURES[table]
+    }
     return sums.with_columns(**ratios).select(KEY_FIGURES[table]).row(0, named=True)
 
 
 def key_figure_columns(table: str) -> list[str]:
     """Return the columns of a mart that `key_figures` reads."""
-    ratios = {ratio.name: ratio.components for ratio in ratios_of(table)}
+    ratios = {ratio.name: ratio.components for ratio in ratios_of(TABLES[table])}
     return list(dict.fromkeys(column for name in KEY_FIGURES[table] for column in ratios.get(name, (name,))))
 
 

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from pipelines.errors import SettingsError
-from pipelines.extract.http.client import CallsClient
-from pipelines.flatten.columns import FlattenSettings
-from pipelines.flatten.customers import Customers
-from pipelines.flatten.outcomes import OutcomeMaps, load_outcomes
+from pipelines.flatten.settings import Customers, FlattenSettings, OutcomeMaps, load_outcomes
 from pipelines.lake import layout
 from pipelines.lake.identity import MASK, check_value, local_pii_key
 from pipelines.lake.local import LocalStorage
@@ -19,6 +17,9 @@ from pipelines.lake.publish import Catalog
 from pipelines.lake.state import TableSettings
 from pipelines.lake.storage import Storage
 from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.extract.http.client import CallsClient
 
 TABLE_VERSION = 1
 """Raised whenever the same raw calls give other rows, so that every day is built again."""
@@ -111,6 +112,8 @@ def calls_client(settings: Settings) -> Iterator[CallsClient]:
     if settings.api_key is None:
         message = "CHORUS_API_KEY is not set; it must be the API's key. Put it into the environment or into .env."
         raise SettingsError(message)
+    from pipelines.extract.http.client import CallsClient  # noqa: PLC0415 - builds do without HTTP
+
     client = CallsClient(
         api_url=settings.api_url,
         api_key=settings.api_key,

@@ -14,7 +14,7 @@ from pipelines.dictionary.call_parts import CALL_ATTRIBUTES, DATA_ISSUES, TRANSC
 from pipelines.dictionary.calls import CALLS, RAW
 from pipelines.dictionary.columns import CALL_DATE, Additivity, Column, ColumnType, Personal, Table
 from pipelines.dictionary.marts import CALL_METRICS_DAILY, CALL_VOLUME_HOURLY, TRANSFER_METRICS_DAILY
-from pipelines.dictionary.ratios import RATIOS, Ratio
+from pipelines.dictionary.ratios import RATIOS, Ratio, ratios_of
 
 __all__ = [
     "CALL_DATE",
@@ -52,8 +52,3 @@ def personal_columns(table: str) -> frozenset[str]:
     Ids and pseudonyms, which only identify a person elsewhere, are not among them.
     """
     return frozenset(column.name for column in TABLES[table].columns if column.personal.is_content)
-
-
-def ratios_of(table: str) -> tuple[Ratio, ...]:
-    """Return the ratios of a mart, in the order of its columns; none for other tables."""
-    return tuple(RATIOS[name] for name in TABLES[table].names if name in RATIOS and table in RATIOS[name].tables)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from pipelines.dictionary.columns import MONEY_PER_MINUTE, SECONDS, SHARE, Additivity, Column, ColumnType
+from pipelines.dictionary.columns import MONEY_PER_MINUTE, SECONDS, SHARE, Additivity, Column, ColumnType, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +165,8 @@ def ratio_columns(table: str, *names: str) -> tuple[Column, ...]:
             message = f"ratio {name} is not defined for {table}"
             raise ValueError(message)
     return tuple(RATIOS[name].column for name in names)
+
+
+def ratios_of(table: Table) -> tuple[Ratio, ...]:
+    """Return the ratios of a mart, in the order of its columns; none for other tables."""
+    return tuple(RATIOS[name] for name in table.names if name in RATIOS and table.name in RATIOS[name].tables)

@@ -123,7 +123,7 @@ def _metrics(table: Table, currency: str) -> Iterator[Mapping[str, Any]]:
         rows = Column("rows", ColumnType.INTEGER, f"Rows: {table.grain}.")
         yield _metric("count", rows, "count(*)", currency)
         return
-    for ratio in ratios_of(table.name):
+    for ratio in ratios_of(table):
         yield _metric(ratio.name, ratio.column, _sum_over_sum(ratio), currency)
     for column in table.columns:
         if column.additivity in (Additivity.ADDITIVE, Additivity.SEMI_ADDITIVE):

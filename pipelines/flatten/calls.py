@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.columns import (
-    FlattenSettings,
     Note,
     cost_per_minute,
     instants,
@@ -21,6 +20,7 @@ from pipelines.flatten.columns import (
 )
 from pipelines.flatten.decode import OBJECT_PATHS, Call, Chunk, text_fields
 from pipelines.flatten.issues import INVALID, MISSING, UNKNOWN, Problem
+from pipelines.flatten.settings import FlattenSettings
 from pipelines.flatten.source import source_at
 
 _TEXTS = text_fields(Call)

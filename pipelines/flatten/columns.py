@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.api_values import parse_instant
-from pipelines.flatten.customers import Customers
 from pipelines.flatten.issues import INCONSISTENT, INVALID
-from pipelines.flatten.outcomes import OutcomeMaps
+from pipelines.flatten.settings import FlattenSettings
 
 Note = Callable[[int, str, str], None]
 """Records a bad value: its position in the column, the kind of the problem, and a message."""
@@ -89,23 +87,6 @@ def _instants_one_by_one(values: Sequence[str | None], note: Note) -> pa.Timesta
             note(position, INCONSISTENT, "names no time zone; read as UTC")
         moments.append(moment)
     return pa.array(moments, _INSTANT)
-
-
-@dataclass(frozen=True)
-class FlattenSettings:
-    """The settings that shape the tables.
-
-    Attributes:
-        timezone: IANA zone of local times.
-        mask: Whether numbers are masked and recordings dropped.
-        outcomes: What the API's words mean.
-        customers: The pseudonyms of numbers.
-    """
-
-    timezone: str
-    mask: bool
-    outcomes: OutcomeMaps
-    customers: Customers
 
 
 def seconds_between(begin: pa.Array, end: pa.Array) -> pa.Array:

@@ -12,11 +12,11 @@ import pyarrow as pa
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.attributes import attributes_table
 from pipelines.flatten.calls import calls_table
-from pipelines.flatten.columns import FlattenSettings
 from pipelines.flatten.decode import Chunk, decode_chunk
 from pipelines.flatten.issues import Issues, Origin, why_rejected
 from pipelines.flatten.leg_index import DayIndex, ResolvedLeg, index_day, resolve_child_calls
 from pipelines.flatten.legs import NestedLeg, legs_table, nested_legs
+from pipelines.flatten.settings import FlattenSettings
 from pipelines.flatten.turns import Counts, Transcript, turns_table
 
 _OWN = ("transcript",)

@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from pipelines.api_values import parse_instant
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.columns import (
-    FlattenSettings,
     Note,
     cost_per_minute,
     instants,
@@ -24,7 +23,7 @@ from pipelines.flatten.columns import (
 from pipelines.flatten.decode import Call, Chunk, Leg, text_fields
 from pipelines.flatten.issues import INCONSISTENT, MISSING, UNKNOWN, Origin, Problem
 from pipelines.flatten.leg_index import DayIndex, Item, Parent, ResolvedLeg
-from pipelines.flatten.outcomes import OutcomeMaps
+from pipelines.flatten.settings import FlattenSettings, OutcomeMaps
 from pipelines.flatten.source import JsonPath
 
 _TEXTS = text_fields(Leg)

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from pipelines.dictionary import CORE_TABLES
 from pipelines.dictionary.schemas import arrow_schema
-from pipelines.flatten.columns import FlattenSettings
 from pipelines.flatten.day import DayFlattener, index_calls
 from pipelines.flatten.leg_index import DayIndex
+from pipelines.flatten.settings import FlattenSettings
 from pipelines.lake import raw
 from pipelines.lake.publish import Build
 from pipelines.lake.raw import landed_items

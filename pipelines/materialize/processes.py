@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import partial
 
-from pipelines.flatten.columns import FlattenSettings
+from pipelines.flatten.settings import FlattenSettings
 from pipelines.lake.publish import Build
 from pipelines.lake.state import Landed
 from pipelines.lake.storage import Storage

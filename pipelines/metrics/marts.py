@@ -236,7 +236,7 @@ def _peak_concurrency(calls: pl.DataFrame, hours: pl.DataFrame, *, by: Sequence[
 
 def _finish(sums: pl.DataFrame, mart: Table) -> pl.DataFrame:
     """Add a mart's ratios to its key, counts and sums; return the columns of the data dictionary, sorted by key."""
-    ratios = {ratio.name: ratio_of_sums(ratio) for ratio in ratios_of(mart.name)}
+    ratios = {ratio.name: ratio_of_sums(ratio) for ratio in ratios_of(mart)}
     return sums.with_columns(**ratios).select(mart.names).sort(mart.key)
 
 

@@ -22,7 +22,7 @@ from pipelines.extract.sync_state import load_sync_state
 from pipelines.json_source import payload_hash
 from pipelines.lake import layout, raw, state
 from pipelines.lake.locks import PUBLISH
-from pipelines.lake.maintenance.drop_versions import (
+from pipelines.lake.maintenance.expire_versions import (
     drop_versions,
     known_manifest,
     remove_folder,

@@ -104,7 +104,7 @@ def find_ratio_mismatches(tables: DayTables) -> Problems:
     """Find ratios that differ from numerator over denominator, or are not null when there is no finite quotient."""
     problems: dict[str, int] = {}
     for table in MARTS:
-        ratios = ratios_of(table)
+        ratios = ratios_of(TABLES[table])
         columns = {column for ratio in ratios for column in (ratio.name, *ratio.components)}
         if columns:
             wrong = count_rows(

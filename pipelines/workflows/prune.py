@@ -8,7 +8,7 @@ from datetime import date
 from pipelines.lake.identity import require_same_settings
 from pipelines.lake.locks import exclusive_access
 from pipelines.lake.maintenance import retention
-from pipelines.lake.maintenance.drop_versions import known_manifest
+from pipelines.lake.maintenance.expire_versions import known_manifest
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.maintenance.retention import OldDays
 from pipelines.materialize.days import days_to_build

@@ -169,7 +169,7 @@ def test_every_metric_draws_and_ratios_are_those_of_the_catalog(superset, import
     assert drawn.keys() == set(metrics)
     macros = {
         ratio.name: f"{ratio.name}({', '.join(f'sum({part})' for part in ratio.components)})"
-        for ratio in ratios_of(table)
+        for ratio in ratios_of(TABLES[table])
     }
     if macros:
         listed = ", ".join(f"{macro} AS {name}" for name, macro in macros.items())

@@ -121,14 +121,14 @@ def test_a_macro_takes_each_part_of_a_ratio_once():
 
 
 def test_ratios_of_a_table_follow_its_columns():
-    assert [ratio.name for ratio in ratios_of("transfer_metrics_daily")] == [
+    assert [ratio.name for ratio in ratios_of(TABLES["transfer_metrics_daily"])] == [
         "transfer_success_rate",
         "average_leg_seconds",
         "cost_per_minute",
     ]
-    assert ratios_of("call_volume_hourly") == ()
+    assert ratios_of(TABLES["call_volume_hourly"]) == ()
     # cost_per_minute of a call is a column of its own there, not a ratio of sums.
-    assert ratios_of("calls") == ()
+    assert ratios_of(TABLES["calls"]) == ()
 
 
 def test_a_ratio_cannot_be_put_into_a_table_it_does_not_belong_to():

@@ -75,7 +75,7 @@ def test_a_transient_error_is_retried(answer):
 def test_a_connection_that_the_server_closed_is_made_again():
     with simulated_api(items=ITEMS) as api, client_of(api.url) as client:
         client.page(0)
-        api._server.hang_up()
+        api._server.close_connections()
         assert client.page(0).items == ITEMS
 
 

@@ -10,8 +10,8 @@ import phonenumbers
 import pytest
 
 from pipelines import api_values
-from pipelines.flatten import customers
-from pipelines.flatten.customers import Customers
+from pipelines.flatten import settings
+from pipelines.flatten.settings import Customers
 
 KEY = b"a key for tests"
 
@@ -65,7 +65,7 @@ def test_another_key_gives_other_pseudonyms():
 
 
 def test_the_cache_of_customers_is_bounded(monkeypatch):
-    monkeypatch.setattr(customers, "_CACHE_SIZE", 3)
+    monkeypatch.setattr(settings, "_CACHE_SIZE", 3)
     cache = Customers(KEY)
     for digits in range(20):
         cache.look_up([f"+1555010{digits:04d}"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.errors import SettingsError
-from pipelines.flatten.outcomes import load_outcomes
+from pipelines.flatten.settings import load_outcomes
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.flatten import words
-from pipelines.flatten.words import word_counts
+from pipelines.flatten import turns
+from pipelines.flatten.turns import word_counts
 from tests.support.examples import examples
 
 SPACES = [chr(code) for code in range(sys.maxunicode) if not 0xD800 <= code <= 0xDFFF and chr(code).isspace()]
@@ -35,7 +35,7 @@ def test_any_unicode(values):
 @given(texts, st.integers(1, 9))
 def test_blocks_that_end_anywhere(values, size):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(words, "_BLOCK", size)
+        patch.setattr(turns, "_BLOCK", size)
         assert word_counts(pa.array(values, pa.string())).tolist() == by_split(values)
 
 

@@ -11,8 +11,7 @@ import pytest
 from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, state
-from pipelines.lake.maintenance.drop_versions import drop_versions
-from pipelines.lake.maintenance.expire_versions import expire
+from pipelines.lake.maintenance.expire_versions import drop_versions, expire
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.publish import Build, publish, read_plan, write_plan
 from pipelines.lake.versions import VerdictRecord, damaged_days, fingerprint, write_audit

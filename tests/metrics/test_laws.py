@@ -152,7 +152,7 @@ def test_the_same_holds_for_transfers(day, grain):
 def assert_rolls_up(table: str, fine: pl.DataFrame, coarse: pl.DataFrame, grain: list[str]) -> None:
     for group in coarse.rows(named=True):
         rows = [row for row in fine.rows(named=True) if all(row[name] == group[name] for name in grain)]
-        for ratio in ratios_of(table):
+        for ratio in ratios_of(TABLES[table]):
             above = total([row[ratio.numerator] for row in rows])
             below = [total([row[name] for row in rows]) for name in ratio.denominator]
             if above is None or None in below or not sum(below):

@@ -49,7 +49,7 @@ def same(found, expected):
 def test_every_ratio_by_each_subset_of_the_dimensions_is_that_of_the_rows(measured, macro, grain):
     rows, definitions = rows_behind(measured, macro)
     mart = TABLES[MACROS[macro]]
-    ratios = ratios_of(mart.name)
+    ratios = ratios_of(mart)
     seen = {each.name: set() for each in ratios}
     for subset in chain.from_iterable(combinations(mart.key, size) for size in range(len(mart.key) + 1)):
         calls = (f"{r.name}({', '.join(f'sum({part})' for part in r.components)}) AS {r.name}" for r in ratios)
@@ -82,7 +82,7 @@ def test_a_row_of_a_macro_has_the_ratios_and_sums_of_its_own_period_and_dimensio
     sums = [each for each in mart.columns if each.additivity is Additivity.ADDITIVE]
     for row in found:
         key = tuple(row[name] for name in ("period_start", *mart.key))
-        for each in ratios_of(mart.name):
+        for each in ratios_of(mart):
             assert same(row[each.name], ratio(keyed[key], definitions[each.name])), (each.name, key)
         for each in sums:
             assert same(row[each.name], total(daily[key], column(each.name))), (each.name, key)

@@ -10,10 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.dictionary import CORE_TABLES
-from pipelines.flatten.columns import FlattenSettings
-from pipelines.flatten.customers import Customers
 from pipelines.flatten.day import DayFlattener, index_calls
-from pipelines.flatten.outcomes import load_outcomes
+from pipelines.flatten.settings import Customers, FlattenSettings, load_outcomes
 from tests.oracle.items import Version
 from tests.oracle.rows import Shaping
 from tests.support.generated_calls import History

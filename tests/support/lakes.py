@@ -133,7 +133,7 @@ def _land(opened: Workspace, days: Mapping[date, list[Version]], kind: str, numb
 def build(opened: Workspace, days: list[date]) -> dict[date, Rows]:
     """Build the days in this process, without publishing them, and return their rows; every check must pass."""
     landed = state.load_landed(opened.storage).value
-    builder, found = VersionBuilder(opened, landed), {}
+    builder, found = VersionBuilder(opened.storage, opened.flatten_settings, landed), {}
     for day, planned in plan_builds(opened, days, state.Manifest(), landed).items():
         audit: Audit = builder.build(day, planned.version)
         assert audit.passed, (day, audit.failed)

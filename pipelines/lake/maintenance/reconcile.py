@@ -8,8 +8,7 @@ from datetime import timedelta
 
 from pipelines.lake import state
 from pipelines.lake.locks import PUBLISH, try_exclusive_access
-from pipelines.lake.maintenance.drop_versions import drop_unmasked, manifest_is_lost, may_be_unmasked
-from pipelines.lake.maintenance.expire_versions import expire
+from pipelines.lake.maintenance.expire_versions import drop_unmasked, expire, manifest_is_lost, may_be_unmasked
 from pipelines.lake.maintenance.retention import days_before, remove_before_floor, retention_floor
 from pipelines.lake.names import names_digest, shown_names
 from pipelines.lake.publish import Catalog, orphan_links, restart_grace_period, unlinked, update_links

@@ -14,7 +14,7 @@ import msgspec
 
 from pipelines.lake import layout, raw, state
 from pipelines.lake.identity import load_lake, update_lake
-from pipelines.lake.maintenance.drop_versions import drop_versions, remove_folder
+from pipelines.lake.maintenance.expire_versions import drop_versions, remove_folder
 from pipelines.lake.publish import Catalog
 from pipelines.lake.state import LakeRecord
 from pipelines.lake.storage import Storage

@@ -48,7 +48,7 @@ def _rollup(macro: str, mart: str, what: str, example: str) -> Macro:
     sums = ", ".join(_sum(column) for column in table.columns if column.additivity is Additivity.ADDITIVE)
     period = f"{period_of('call_date')} AS period_start"
     # `period_start` first, then the mart's own columns in their usual order.
-    ratios = {ratio.name: f"{_quotient(ratio)} AS {name(ratio.name)}" for ratio in ratios_of(mart)}
+    ratios = {ratio.name: f"{_quotient(ratio)} AS {name(ratio.name)}" for ratio in ratios_of(TABLES[mart])}
     shown = ", ".join(ratios.get(column.name, name(column.name)) for column in table.columns)
     return Macro(
         name=macro,
