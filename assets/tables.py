@@ -154,7 +154,7 @@ def key_figures(table: str, rows: pl.DataFrame) -> dict[str, float | None]:
         rows: Its rows of the day, with at least `key_figure_columns`.
 
     Returns:
-        The table's `KEY_FIGURES`, in the units of their columns; None where a sum has no value or a ratio no
+        The table's `KEY_FIGURES`, in the units of their columns; None if a sum has no value or a ratio no
         denominator.
     """
     nullable = {name: TABLES[table].column(name).nullable for name in key_figure_columns(table)}

@@ -76,7 +76,7 @@ def open_workspace(settings: Settings, *, renew_key: bool = False) -> Workspace:
 
 
 def read_table_settings(settings: Settings) -> TableSettings | None:
-    """Return the table settings without creating anything; None where the PII key is missing.
+    """Return the table settings without creating anything; None if the PII key is missing.
 
     Raises:
         SettingsError: The outcome maps cannot be used.

@@ -98,8 +98,8 @@ def grouped(findings: Iterable[Finding]) -> list[Group]:
     return list(groups.values())
 
 
-def is_held(storage: Storage, name: str) -> bool:
-    """Say whether a writer holds a lock at this moment."""
+def is_locked(storage: Storage, name: str) -> bool:
+    """Return whether a writer holds a lock at this moment."""
     try:
         with _taken(storage, name):
             return False
@@ -137,7 +137,7 @@ class Found(Generic[T]):
 
     Attributes:
         path: Its path.
-        value: Its value; None where it is missing or cannot be read.
+        value: Its value; None if it is missing or cannot be read.
         error: Why it cannot be read.
     """
 
@@ -163,13 +163,13 @@ class Subject:
     Attributes:
         settings: The settings of this process.
         storage: The lake's files.
-        table_settings: The table settings of this process; None where the PII key is missing.
+        table_settings: The table settings of this process; None if the PII key is missing.
         lake: state/lake.json.
         landed: state/landed.json.
-        journal: state/scan.json.
+        sync_state: state/scan.json.
         manifest: manifest.json.
         names: state/names.json.
-        generation: The catalog's generation; None where no catalog can be read.
+        generation: The catalog's generation; None if no catalog can be read.
         raw: The raw files.
     """
 
@@ -178,7 +178,7 @@ class Subject:
     table_settings: TableSettings | None
     lake: Found[LakeRecord]
     landed: Found[Landed]
-    journal: Found[SyncState]
+    sync_state: Found[SyncState]
     manifest: Found[Manifest]
     names: Found[Names]
     generation: int | None
@@ -187,7 +187,7 @@ class Subject:
     @property
     def state_files(self) -> tuple[Found[Any], ...]:
         """All state files that are JSON."""
-        return (self.lake, self.landed, self.journal, self.manifest, self.names)
+        return (self.lake, self.landed, self.sync_state, self.manifest, self.names)
 
     @property
     def root(self) -> Path:
@@ -197,7 +197,7 @@ class Subject:
     @property
     def empty(self) -> bool:
         """Whether there is no sign that anything has ever landed."""
-        files = (self.lake, self.landed, self.journal, self.manifest)
+        files = (self.lake, self.landed, self.sync_state, self.manifest)
         return all(found.missing for found in files) and not self.raw and not self.was_published
 
     @property
@@ -248,7 +248,7 @@ def read_subject(settings: Settings) -> Subject:
         generation=read_generation(settings.catalog_path),
         manifest=_find(storage, layout.MANIFEST, Manifest),
         lake=_find(storage, layout.LAKE, LakeRecord),
-        journal=_find(storage, layout.SCAN, SyncState),
+        sync_state=_find(storage, layout.SCAN, SyncState),
         landed=_find(storage, layout.LANDED, Landed),
         names=_find(storage, layout.NAMES, Names),
         raw=storage.list("raw"),

@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.doctor.inspection import Area, Finding, Subject, is_held
+from pipelines.doctor.inspection import Area, Finding, Subject, is_locked
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, raw, state
 from pipelines.lake.locks import SYNC
@@ -57,7 +57,7 @@ def uncounted(subject: Subject, landed: Landed) -> Iterator[Finding]:
     """Find files that do not count, which a killed sync leaves; those of a running sync are left out."""
     paths = {layout.raw_file(kind, day, name) for day, kind, name, _ in raw.counted_files(landed)}
     extra = {file.path: parts for file in subject.raw if file.path not in paths and (parts := parts_of(file.path))}
-    if not extra or is_held(subject.storage, SYNC):
+    if not extra or is_locked(subject.storage, SYNC):
         return
     try:
         landed = state.load_landed(subject.storage).value  # a sync that has ended since may have counted them
@@ -81,7 +81,7 @@ def parts_of(path: str) -> tuple[date, str, str] | None:
 
 
 def _is_spare(storage: Storage, path: str, folder: str, counted: Collection[str]) -> bool:
-    """Say whether the rows of a file are all in files that count: merged files stay until no reader needs them."""
+    """Return whether the rows of a file are all in files that count: merged files stay until no reader needs them."""
     known: set[str] = set()
     for name in counted:
         known.update(landed_names(storage, f"{folder}/{name}.parquet") or ())
@@ -90,7 +90,7 @@ def _is_spare(storage: Storage, path: str, folder: str, counted: Collection[str]
 
 
 def landed_names(storage: Storage, path: str) -> list[str] | None:
-    """Return the names under which the rows of a raw file have landed; None where the file cannot be read."""
+    """Return the names under which the rows of a raw file have landed; None if the file cannot be read."""
     try:
         with storage.open_input(path) as source:
             return raw.landed_names(pq.read_schema(source), PurePosixPath(path).stem)
@@ -99,7 +99,7 @@ def landed_names(storage: Storage, path: str) -> list[str] | None:
 
 
 def footer_rows(storage: Storage, path: str) -> int | None:
-    """Return how many rows a Parquet file has by its footer; None where it cannot be read."""
+    """Return how many rows a Parquet file has by its footer; None if it cannot be read."""
     try:
         with storage.open_input(path) as source:
             return int(pq.read_metadata(source).num_rows)

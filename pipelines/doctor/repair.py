@@ -77,7 +77,7 @@ def repair(settings: Settings) -> list[str]:
 
 
 def _refuse_newer(subject: Subject) -> None:
-    for found in (subject.lake, subject.landed, subject.journal, subject.manifest):
+    for found in (subject.lake, subject.landed, subject.sync_state, subject.manifest):
         if found.error and not found.broken:
             raise found.error
     lake, own = subject.lake.value, subject.table_settings
@@ -205,7 +205,7 @@ class _RawFile:
 
 
 def _raw_file(storage: Storage, path: str, size: int) -> _RawFile | None:
-    """Read the footer of a raw file; None where it cannot be read."""
+    """Read the footer of a raw file; None if it cannot be read."""
     rows, names = footer_rows(storage, path), landed_names(storage, path)
     return None if rows is None or names is None else _RawFile(LandedFile(rows=rows, bytes=size), frozenset(names))
 
@@ -235,7 +235,7 @@ def landed_from_raw(storage: Storage, files: Iterable[StoredFile]) -> Counted:
 
 
 def _newest(storage: Storage, path: str) -> datetime | None:
-    """Return when the newest row of a raw file landed; None where that cannot be read."""
+    """Return when the newest row of a raw file landed; None if that cannot be read."""
     try:
         with storage.open_input(path) as source:
             moment: datetime | None = pc.max(pq.read_table(source, columns=["landed_at"])["landed_at"]).as_py()
@@ -326,12 +326,12 @@ def manifest_from_versions(storage: Storage, landed: Landed, settings: TableSett
 
 
 def _versions_of(catalog: Path) -> dict[date, str]:
-    """Return the version of each day that the catalog shows; none where no catalog can be read."""
+    """Return the version of each day that the catalog shows; none if no catalog can be read."""
     with suppress(duckdb.Error), open_catalog(catalog) as connection:
         return dict(connection.execute("SELECT call_date, version FROM _days").fetchall())
     return {}
 
 
 def has_complete_versions(storage: Storage) -> bool:
-    """Say whether any version of any day is complete."""
+    """Return whether any version of any day is complete."""
     return any(file.path.endswith(f"/{layout.AUDIT}") for file in storage.list("days"))

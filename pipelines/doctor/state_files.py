@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.doctor.inspection import Area, Finding, Subject, is_held
+from pipelines.doctor.inspection import Area, Finding, Subject, is_locked
 from pipelines.errors import ChorusCallsError
 from pipelines.json_source import UNREADABLE
 from pipelines.lake import layout
@@ -98,7 +98,7 @@ def broken_files(subject: Subject) -> dict[str, str]:
 
 
 def scans_readable(subject: Subject) -> bool:
-    """Say whether the record of scans can be read, or does not exist yet."""
+    """Return whether the record of scans can be read, or does not exist yet."""
     if subject.storage.size(layout.SCANS) is None:
         return True
     try:
@@ -152,14 +152,14 @@ def list_lost(subject: Subject) -> Iterator[Finding]:
 
 def pending(subject: Subject, listed: SuppressionList) -> Iterator[Finding]:
     """Find an unfinished erasure, unless a running sync or `forget` may be finishing it."""
-    if listed.pending is not None and not is_held(subject.storage, SYNC):
+    if listed.pending is not None and not is_locked(subject.storage, SYNC):
         yield Finding("erasure_pending", "An erasure is listed and not finished.", None, _FINISH)
 
 
 def removals(subject: Subject) -> Area:
     """Check for unfinished removals, unless a running process may be finishing them."""
     lake = subject.lake.value
-    if lake is None or is_held(subject.storage, SYNC):
+    if lake is None or is_locked(subject.storage, SYNC):
         return Area("removals")
     seen = f"kept from {lake.retention_floor}" if lake.retention_floor else ""
     return Area("removals", seen, [*old_days(subject), *unmasked(subject)])

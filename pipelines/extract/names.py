@@ -50,7 +50,7 @@ def read_lookup(path: Path) -> dict[str, str] | None:
     """Read names by id from a CSV file with the columns `id` and `name`, and possibly others.
 
     Returns:
-        The names; None where the file is missing.
+        The names; None if the file is missing.
 
     Raises:
         UnusableLookupError: It cannot be used.

@@ -32,13 +32,13 @@ def check_value(key: bytes) -> str:
 
 
 def load_lake(storage: Storage) -> LakeRecord | None:
-    """Return the lake's identity; None where nothing has been written yet."""
+    """Return the lake's identity; None if nothing has been written yet."""
     stored = state.read(storage, layout.LAKE, LakeRecord)
     return stored.value if stored else None
 
 
 def load_table_settings(storage: Storage) -> TableSettings | None:
-    """Return the table settings that the lake's writers agreed on; None where nothing has been written yet."""
+    """Return the table settings that the lake's writers agreed on; None if nothing has been written yet."""
     lake = load_lake(storage)
     return lake.settings if lake else None
 

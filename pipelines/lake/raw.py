@@ -108,7 +108,7 @@ def landed_names(schema: pa.Schema, name: str) -> list[str]:
 
 
 def uncounted(storage: Storage, landed: Stored[Landed]) -> list[str]:
-    """Return the orphan files that the landing log does not count; none where there is no log.
+    """Return the orphan files that the landing log does not count; none if there is no log.
 
     Their writer was killed before its commit, or they were merged into another file. While a sync is running, they can
     be files that it is about to count.
@@ -120,7 +120,7 @@ def uncounted(storage: Storage, landed: Stored[Landed]) -> list[str]:
 
 
 def log_is_lost(storage: Storage, landed: Stored[Landed]) -> bool:
-    """Say whether the landing log is missing although something has landed."""
+    """Return whether the landing log is missing although something has landed."""
     if landed.raw is not None:
         return False
     # Manifest and scan journal are first written after a commit of the log. All files of one flush have the same name,
@@ -259,7 +259,7 @@ def landed_items(storage: Storage, day: date, landed: LandedDay | None) -> Mappi
     Args:
         storage: The lake's files.
         day: The day.
-        landed: Its record in the landing log, None where it has none.
+        landed: Its record in the landing log, None if it has none.
 
     Returns:
         By core table how many items it has rows for: `calls` the calls that still belong to the day, including deleted

@@ -144,7 +144,7 @@ def write_table(
         day: The day.
         version: Its version.
         table: The table.
-        items: How many landed items the rows are made of, for the checks; None where that is not known.
+        items: How many landed items the rows are made of, for the checks; None if that is not known.
     """
     with storage.create(layout.table_file(day, version, table), read_only=True) as stream:
         writer = TableWriter(table, stream, items)
@@ -192,7 +192,7 @@ class VersionTables:
         return int(self._footer(table).num_rows)
 
     def landed_items(self, table: str) -> int | None:
-        """Return how many landed items a table's rows were made of, None where its file has no such note."""
+        """Return how many landed items a table's rows were made of, None if its file has no such note."""
         said = (self._footer(table).metadata or {}).get(LANDED_ITEMS.encode())
         return None if said is None else int(said)
 

@@ -86,7 +86,7 @@ def _of_version(tables: VersionTables) -> DayMetrics:
 
 
 def _sum(name: str) -> pl.Expr:
-    """Sum a column; null where it has no value, as in SQL."""
+    """Sum a column; null if it has no value, as in SQL."""
     return pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
 
 

@@ -51,7 +51,9 @@ def build_versions(
     Raises:
         BrokenProcessPool: A process died.
     """
-    work = Work([[(day, build.version) for day, build in sorted(batch.items())] for batch in batches], _processors())
+    work = WorkQueue(
+        [[(day, build.version) for day, build in sorted(batch.items())] for batch in batches], _processors()
+    )
     builder = VersionBuilder(storage, settings, landed)
     waiting: dict[Future[Audit], tuple[int, date]] = {}
     with ExitStack() as workers:
@@ -89,7 +91,7 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Work:
+class WorkQueue:
     """The days that no process has taken yet, batch after batch.
 
     Args:

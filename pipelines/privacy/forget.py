@@ -24,7 +24,7 @@ class ErasureRequest:
     call_id: str | None = None
 
     def is_listed(self, suppressed: SuppressionList) -> bool:
-        """Say whether it was erased before."""
+        """Return whether it was erased before."""
         if self.number:
             return suppressed.covers_number(self.number.e164)
         return suppressed.covers_call(self.call_id)

@@ -149,7 +149,7 @@ def apply_suppression_list(
         notify(f"Rewriting {counted(len(matches.files), 'raw file')}.")
         rewrite(storage, state.load_landed(storage), matches.files, RawFilter(suppressed, terms))
     remove_orphans(storage)
-    _clean_journal(storage, suppressed)
+    _clean_checkpoint(storage, suppressed)
     done = Erased(matches)
     if days:
         _rebuild(workspace, days, done, notify)
@@ -165,13 +165,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _clean_journal(storage: Storage, suppressed: SuppressionList) -> None:
+def _clean_checkpoint(storage: Storage, suppressed: SuppressionList) -> None:
     """Drop a scan checkpoint that holds an erased id; the scan starts over."""
-    journal = load_sync_state(storage)
-    checkpoint = journal.value.checkpoint
+    stored = load_sync_state(storage)
+    checkpoint = stored.value.checkpoint
     if checkpoint and any(map(suppressed.covers_call, [*checkpoint.head, *checkpoint.tail])):
-        journal.value.checkpoint = None
-        state.commit(storage, journal)
+        stored.value.checkpoint = None
+        state.commit(storage, stored)
 
 
 def _rebuild(workspace: Workspace, days: set[date], done: Erased, notify: Callable[[str], None]) -> None:

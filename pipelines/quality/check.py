@@ -35,7 +35,7 @@ class DayTables(Protocol):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """The result of one check for one day.
 
     Attributes:
@@ -69,7 +69,7 @@ class Check:
     description: str
     find: Callable[[DayTables], Problems]
 
-    def verdict(self, tables: DayTables) -> Verdict:
+    def run(self, tables: DayTables) -> CheckResult:
         """Check one day.
 
         Args:
@@ -80,4 +80,4 @@ class Check:
         """
         problems = {what: rows for what, rows in self.find(tables).items() if rows}
         detail = "; ".join(f"{what}: {rows}" for what, rows in problems.items())
-        return Verdict(self.name, self.table, not problems, sum(problems.values()), detail)
+        return CheckResult(self.name, self.table, not problems, sum(problems.values()), detail)

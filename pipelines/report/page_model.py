@@ -76,14 +76,14 @@ class Tile:
         name: What it is.
         value: The figure.
         change: Its change from the period before; empty if unknown.
-        verdict: `better` or `worse`, or empty if neither.
+        rating: `better` or `worse`, or empty if neither.
         note: Its exact definition.
     """
 
     name: str
     value: Text
     change: str = ""
-    verdict: str = ""
+    rating: str = ""
     note: str = ""
 
 

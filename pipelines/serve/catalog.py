@@ -98,7 +98,7 @@ class DuckDBCatalog:
         return made_from.get("generation"), made_from.get("names")
 
     def is_unfinished(self) -> bool:
-        """Say whether a catalog is being written, or was when its writer was killed."""
+        """Return whether a catalog is being written, or was when its writer was killed."""
         return bool(leftovers(self.path))
 
     def remove_unfinished(self) -> None:

@@ -130,7 +130,7 @@ def _under_old_settings(manifest: Manifest, settings: TableSettings) -> int:
 def _refused(storage: Storage, landed: Landed, settings: TableSettings, stale: Iterable[date]) -> dict[date, list[str]]:
     """Which stale days were built from what has landed now, and what their checks said."""
     audits = ((day, read_audit(storage, day, fingerprint(landed, day, settings))) for day in stale)
-    return {day: sorted({verdict.check for verdict in audit.failed}) for day, audit in audits if audit and audit.failed}
+    return {day: sorted({result.check for result in audit.failed}) for day, audit in audits if audit and audit.failed}
 
 
 def recorded_scans(storage: Storage) -> list[dict[str, Any]]:

@@ -104,7 +104,7 @@ class CallsClient:
         self._page_limit = LIMIT
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._rate = RateLimiter(per_second=max_requests_per_second, patience=retry_seconds, stopping=self._stopping)
+        self._rate = RateLimiter(per_second=max_requests_per_second, max_wait=retry_seconds, stopping=self._stopping)
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "gzip",

@@ -131,7 +131,7 @@ class RateLimiter:
         self,
         *,
         per_second: float | None,
-        patience: float,
+        max_wait: float,
         stopping: threading.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -139,12 +139,12 @@ class RateLimiter:
 
         Args:
             per_second: The most requests per second; None for no limit.
-            patience: The longest wait in seconds that the API may ask for; a longer one ends the requests instead.
+            max_wait: The longest wait in seconds that the API may ask for; a longer one ends the requests instead.
             stopping: Ends every wait once it is set.
             clock: Returns seconds.
         """
         self._interval = 1 / per_second if per_second else 0.0
-        self._patience = patience
+        self._max_wait = max_wait
         self._stopping = stopping
         self._clock = clock
         self._queue = threading.Lock()
@@ -154,18 +154,18 @@ class RateLimiter:
         self._slow_interval = 0.0
         self._slowed_at = 0.0
 
-    def acquire(self, patience: float = math.inf) -> float:
+    def acquire(self, max_wait: float = math.inf) -> float:
         """Wait until the next request may be sent, and return that moment by the clock.
 
         Args:
-            patience: The longest wait in seconds that the API may ask for, if it is less than the limiter's own.
+            max_wait: The longest wait in seconds that the API may ask for, if it is less than the limiter's own.
 
         Raises:
             StoppedError: The wait was stopped.
             PageUnavailableError: The API asked for a longer wait.
         """
         with self._queue:  # one thread waits for the next turn, the others wait for that thread
-            while (left := self._time_left(min(patience, self._patience))) > 0:
+            while (left := self._time_left(min(max_wait, self._max_wait))) > 0:
                 self.wait(left)
             self.wait(0)
             with self._lock:
@@ -205,12 +205,12 @@ class RateLimiter:
             interval = self._slow_interval * _RECOVERY
             self._slow_interval = interval if interval >= _FIRST_INTERVAL / 2 else 0.0
 
-    def _time_left(self, patience: float) -> float:
+    def _time_left(self, max_wait: float) -> float:
         with self._lock:
             now = self._clock()
             pause = self._paused_until - now
             turn = self._next - now
-        if pause > patience + min(pause * _JITTER_SHARE, _MAX_JITTER):
+        if pause > max_wait + min(pause * _JITTER_SHARE, _MAX_JITTER):
             raise wait_too_long(pause)
         return max(pause, turn)
 

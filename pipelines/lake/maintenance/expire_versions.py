@@ -177,7 +177,7 @@ def known_manifest(storage: Storage, catalog: Catalog) -> Stored[Manifest]:
 
 
 def manifest_is_lost(storage: Storage, catalog: Catalog) -> bool:
-    """Say whether days were published and the manifest is missing."""
+    """Return whether days were published and the manifest is missing."""
     return storage.size(layout.MANIFEST) is None and (
         bool(catalog.generation()) or any(storage.folders(table) for table in TABLES)
     )
@@ -261,7 +261,7 @@ def _empty_folders(storage: Storage, days: Collection[date]) -> list[str]:
 
 
 def may_be_unmasked(storage: Storage) -> bool:
-    """Say whether versions may be left that were built before CHORUS_PII became `mask`."""
+    """Return whether versions may be left that were built before CHORUS_PII became `mask`."""
     lake = load_lake(storage)
     return lake is not None and lake.unmasked_versions
 

@@ -87,7 +87,7 @@ def _finish_removals(storage: Storage, catalog: Catalog, done: Reconciled) -> No
 
 
 def _is_outdated(storage: Storage, manifest: Stored[Manifest], catalog: Catalog) -> bool:
-    """Say whether the catalog is behind the manifest, or shows the present days with other names than are known.
+    """Return whether the catalog is behind the manifest, or shows the present days with other names than are known.
 
     A catalog that is ahead, as where the manifest was lost, shows more than could be made again.
     """

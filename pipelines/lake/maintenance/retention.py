@@ -21,7 +21,7 @@ from pipelines.lake.storage import Storage
 
 
 def retention_floor(storage: Storage) -> date | None:
-    """Return the first day that is kept; None where all are."""
+    """Return the first day that is kept; None if all are."""
     lake = load_lake(storage)
     return lake.retention_floor if lake else None
 
