@@ -13,7 +13,7 @@ from typing import Final
 import dagster as dg
 from dagster import DagsterRunStatus, DefaultRunLauncher
 
-# The materialization that a check judged, one a partition: waits for checks that target partitions by themselves.
+# The materialization that a check covers, one a partition: waits for checks that target partitions by themselves.
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 # What a materialization was built from, by which Dagster finds stale days: waits for staleness of events that are

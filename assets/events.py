@@ -1,4 +1,4 @@
-"""The events that Dagster stores about days: landed, built, published; and the materializations that a check judged.
+"""The events that Dagster stores about days: landed, built, published; and the materializations that a check covers.
 
 Dagster's own event for an output covers every day of a run's range. A day with nothing landed, or a day that was
 refused, would then look built; so each event is written here for its day alone, and outputs carry `NO_OUTPUT_EVENT`.

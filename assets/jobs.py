@@ -50,7 +50,7 @@ build_days = dg.define_asset_job(
 make_report = dg.define_asset_job(
     "make_report",
     selection=dg.AssetSelection.assets("report"),
-    description="Write the report of the last 28 days beside the catalog.",
+    description="Write the report of the last 28 days next to the catalog.",
     tags=_COMMON_TAGS,
 )
 

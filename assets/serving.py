@@ -1,4 +1,4 @@
-"""The assets for readers: the catalog, in which days are published, and the report beside it."""
+"""The assets for readers: the catalog, in which days are published, and the report next to it."""
 
 # Dagster reads the annotation of `context`: no annotations from __future__ here.
 

@@ -111,9 +111,6 @@ def _personal(table: str) -> str:
 def dagster_schema(table: str) -> dg.TableSchema:
     """Columns of a published table as its asset's `dagster/column_schema`.
 
-    Args:
-        table: Name of a published table.
-
     Returns:
         Every column a reader sees, call_date first, with its description, its formula as a further constraint, and
         tags for its unit and personal-data class. A one-column key is marked unique, a longer one is listed with the

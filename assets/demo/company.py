@@ -71,9 +71,6 @@ class CompanyRecord(msgspec.Struct):
 class Company:
     """A company as the simulated API lists it: a world whose clock runs.
 
-    Args:
-        folder: The folder in which it was founded.
-
     Raises:
         ChorusCallsError: No company was founded there.
     """

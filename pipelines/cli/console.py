@@ -66,12 +66,7 @@ def progress(title: str, total: int | None = None) -> Iterator[Step]:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print rows on stdout as an aligned table, numbers right-aligned, null as empty text.
-
-    Args:
-        columns: The headings.
-        rows: Values in the order of the columns.
-    """
+    """Print rows on stdout as an aligned table, numbers right-aligned, null as empty text."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -50,9 +50,7 @@ class Area:
     """A part of an examination.
 
     Attributes:
-        name: Its name.
         seen: What was checked, in a few words; may be empty.
-        findings: What is wrong.
         checked: Whether it could be checked: the state file for that may be missing.
     """
 
@@ -67,8 +65,6 @@ class Report:
     """The result of an examination.
 
     Attributes:
-        lake: The lake's address.
-        areas: What was checked.
         notes: What is worth knowing but not wrong.
     """
 
@@ -108,11 +104,11 @@ def is_locked(storage: Storage, name: str) -> bool:
 
 
 @contextmanager
-def no_publishing(storage: Storage) -> Iterator[bool]:
-    """Keep others from publishing for a block; yields false where one takes longer to publish than this waits."""
-    with ExitStack() as held:
+def pause_publishing(storage: Storage) -> Iterator[bool]:
+    """Keep others from publishing for a block; yields false if a publish under way takes longer than this waits."""
+    with ExitStack() as locks:
         try:
-            held.enter_context(_taken(storage, PUBLISH, _PUBLISH_WAIT_SECONDS))
+            locks.enter_context(_taken(storage, PUBLISH, _PUBLISH_WAIT_SECONDS))
         except LakeBusyError:
             yield False
         else:
@@ -125,9 +121,9 @@ def _taken(storage: Storage, name: str, wait: float = 0) -> Iterator[None]:
     if storage.size(f"state/locks/{name}.lock") is None:
         yield
         return
-    with ExitStack() as held:
-        with suppress(PermissionError):  # a lake that this user may only read: assume that nobody holds it
-            held.enter_context(storage.lock(name, shared=True, wait=wait))
+    with ExitStack() as locks:
+        with suppress(PermissionError):  # a lake that this user may only read: take the lock for free
+            locks.enter_context(storage.lock(name, shared=True, wait=wait))
         yield
 
 
@@ -136,7 +132,6 @@ class Found(Generic[T]):
     """A state file as it was found.
 
     Attributes:
-        path: Its path.
         value: Its value; None if it is missing or cannot be read.
         error: Why it cannot be read.
     """
@@ -158,19 +153,12 @@ class Found(Generic[T]):
 
 @dataclass(frozen=True)
 class Subject:
-    """What is examined.
+    """The lake and the settings that are examined.
 
     Attributes:
         settings: The settings of this process.
-        storage: The lake's files.
         table_settings: The table settings of this process; None if the PII key is missing.
-        lake: state/lake.json.
-        landed: state/landed.json.
-        sync_state: state/scan.json.
-        manifest: manifest.json.
-        names: state/names.json.
         generation: The catalog's generation; None if no catalog can be read.
-        raw: The raw files.
     """
 
     settings: Settings

@@ -1,4 +1,4 @@
-"""Check raw: the files that count must be undamaged, and no others may lie beside them."""
+"""Check raw: the files that count must be undamaged, and there may be no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rebuild lost or unreadable state while nobody else works on the lake.
+"""Rebuild lost or unreadable state while no other process works on the lake.
 
 The landing log is rebuilt from raw, the manifest from complete versions. No data is deleted: what cannot be read is
 moved aside.
@@ -184,7 +184,6 @@ class Counted:
     """A landing log that counts the files that exist.
 
     Attributes:
-        landed: The log.
         gone: Files that counted and are missing.
         unreadable: Files that exist and cannot be read.
         changed: Files that count with other rows or bytes than before.
@@ -247,7 +246,7 @@ def _newest(storage: Storage, path: str) -> datetime | None:
 def _once(there: Mapping[_Place, _RawFile]) -> dict[_Place, _RawFile]:
     """Choose files that together hold everything that landed, each version once where that is possible.
 
-    Merged files lie beside the file they were merged into for a while, and a process that was killed while merging
+    Merged files stay next to the file they were merged into for a while, and a process that was killed while merging
     leaves a file that overlaps with others.
     """
     kept: dict[_Place, _RawFile] = {}

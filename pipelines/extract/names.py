@@ -84,7 +84,7 @@ class NamesReport:
     """The result of refreshing names.
 
     Attributes:
-        changed: Whether a name is new or another one; the catalog is to be reconciled then.
+        changed: Whether a name is new or another one; the catalog then has to be reconciled.
         known: How many names of each kind are known now.
         notes: Sentences that a person may want to read.
         warnings: Sentences about what a person should fix.

@@ -204,8 +204,8 @@ class _SyncRun:
             self._read(pages, self._ordered_scan(start), start)
             if self._scan.needs_unordered:
                 break
-            # A short list in an unknown order may repeat pages by chance; an unordered scan tells that from an API
-            # that ignores the offset.
+            # A short list in an unknown order may repeat pages by chance; an unordered scan shows whether the offset is
+            # ignored.
             if self._scan.ending not in {Ending.NOT_JOINED, Ending.REPEATED}:
                 return
         self._read(pages, UnorderedScan(max_pages=self._pages_left()))

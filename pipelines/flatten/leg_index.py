@@ -51,7 +51,6 @@ class ResolvedLeg(NamedTuple):
     """Where the leg and the transcript of a child call belong.
 
     Attributes:
-        item: The child call.
         call_id: The call that they are listed for.
         leg_id: The leg id that they are listed for.
         is_leg: Whether the child call is a row of transfer_legs; if not, a nested leg is that row.

@@ -40,7 +40,6 @@ class NestedLeg:
     Attributes:
         row: The row of the call in the chunk.
         position: The leg's position in transferCalls.
-        leg: The leg as sent.
         leg_id: Its final id.
         item: The item of the same day that repeats it; None if there is none, or if the leg got another id.
         parent: The values that it takes from its call.

@@ -27,7 +27,7 @@ class SettingsDifferError(ChorusCallsError):
 
 
 def check_value(key: bytes) -> str:
-    """Return a value that tells one PII key from another without giving it away."""
+    """Return a value that distinguishes one PII key from another without giving it away."""
     return hmac.new(key, b"chorus-calls key check", hashlib.sha256).hexdigest()[:16]
 
 
@@ -44,7 +44,7 @@ def load_table_settings(storage: Storage) -> TableSettings | None:
 
 
 def local_pii_key(storage: LocalStorage, *, renew: bool = False) -> bytes:
-    """Return the key kept beside the lake's state, made on first use and readable by its owner only.
+    """Return the key kept with the lake's state, made on first use and readable by its owner only.
 
     Args:
         storage: The lake's files.

@@ -98,10 +98,6 @@ def landed_names(schema: pa.Schema, name: str) -> list[str]:
     """Return the names under which the rows of a file have landed: its own, or those it was merged from.
 
     Counted in this order, they give the day's digest again.
-
-    Args:
-        schema: The file's schema with its metadata.
-        name: The file's name.
     """
     merged = (schema.metadata or {}).get(_MERGED)
     return [name] if merged is None else json.loads(merged)
@@ -123,7 +119,7 @@ def log_is_lost(storage: Storage, landed: Stored[Landed]) -> bool:
     """Return whether the landing log is missing although something has landed."""
     if landed.raw is not None:
         return False
-    # Manifest and scan journal are first written after a commit of the log. All files of one flush have the same name,
+    # Manifest and sync state are first written after a commit of the log. All files of one flush have the same name,
     # so a crash before the first commit leaves a single name.
     names = {file.path.rpartition("/")[2] for file in storage.list(layout.RAW)}
     if storage.size(layout.MANIFEST) is not None:
@@ -223,7 +219,7 @@ def _take(file: pq.ParquetFile, rows: pl.DataFrame) -> pa.Table:
     numbers = rows["row"].to_numpy()
     pieces: list[pa.Array] = []
     offset = 0
-    # Group by group: a single growing array would be reallocated again and again.
+    # Group by group: a single growing array would be reallocated many times.
     for group in range(file.metadata.num_row_groups):
         size = file.metadata.row_group(group).num_rows
         inside = numbers[(numbers >= offset) & (numbers < offset + size)] - offset

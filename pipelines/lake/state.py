@@ -41,7 +41,7 @@ class Landed(msgspec.Struct):
 
 
 class TableSettings(msgspec.Struct, frozen=True):
-    """What shapes tables beside the raw calls: some settings, and the version of the code that makes tables.
+    """What shapes tables besides the raw calls: some settings, and the version of the code that makes tables.
 
     It holds no secret: the PII key is known by a check value, the outcome maps by a digest.
     """

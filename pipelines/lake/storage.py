@@ -45,7 +45,7 @@ class Storage(Protocol):
         """Return the names of the folders in a folder, sorted; an empty list if it is missing."""
 
     def unfinished(self) -> Sequence[str]:
-        """Return the paths of files that are being written, or whose writer was killed; nobody reads them."""
+        """Return the paths of files that are being written, or whose writer was killed; no reader sees them."""
 
     def size(self, path: str) -> int | None:
         """Return a file's size in bytes, None if it is missing."""
@@ -83,7 +83,7 @@ class Storage(Protocol):
 
         Args:
             name: One of the names in `pipelines.lake.locks`, which says in which order they are taken.
-            shared: Several may hold it shared at once, but none beside an exclusive holder.
+            shared: Several may hold it shared at once, but none together with an exclusive holder.
             wait: Seconds to wait at most; None waits without limit.
 
         Raises:

@@ -1,6 +1,6 @@
 """Write and read the table files of one version of a day.
 
-Apart from `versions`, whose users need neither polars nor the data dictionary's schemas.
+Separate from `versions`, whose users need neither polars nor the data dictionary's schemas.
 """
 
 from __future__ import annotations
@@ -54,7 +54,6 @@ class _Plan:
         coded: The schema that is written: repeating texts are dictionary-encoded.
         plain: The schema that readers see, encoded: plain strings, with the data dictionary's descriptions.
         repeating: Columns written with a Parquet dictionary.
-        sorting: The order of the rows.
     """
 
     coded: pa.Schema

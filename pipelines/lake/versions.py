@@ -89,7 +89,7 @@ def _is_damaged(storage: Storage, day: date, published: PublishedDay) -> bool:
 
 
 def _are_whole(storage: Storage, day: date, version: str, sizes: Mapping[str, int]) -> bool:
-    """Whether every table file of a version has the size it was written with."""
+    """Return whether every table file of a version has the size it was written with."""
     return all(storage.size(layout.table_file(day, version, table)) == sizes.get(table) for table in TABLES)
 
 

@@ -136,7 +136,7 @@ def finish_erasures(workspace: Workspace, notify: Callable[[str], None]) -> None
             notify("An erasure is listed and not finished; finishing it.")
             erased, _ = _erase_listed(workspace, notify)
     except LakeBusyError:
-        notify("An erasure is listed and not finished, and others are at work. Run `chorus-calls forget --listed`.")
+        notify("An erasure is not finished, since the lake is in use. Run `chorus-calls forget --listed`.")
         return
     require_all_days(erased)
 

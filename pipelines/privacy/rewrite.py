@@ -122,7 +122,7 @@ def find_listed(
     """Scan raw for what is listed, and add the ids of what belongs to it to the list and the search terms."""
     landed = state.load_landed(workspace.storage).value
     files = sum(len(day.calls) + len(day.rejected) for day in landed.days.values())
-    notify(f"Looking through {counted(files, 'raw file')}.")
+    notify(f"Scanning {counted(files, 'raw file')}.")
     return scan_raw(workspace.storage, landed, suppressed, terms)
 
 

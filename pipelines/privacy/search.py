@@ -2,7 +2,7 @@
 
 A number is found with any separators between its digits, with or without its country code, and in the digits of several
 scripts. It is not found where it is spelled out in words. What other people said or typed is not changed, so it may
-still mention whoever was erased; those places are listed.
+still mention the erased person; those places are listed.
 """
 
 from __future__ import annotations
@@ -229,8 +229,6 @@ class Proof:
 
     Attributes:
         searched: Whether there was anything to search for.
-        files: Files that were searched.
-        bytes: Their size.
         tables: Tables of the catalog that were searched.
         unreadable: Files that could not be searched, since they cannot be read as Parquet.
         found: Places where it must not be.

@@ -98,9 +98,6 @@ CHECKS = (
 def audit(tables: DayTables) -> list[CheckResult]:
     """Run every check on one day.
 
-    Args:
-        tables: The day as it was written.
-
     Returns:
         One result per check, in the order of `CHECKS`; the day may be published if all have passed.
 

@@ -40,11 +40,6 @@ class LakeStatus:
         landed_versions: Landed versions of calls; a call that changed has several.
         rejected_items: Items that could not be assigned to a day.
         newest_landed_at: When something last landed.
-        published: Days that readers see.
-        rows: Rows that readers see, by table.
-        generation: How many times days were published.
-        committed_at: When days were last published.
-        stale: Landed days whose newest state is not published.
         under_old_settings: Published days that were built with other settings than the lake's, and so are stale.
         refused: Stale days that were built and did not pass, with the names of the failed checks.
         newest_call_at: When the newest published call was created; else, when it started.
@@ -52,8 +47,6 @@ class LakeStatus:
         last_scan: The last scan as recorded; None before the first.
         last_full_scan: The last full scan as recorded; None before the first.
         erasure_pending: Whether an erasure is not finished.
-        raw_bytes: Size of the raw files that count.
-        table_bytes: Size of the published files.
     """
 
     landed: Span

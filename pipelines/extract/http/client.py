@@ -60,7 +60,6 @@ class Page:
     """One page as the API showed it.
 
     Attributes:
-        offset: The offset that was requested.
         items: Each item's JSON source.
         total: The number of items that the API reports; None if it reports none.
         date: The API's clock when it answered; None if it does not say.

@@ -56,12 +56,7 @@ def backoff() -> Iterator[float]:
 
 
 def advised_wait(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return how many seconds an error response asks to wait; None if it does not say.
-
-    Args:
-        headers: The response's headers.
-        now: The time at the server, to which a date is relative.
-    """
+    """Return how many seconds an error response asks to wait; None if it does not say."""
     wait = retry_after(headers.get("Retry-After"), now)
     return rate_limit_reset(headers, now) if wait is None else wait
 

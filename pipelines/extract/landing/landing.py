@@ -139,7 +139,6 @@ class Landing:
     """Lands the items that are new or changed.
 
     Attributes:
-        counts: The number of items by outcome.
         changed_days: Days whose raw files have changed.
         suppression: What must not land.
     """

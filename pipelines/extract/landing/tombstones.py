@@ -131,7 +131,7 @@ class DeletionDetector:
         return MissingCalls(known, deleted, moved)
 
     def _is_elsewhere(self, call_id: str, day: date) -> bool:
-        """Whether a call was seen on other days only; if its day could not be read once, that may be this day."""
+        """Return whether a call was seen on other days only; a day that could not be read may be this one."""
         first = self._day[call_id]
         if first is None or first == day:
             return False

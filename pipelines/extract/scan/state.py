@@ -56,7 +56,6 @@ class PageSeen(msgspec.Struct, frozen=True):
     """What one page showed.
 
     Attributes:
-        offset: The offset that was requested.
         keys: The key of each item, in the page's order.
         unseen: The keys that the scan has not accepted yet.
         times: When each call was created; None if that is unknown.

@@ -130,8 +130,8 @@ def drop_versions(storage: Storage, catalog: Catalog, days: Collection[date], *,
         storage: The lake's files; the caller holds the locks `SYNC` and `LAKE` exclusively, and not `PUBLISH`.
         catalog: The readers' catalog.
         days: The days.
-        keep_published: Keep the published version of each day and the one that its inputs give now. Whoever removes
-            something from the inputs must commit that first, or the old version still counts as the present one.
+        keep_published: Keep the published version of each day and the one that its inputs give now. A caller that
+            removes something from the inputs must commit that first, or the old version still is the present one.
 
     Returns:
         The folders of the dropped versions.

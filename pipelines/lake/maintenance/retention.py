@@ -54,7 +54,7 @@ def days_before(storage: Storage, floor: date | None) -> list[date]:
 def remove_before_floor(storage: Storage, catalog: Catalog) -> list[date]:
     """Remove all that is left of the days before the floor, raw files and tables; idempotent.
 
-    They leave the landing log first, so that nobody builds them again; then readers lose them in one commit.
+    They leave the landing log first, so that no build makes them again; then readers lose them in one commit.
 
     Args:
         storage: The lake's files; the caller holds the locks `SYNC` and `LAKE` exclusively.
@@ -92,7 +92,6 @@ class OldDays:
     """What a prune removes.
 
     Attributes:
-        floor: The first day that is kept.
         days: The days before it of which anything is left, oldest first.
         calls: How many calls they have, including those deleted at the API.
         rejected_items: How many items without a usable day arrived on these days.
