@@ -132,7 +132,7 @@ def scan_raw(storage: Storage, landed: Landed, suppressed: SuppressionList, term
     while True:
         additions = suppressed.additions
         raw_filter = RawFilter(suppressed, terms)
-        for day, kind, name, _ in raw.counted_files(landed):
+        for day, kind, name, _ in raw.landed_files(landed):
             path = layout.raw_file(kind, day, name)
             try:
                 if not _stays_whole(storage, path, kind, raw_filter):

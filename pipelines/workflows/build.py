@@ -106,7 +106,7 @@ def build(
         return build_days(workspace, days, recheck=recheck, on_day=lambda _: step())
 
 
-def facts(report: BuildReport) -> dict[str, Any]:
+def as_dict(report: BuildReport) -> dict[str, Any]:
     """Return what a build did, as the JSON of the command line has it."""
     return {
         "days_built": len(report.built),

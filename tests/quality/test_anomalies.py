@@ -106,8 +106,8 @@ def test_a_day_has_half_the_calls_of_its_weekday_or_more(calls, normal):
 @pytest.mark.parametrize(
     ("history", "says"),
     [
-        (mondays(100, 100, 100), "only 3 of the such weekdays before"),
-        ({}, "only 0 of the such weekdays before"),
+        (mondays(100, 100, 100), "only 3 such weekdays before"),
+        ({}, "only 0 such weekdays before"),
         (mondays(19, 19, 19, 19), "is 19"),
         (mondays(None, None, None, None, 100), "is 0"),
     ],

@@ -323,7 +323,7 @@ class Landing:
             known = before.days.get(day, LandedDay())
             after.days[day] = LandedDay(known.digest, dict(known.calls), dict(known.rejected))
         for kind, day, file in files:
-            raw.count(after.days[day], kind, name, file)
+            raw.add_file(after.days[day], kind, name, file)
         self._landed.value = after
         try:
             state.commit(self._storage, self._landed)

@@ -1,6 +1,6 @@
 """Remove versions of days: expire those that no reader can hold any more, and drop at once those that must not be kept.
 
-`expire` also removes raw files that do not count, and unfinished files. A build may be about to use any of them: a raw
+`expire` also removes orphan raw files and unfinished files. A build may be about to use any of them: a raw
 file that was merged since the build was planned, or a version that comes back into use. So they are removed only while
 no sync and no build runs. Versions in the plan of a Dagster run, which releases the lock between its steps, are kept.
 `drop_versions` waits for nothing.
@@ -67,7 +67,7 @@ def _has_work(storage: Storage, keep_versions: timedelta) -> bool:
     manifest = state.load_manifest(storage)
     return bool(
         storage.unfinished()
-        or raw.uncounted(storage, state.load_landed(storage))
+        or raw.orphan_files(storage, state.load_landed(storage))
         or _newly_unreferenced(storage, manifest)
         or _expired(storage, manifest.value, keep_versions)
     )
@@ -191,8 +191,8 @@ def remove_folder(storage: Storage, folder: str) -> None:
 
 
 def remove_orphans(storage: Storage) -> int:
-    """Remove the raw files that do not count; the caller holds `SYNC` and `LAKE` exclusively."""
-    return _delete(storage, raw.uncounted(storage, state.load_landed(storage)))
+    """Remove the raw files that are not in the landing log; the caller holds `SYNC` and `LAKE` exclusively."""
+    return _delete(storage, raw.orphan_files(storage, state.load_landed(storage)))
 
 
 def remove_unfinished(storage: Storage) -> int:
