@@ -98,11 +98,6 @@ def output_folder(instance: dg.DagsterInstance) -> Path | None:
 def ask_server(launcher: DefaultRunLauncher, run_id: str, *, timeout: float) -> Callable[[], bool] | None:
     """Return a question to the code server that started a run: whether it still runs it.
 
-    Args:
-        launcher: The launcher of the run.
-        run_id: The run.
-        timeout: Seconds to wait for the answer.
-
     Returns:
         The question, which raises where the server does not answer; None if no server started the run.
     """

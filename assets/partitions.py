@@ -80,11 +80,7 @@ def days_of(tags: Mapping[str, str]) -> list[date]:
 
 
 def spans(days: Iterable[date], longest: int) -> list[tuple[date, date]]:
-    """Put days together into spans without a gap.
-
-    Args:
-        days: Days in any order.
-        longest: The most days of a span.
+    """Put days together into spans without a gap, none of more days than the longest may have.
 
     Returns:
         First and last day of each span, the newest span first.

@@ -54,10 +54,6 @@ def printable(text: str) -> str:
 def progress(title: str, total: int | None = None) -> Iterator[Step]:
     """Show the progress of a long step: a bar on a terminal, a plain line every ten seconds elsewhere.
 
-    Args:
-        title: What is being done, such as "Fetching calls".
-        total: The number of items, where that is known at the start.
-
     Yields:
         The function to call with the number of items just finished.
     """

@@ -41,11 +41,6 @@ class UnusableLookupError(Exception):
     """A lookup file that cannot be used; the message is for the person who wrote it."""
 
 
-def lookup_file(folder: Path, kind: str) -> Path:
-    """Return the path of the lookup file of a kind."""
-    return folder / f"{kind}.csv"
-
-
 def read_lookup(path: Path) -> dict[str, str] | None:
     """Read names by id from a CSV file with the columns `id` and `name`, and possibly others.
 
@@ -105,11 +100,7 @@ def refresh_names(storage: Storage, client: CallsClient | None, *, lookups: Path
     """Store the names of the API and of the lookup files; `reconcile` makes the catalog show them.
 
     An error becomes a warning of the report.
-
-    Args:
-        storage: The lake's files.
-        client: The API client; None reads the lookup files only.
-        lookups: The folder of the lookup files.
+    Without a client, only the lookup files are read.
     """
     report = NamesReport()
     try:
@@ -129,7 +120,7 @@ def refresh_names(storage: Storage, client: CallsClient | None, *, lookups: Path
 def _from_files(folder: Path, report: NamesReport) -> Iterator[tuple[str, dict[str, str]]]:
     for kind in KINDS:
         try:
-            found = read_lookup(lookup_file(folder, kind))
+            found = read_lookup(folder / f"{kind}.csv")
         except UnusableLookupError as error:
             report.warnings.append(str(error))
         else:

@@ -147,10 +147,6 @@ def _sent_ids(index: DayIndex, call_id: str, call: Call, unnamed: list[tuple[str
 def resolve_child_calls(index: DayIndex, before: DayIndex) -> list[ResolvedLeg]:
     """Decide for each child call of a day where its leg and its transcript belong.
 
-    Args:
-        index: The day.
-        before: The day before, whose calls may nest legs that are items of this day.
-
     Returns:
         The child calls, sorted by call and leg.
     """

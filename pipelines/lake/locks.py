@@ -29,12 +29,7 @@ DEMO: Final = "demo"
 
 @contextmanager
 def exclusive_access(storage: Storage, notify: Callable[[str], None]) -> Iterator[None]:
-    """Hold `SYNC` and `LAKE` exclusively for a block, waiting until running syncs and builds end.
-
-    Args:
-        storage: The lake's files.
-        notify: Called with a sentence when another process has to be waited for.
-    """
+    """Hold `SYNC` and `LAKE` exclusively for a block; notify and wait while syncs and builds are running."""
     with ExitStack() as held:
         for name, holder in ((SYNC, "a sync"), (LAKE, "builds")):
             try:

@@ -252,11 +252,6 @@ def _read(file: pq.ParquetFile, columns: Sequence[str]) -> pl.DataFrame:
 def landed_items(storage: Storage, day: date, landed: LandedDay | None) -> Mapping[str, int]:
     """Count what has landed of a day, without reading any payload.
 
-    Args:
-        storage: The lake's files.
-        day: The day.
-        landed: Its record in the landing log, None if it has none.
-
     Returns:
         By core table how many items it has rows for: `calls` the calls that still belong to the day, including deleted
         ones; `data_issues` the rejected items.

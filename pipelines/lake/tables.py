@@ -94,7 +94,9 @@ class TableWriter:
     def write(self, rows: pa.Table) -> None:
         """Append rows with the table's columns in its order."""
         coded = [
-            column.dictionary_encode() if pa.types.is_dictionary(part.type) and not _is_coded(column) else column
+            column.dictionary_encode()
+            if pa.types.is_dictionary(part.type) and not pa.types.is_dictionary(column.type)
+            else column
             for column, part in zip(rows.columns, self._coded, strict=True)
         ]
         part = pa.table(coded, schema=self._coded)
@@ -126,10 +128,6 @@ class TableWriter:
         if self._items is not None:
             writer.add_key_value_metadata({LANDED_ITEMS: str(self._items)})
         return writer
-
-
-def _is_coded(column: pa.ChunkedArray) -> bool:
-    return bool(pa.types.is_dictionary(column.type))
 
 
 @contextmanager

@@ -40,12 +40,7 @@ EXTRACT_ANOMALY_CHECKS: Mapping[str, str] = {
 def daily_anomalies(
     workspace: Workspace, versions: Mapping[date, str], today: date
 ) -> dict[date, dict[str, AnomalyResult]]:
-    """Run every daily anomaly check on days that were built.
-
-    Args:
-        workspace: The lake.
-        versions: The version of each day, all tables of which are written.
-        today: The present day in UTC, which is not over.
+    """Run every daily anomaly check on versions of which all tables are written.
 
     Returns:
         By day the findings by the name of the check.

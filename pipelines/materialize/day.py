@@ -147,14 +147,7 @@ def build_mart(
 
 
 def audit_day(storage: Storage, day: date, version: str, *, tables: VersionTables | None = None) -> Audit:
-    """Check the tables of a version and mark it as complete.
-
-    Args:
-        storage: The lake's files.
-        day: The day.
-        version: Its version, of which all tables are written.
-        tables: The same version, if it is open already.
-    """
+    """Check the tables of a version, all of which are written, and mark it as complete."""
     tables = tables or VersionTables(storage, day, version)
     results = [
         CheckRecord(result.check, result.table, result.passed, result.rows, result.detail) for result in audit(tables)

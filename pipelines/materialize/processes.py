@@ -39,12 +39,6 @@ def build_versions(
 ) -> Iterator[tuple[date, Audit | Exception]]:
     """Build and check the versions of days, in parallel where there are several.
 
-    Args:
-        storage: The lake's files.
-        settings: The settings that shape tables.
-        batches: The versions, in the order in which batches are built.
-        landed: What had landed when they were planned.
-
     Yields:
         Each day with its audit, or with the error that it failed with, about batch by batch.
 

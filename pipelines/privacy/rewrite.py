@@ -43,12 +43,7 @@ def rewrite(storage: Storage, landed: Stored[Landed], files: Collection[RawFile]
     """Rewrite raw files without what a filter removes, and commit them in place of the old ones.
 
     A day of which nothing is left leaves the landing log.
-
-    Args:
-        storage: The lake's files; the caller holds the locks `SYNC` and `LAKE` exclusively.
-        landed: The landing log as it is stored now.
-        files: The files to rewrite.
-        raw_filter: Decides what stays of each row.
+    The caller holds the locks `SYNC` and `LAKE` exclusively.
     """
     for day in sorted({day for day, _, _ in files}):
         known = landed.value.days[day]
@@ -133,15 +128,7 @@ def apply_suppression_list(
     terms: SearchTerms,
     notify: Callable[[str], None],
 ) -> Erased:
-    """Erase what is listed; the caller holds the locks `SYNC` and `LAKE` exclusively.
-
-    Args:
-        workspace: The lake.
-        suppressed: The suppression list.
-        matches: What `find_listed` found.
-        terms: What to search for in rejected items.
-        notify: Called with sentences about the progress.
-    """
+    """Erase what is listed; the caller holds the locks `SYNC` and `LAKE` exclusively."""
     storage = workspace.storage
     days = matches.days.union(suppressed.pending or ())
     suppressed.commit(storage, days)

@@ -58,12 +58,6 @@ def signature(address: str, currency: str) -> str:
 def reusable(connection: duckdb.DuckDBPyConnection, path: str, manifest: Manifest, expected: str) -> Reused | None:
     """Attach the present catalog and return what the next one can copy from it; None if it cannot be used.
 
-    Args:
-        connection: The connection that writes the next catalog.
-        path: The present catalog.
-        manifest: What the next one shows.
-        expected: The signature that the present one must have.
-
     Raises:
         duckdb.Error: It does not exist or cannot be read.
     """

@@ -86,7 +86,7 @@ def lake_status(storage: Storage) -> LakeStatus:
         rejected_items=_rows(rejected),
         newest_landed_at=landed.newest_landed_at,
         published=_span(manifest.days),
-        rows=_rows_by_table(manifest),
+        rows={table: sum(day.rows.get(table, 0) for day in manifest.days.values()) for table in TABLES},
         generation=manifest.generation,
         committed_at=manifest.committed_at,
         stale=stale,
@@ -109,10 +109,6 @@ def _span(days: Iterable[date]) -> Span:
 
 def _rows(files: Iterable[LandedFile]) -> int:
     return sum(file.rows for file in files)
-
-
-def _rows_by_table(manifest: Manifest) -> dict[str, int]:
-    return {table: sum(day.rows.get(table, 0) for day in manifest.days.values()) for table in TABLES}
 
 
 def _under_old_settings(manifest: Manifest, settings: TableSettings) -> int:

@@ -62,11 +62,7 @@ def advised_wait(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """Read a Retry-After header.
-
-    Args:
-        value: Seconds, or an HTTP date.
-        now: The time at the server, to which a date is relative.
+    """Read a Retry-After header: seconds, or an HTTP date relative to the time at the server.
 
     Returns:
         Seconds to wait; None if the header is missing, makes no sense or asks for no wait.

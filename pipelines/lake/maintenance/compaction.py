@@ -34,10 +34,7 @@ def compact(storage: Storage, landed: Stored[Landed]) -> list[tuple[date, str]]:
 
     A day whose files cannot be read or written, as on a full disk, stays as it is. That costs only speed, so it is
     logged and left to the next sync.
-
-    Args:
-        storage: The lake's files; the caller holds the locks of a sync.
-        landed: The landing log as it is stored now.
+    The caller holds the locks of a sync.
 
     Returns:
         The days and kinds of files that were merged.

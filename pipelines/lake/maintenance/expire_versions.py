@@ -47,12 +47,7 @@ class Expired:
 
 
 def expire(storage: Storage, keep_versions: timedelta) -> Expired:
-    """Remove what nobody needs any more, unless a sync or a build is running.
-
-    Args:
-        storage: The lake's files.
-        keep_versions: The grace period of a version after it ceased to be published.
-    """
+    """Remove versions after their grace period, orphans and unfinished files, unless a sync or a build is running."""
     done = Expired()
     if not _has_work(storage, keep_versions):
         return done
@@ -269,9 +264,7 @@ def may_be_unmasked(storage: Storage) -> bool:
 def drop_unmasked(storage: Storage, catalog: Catalog) -> list[str]:
     """Drop the versions that are no longer published, and clear the reminder once every published day is masked.
 
-    Args:
-        storage: The lake's files; the caller holds the locks `SYNC` and `LAKE` exclusively.
-        catalog: The readers' catalog.
+    The caller holds the locks `SYNC` and `LAKE` exclusively.
 
     Returns:
         The folders of the dropped versions.

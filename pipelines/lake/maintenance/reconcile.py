@@ -35,11 +35,6 @@ def reconcile(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> R
 
     Idempotent; where there is nothing to do, no file is touched. Published days with lost files are left to the next
     build, and the catalog waits for them. Where the manifest itself is lost, nothing is done.
-
-    Args:
-        storage: The lake's files.
-        catalog: The readers' catalog.
-        keep_versions: The grace period of a version after it ceased to be published.
     """
     done = Reconciled()
     _update_catalog_and_links(storage, catalog, done)

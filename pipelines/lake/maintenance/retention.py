@@ -55,10 +55,7 @@ def remove_before_floor(storage: Storage, catalog: Catalog) -> list[date]:
     """Remove all that is left of the days before the floor, raw files and tables; idempotent.
 
     They leave the landing log first, so that no build makes them again; then readers lose them in one commit.
-
-    Args:
-        storage: The lake's files; the caller holds the locks `SYNC` and `LAKE` exclusively.
-        catalog: The readers' catalog.
+    The caller holds the locks `SYNC` and `LAKE` exclusively.
 
     Returns:
         The removed days.
