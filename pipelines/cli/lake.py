@@ -79,7 +79,7 @@ def sync_command(*, full: bool, max_pages: int | None, accept_deletions: bool, n
 @click.option(
     "--all", "all_days", is_flag=True, help="Every landed day, not only stale ones; complete ones are reused."
 )
-@click.option("--recheck", is_flag=True, help="Check complete versions again where the checks are newer.")
+@click.option("--recheck", is_flag=True, help="Check complete versions again if the checks are newer.")
 @click.option("--accept-settings", is_flag=True, help="Make these settings the lake's, and rebuild its days with them.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def build_command(

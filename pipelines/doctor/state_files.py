@@ -33,8 +33,8 @@ _VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
 )
 _SHOWN: Final = frozenset({"timezone", "pii"})
 _RESTORE: Final = (
-    "Put it back from a backup: without it, syncs would bring back what was erased. Where there is none, forget "
-    "everybody again: `chorus-calls forget --list-anyway --number …`."
+    "Put it back from a backup: without it, syncs would bring back what was erased. If there is none, forget "
+    "each person again: `chorus-calls forget --list-anyway --number …`."
 )
 _FINISH: Final = "Run `chorus-calls forget --listed`."
 _FINISH_REMOVAL: Final = "Run `chorus-calls build`, which finishes it."
@@ -71,7 +71,7 @@ def pii_key_missing(subject: Subject) -> Iterator[Finding]:
     """Find that the PII key is missing."""
     if subject.table_settings is None and not subject.empty:
         remedy = (
-            f"Put {layout.PII_KEY} back from a backup, or set CHORUS_PII_KEY to what it held. Where it is lost for "
+            f"Put {layout.PII_KEY} back from a backup, or set CHORUS_PII_KEY to what it held. If it is lost for "
             "good, `chorus-calls build --accept-settings` makes another one; then every customer_key is another."
         )
         yield Finding("pii_key_missing", f"{subject.storage.address(layout.PII_KEY)} is missing.", None, remedy)

@@ -143,7 +143,7 @@ def _from_api(client: CallsClient, needed: Iterable[str], report: NamesReport) -
                 failed.setdefault(_reason(error), []).append(kind.replace("_", " "))
     if failed:
         what = ", ".join(f"{' and '.join(words)} ({reason})" for reason, words in failed.items())
-        report.notes.append(f"Names could not be read of {what}; where none is known, ids are shown.")
+        report.notes.append(f"Names could not be read of {what}; if none is known, ids are shown.")
     return found
 
 

@@ -124,8 +124,8 @@ class Hit:
     Attributes:
         table: The table, or the file that belongs to none.
         place: The column, or the path within the payload.
-        call_id: The call, where it is known.
-        call_date: Its day, where it is known.
+        call_id: The call, if it is known.
+        call_date: Its day, if it is known.
         is_text: Whether it is in what was said or typed, rather than in a field that identifies a person.
     """
 

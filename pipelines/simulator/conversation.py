@@ -198,7 +198,7 @@ def read_dialogues(path: Path) -> RecordedConversations:
             try:
                 dialogues.append(_conversation(json.loads(line)))
             except (ValueError, KeyError, TypeError, AttributeError) as wrong:
-                msg = f"{path}, line {number}: no dialogue ({type(wrong).__name__}: {wrong})"
+                msg = f"{path}, line {number}: not a dialogue ({type(wrong).__name__}: {wrong})"
                 raise DialogueError(msg) from wrong
     if not dialogues:
         msg = f"{path} holds no dialogues"

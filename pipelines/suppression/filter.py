@@ -126,7 +126,7 @@ def open_filter(storage: Storage) -> SuppressionFilter:
     if list_is_lost(storage):
         message = (
             f"{storage.address(layout.ERASED)} is missing, though calls were erased; a sync would bring them back. Put "
-            "it back from a backup; where there is none, forget everybody again, with --list-anyway."
+            "it back from a backup; if there is none, forget each person again, with --list-anyway."
         )
         raise ChorusCallsError(message)
     lake = load_lake(storage)

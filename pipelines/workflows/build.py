@@ -47,7 +47,7 @@ class BuildOptions:
         first: The first day; None for no limit.
         last: The last day; None for no limit.
         all_days: Every landed day instead of the stale ones; complete versions are reused.
-        recheck: Check complete versions again where the checks are newer than their audit.
+        recheck: Check complete versions again if the checks are newer than their audit.
         accept_settings: Make the present settings those of the lake, so that all of its days turn stale.
     """
 

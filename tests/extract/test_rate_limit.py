@@ -66,7 +66,7 @@ def test_a_pause_applies_to_all_threads_and_is_never_shortened(clock):
 def test_a_longer_wait_than_there_is_patience_ends_it_at_once_and_says_when_to_come_back(clock):
     limiter = limiter_of(clock, max_wait=120)
     limiter.pause(3600)
-    with pytest.raises(ChorusCallsError, match=r"36\d\d s.*CHORUS_RETRY_SECONDS.*Come back after 20\d\d-.* UTC"):
+    with pytest.raises(ChorusCallsError, match=r"36\d\d s.*CHORUS_RETRY_SECONDS.*Try again after 20\d\d-.* UTC"):
         limiter.acquire()
     assert clock.now == 100
 

@@ -217,6 +217,6 @@ def wait_too_long(wait: float, answered: str = "it") -> PageUnavailableError:
     reason = f"{answered} asked to wait {wait:.0f} s"
     message = (
         f"The API gives no page now: {reason}, longer than CHORUS_RETRY_SECONDS. "
-        f"Come back after {moment:%Y-%m-%d %H:%M:%S} UTC."
+        f"Try again after {moment:%Y-%m-%d %H:%M:%S} UTC."
     )
     return PageUnavailableError(message, reason)

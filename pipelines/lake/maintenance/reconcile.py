@@ -33,8 +33,8 @@ class Reconciled:
 def reconcile(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Reconciled:
     """Bring catalog and links up to the manifest, finish interrupted removals, and remove what nobody needs any more.
 
-    Idempotent; where there is nothing to do, no file is touched. Published days with lost files are left to the next
-    build, and the catalog waits for them. Where the manifest itself is lost, nothing is done.
+    Idempotent; if there is nothing to do, no file is touched. Published days with lost files are left to the next
+    build, and the catalog waits for them. If the manifest itself is lost, nothing is done.
     """
     done = Reconciled()
     _update_catalog_and_links(storage, catalog, done)

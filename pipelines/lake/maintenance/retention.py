@@ -112,7 +112,7 @@ def floor_of(age: timedelta) -> date:
 
 
 def old_days(storage: Storage, floor: date) -> OldDays:
-    """Report what lies before a floor, or before the lake's own where that is later; nothing is changed."""
+    """Report what lies before a floor, or before the lake's own if that is later; nothing is changed."""
     known = retention_floor(storage)
     floor = max(floor, known) if known else floor
     days = days_before(storage, floor)
