@@ -14,7 +14,7 @@ KILLS ?= 200
 PAGES := tables metrics
 COMPILE := $(UV) pip compile --quiet --python $(BIN)/python --universal --python-version 3.11 --generate-hashes --no-build \
 	--no-emit-index-url --no-emit-find-links --annotation-style line --custom-compile-command "make lock"
-# With what a server needs: whoever installs from the lock of the product installs a server.
+# With what a server needs: an installation from the lock of the product is a server.
 COMPILE_PRODUCT := $(COMPILE) pyproject.toml --extra server
 COMPILE_DEV := $(COMPILE_PRODUCT) --group dev --constraints requirements.lock
 
@@ -36,14 +36,14 @@ test: $(SYNCED) ## Run the tests that are quick: two minutes on two processors
 test-slow: $(SYNCED) ## Run the slow tests, and those with hypothesis with all their examples
 	@$(PYTEST) -m "(slow or hypothesis) and not service" --hypothesis-profile=ci $(PYTEST_ARGS)
 
-kills: $(SYNCED) ## Kill syncs and builds 200 times; the lake must not show it
+kills: $(SYNCED) ## Kill syncs and builds 200 times, and check that the lake stays correct
 	@KILLS=$(KILLS) $(BIN)/python -m pytest tests/crash/test_kills.py $(PYTEST_ARGS)
 
 # pytest ends with 5 where no test is marked.
 test-service: $(SYNCED) ## Run the tests that start real services
 	@$(BIN)/python -m pytest -m service $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
-bi-check: $(SYNCED) ## Install Superset and older DuckDBs, and see that they read the catalog
+bi-check: $(SYNCED) ## Install Superset and older DuckDBs, and check that they read the catalog
 	@$(BIN)/python -m pytest tests/bi $(PYTEST_ARGS)
 
 dev: $(SYNCED) ## Open Dagster's UI on this machine
@@ -93,7 +93,7 @@ lock: $(UV) ## Write the locks again after a change of pyproject.toml; UPGRADE=-
 	@$(COMPILE_PRODUCT) $(UPGRADE) -o requirements.lock
 	@$(COMPILE_DEV) $(UPGRADE) -o requirements-dev.lock
 
-# Not compiled with the others: Superset has packages that are to be had as source alone.
+# Not compiled with the others: Superset needs packages that are published as source alone.
 bi-lock: $(UV) ## Write the locks of tests/bi again after a change of their .in files
 	@cd tests/bi && for name in superset older-duckdb; do \
 		$(CURDIR)/$(UV) pip compile --quiet --python $(CURDIR)/$(BIN)/python --universal --python-version 3.11 --generate-hashes \

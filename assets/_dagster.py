@@ -13,7 +13,7 @@ from typing import Final
 import dagster as dg
 from dagster import DagsterRunStatus, DefaultRunLauncher
 
-# The materialization that a check judged, one a partition: waits for checks that target partitions by themselves.
+# The materialization that a check covers, one a partition: waits for checks that target partitions by themselves.
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 # What a materialization was built from, by which Dagster finds stale days: waits for staleness of events that are
@@ -63,7 +63,7 @@ NO_OUTPUT_EVENT: Final[Mapping[str, bool]] = {SYSTEM_METADATA_KEY_SOURCE_ASSET_O
 
 
 def latest_tags(instance: dg.DagsterInstance, asset: dg.AssetKey, tag: str) -> dict[str, str]:
-    """Return a tag of the newest materialization of each partition, empty where it has no such tag."""
+    """Return a tag of the newest materialization of each partition, empty if it has no such tag."""
     found = instance.event_log_storage.get_latest_tags_by_partition(
         asset, dg.DagsterEventType.ASSET_MATERIALIZATION, [tag]
     )
@@ -88,7 +88,7 @@ def latest_event_ids(
 
 
 def output_folder(instance: dg.DagsterInstance) -> Path | None:
-    """Return the folder of what runs and ticks print; None where it is kept elsewhere than in a folder."""
+    """Return the folder of what runs and ticks print; None if it is kept elsewhere than in a folder."""
     logs = instance.compute_log_manager
     if not isinstance(logs, LocalComputeLogManager):
         return None
@@ -98,13 +98,8 @@ def output_folder(instance: dg.DagsterInstance) -> Path | None:
 def ask_server(launcher: DefaultRunLauncher, run_id: str, *, timeout: float) -> Callable[[], bool] | None:
     """Return a question to the code server that started a run: whether it still runs it.
 
-    Args:
-        launcher: The launcher of the run.
-        run_id: The run.
-        timeout: Seconds to wait for the answer.
-
     Returns:
-        The question, which raises where the server does not answer; None where no server started the run.
+        The question, which raises where the server does not answer; None if no server started the run.
     """
     # Waits for the health check above. Imported here, since a process that only runs steps is spared its 3 MB.
     from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult  # noqa: PLC0415 - see above

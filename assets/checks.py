@@ -1,7 +1,7 @@
 """The asset checks: data quality checks, which a day must pass to be published, and anomaly checks, which only warn.
 
-A failing day must not keep the other days of its run from being published, so no check fails its step: the verdicts
-go into each version's `_audit.json`, and publishing refuses the days whose verdicts are bad.
+A failing day must not keep the other days of its run from being published, so no check fails its step: the results
+go into each version's `_audit.json`, and publishing refuses the days with a failed check.
 """
 
 # Dagster reads the annotation of `context`: no annotations from __future__ here.
@@ -19,7 +19,7 @@ from assets.partitions import daily_partitions
 from assets.resources import LakeResource, expected_failures
 from pipelines.dictionary import MARTS, TABLES
 from pipelines.lake.locks import LAKE
-from pipelines.lake.versions import Audit, VerdictRecord, read_audit
+from pipelines.lake.versions import Audit, CheckRecord, read_audit
 from pipelines.materialize.anomalies import EXTRACT_ANOMALY_CHECKS, daily_anomalies, extract_anomalies
 from pipelines.materialize.day import audit_day
 from pipelines.quality import CHECKS, CHECKS_VERSION
@@ -51,14 +51,14 @@ DAILY_SPECS = [_warning(check.name, check.table, check.description, daily=True) 
 EXTRACT_SPECS = [_warning(name, "call_pages", rule, daily=False) for name, rule in EXTRACT_ANOMALY_CHECKS.items()]
 
 
-# Subsets, because somebody who materializes one table in the UI selects its checks alone.
+# Subsets, because materializing one table in the UI selects its checks alone.
 @dg.multi_asset_check(specs=QUALITY_SPECS, can_subset=True)
 def daily_quality_checks(
     context: dg.AssetCheckExecutionContext, lake: LakeResource
 ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
-    """Check each day of the run as it was written, and store the verdicts with it.
+    """Check each day of the run as it was written, and store the results with it.
 
-    The checks read all tables together: a day of which some are not built yet has no verdict.
+    The checks read all tables together: a day of which some are not built yet is left out.
     """
     step = context.op_execution_context
     with expected_failures():
@@ -67,9 +67,9 @@ def daily_quality_checks(
             audits = {day: _audit(workspace, day, version) for day, version in _complete(workspace, context).items()}
     targets = latest_materializations(step.instance, {check.table for check in CHECKS}, audits)
     for day, found in audits.items():
-        for verdict in found.verdicts:
-            if dg.AssetCheckKey(dg.AssetKey(verdict.table), verdict.check) in step.selected_asset_check_keys:
-                yield _evaluation(day, verdict, targets)
+        for result in found.results:
+            if dg.AssetCheckKey(dg.AssetKey(result.table), result.check) in step.selected_asset_check_keys:
+                yield _evaluation(day, result, targets)
     for spec in _selected(context, QUALITY_SPECS):
         yield dg.Output(None, output_name=spec.get_python_identifier())
 
@@ -94,7 +94,7 @@ def daily_anomaly_checks(
                 partition=str(day),
                 blocking=False,
                 target_materialization_data=targets.get((spec.asset_key.to_user_string(), day)),
-                **_verdict(findings[spec.name]),
+                **_result_fields(findings[spec.name]),
             )
         yield dg.Output(None, output_name=spec.get_python_identifier())
 
@@ -105,7 +105,7 @@ def extract_anomaly_checks(context: dg.AssetCheckExecutionContext, lake: LakeRes
     with expected_failures():
         found = extract_anomalies(lake.workspace(), datetime.now(UTC).date())
     for spec in _selected(context, EXTRACT_SPECS):
-        yield dg.AssetCheckResult(asset_key=spec.asset_key, check_name=spec.name, **_verdict(found[spec.name]))
+        yield dg.AssetCheckResult(asset_key=spec.asset_key, check_name=spec.name, **_result_fields(found[spec.name]))
 
 
 def _complete(workspace: Workspace, context: dg.AssetCheckExecutionContext) -> dict[date, str]:
@@ -125,28 +125,28 @@ def _selected(context: dg.AssetCheckExecutionContext, specs: Sequence[dg.AssetCh
 
 
 def _audit(workspace: Workspace, day: date, version: str) -> Audit:
-    """Return the verdicts on a version; one that these checks have judged before is not judged again."""
+    """Return the check results of a version, reusing those that these checks gave before."""
     known = read_audit(workspace.storage, day, version)
     if known is not None and known.checks_version == CHECKS_VERSION:
         return known
     return audit_day(workspace.storage, day, version)
 
 
-def _evaluation(day: date, verdict: VerdictRecord, targets: LatestMaterializations) -> dg.AssetCheckEvaluation:
+def _evaluation(day: date, result: CheckRecord, targets: LatestMaterializations) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(verdict.table),
-        check_name=verdict.check,
+        asset_key=dg.AssetKey(result.table),
+        check_name=result.check,
         partition=str(day),
-        passed=verdict.passed,
+        passed=result.passed,
         blocking=False,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=verdict.detail or None,
-        metadata={"offending rows": verdict.rows},
-        target_materialization_data=targets.get((verdict.table, day)),
+        description=result.detail or None,
+        metadata={"offending rows": result.rows},
+        target_materialization_data=targets.get((result.table, day)),
     )
 
 
-def _verdict(result: AnomalyResult) -> dict[str, Any]:
+def _result_fields(result: AnomalyResult) -> dict[str, Any]:
     return {
         "passed": result.passed,
         "severity": dg.AssetCheckSeverity.WARN,

@@ -1,4 +1,4 @@
-"""The events that Dagster stores about days: landed, built, published; and the materializations that a check judged.
+"""The events that Dagster stores about days: landed, built, published; and the materializations that a check covers.
 
 Dagster's own event for an output covers every day of a run's range. A day with nothing landed, or a day that was
 refused, would then look built; so each event is written here for its day alone, and outputs carry `NO_OUTPUT_EVENT`.
@@ -84,17 +84,7 @@ def built_event(
     metadata: Mapping[str, Any] = MappingProxyType({}),
     tags: Mapping[str, str] = MappingProxyType({}),
 ) -> dg.AssetMaterialization:
-    """Return the event of one table of a day that was built.
-
-    Args:
-        asset: The table.
-        day: The day.
-        version: The version of the day that it belongs to.
-        rows: Its rows.
-        size: Its file's size in bytes.
-        metadata: What else is to be shown.
-        tags: What it was built from, see `core_tags`.
-    """
+    """Return the event of one table of a day that was built; its tags are those of `core_tags`."""
     return dg.AssetMaterialization(
         asset,
         partition=str(day),
@@ -106,15 +96,10 @@ def built_event(
 def nothing_events(
     asset: dg.AssetKey | str, partition_keys: Iterable[str], days: Collection[date]
 ) -> Iterator[dg.AssetMaterialization]:
-    """Yield an event for each day of a run on which nothing has landed: nothing is to be built, and nothing is missing.
+    """Yield an event for each day of a run that is not among the built days, since nothing has landed on it.
 
     Without it a backfill with such days would count as failed. It names no inputs: as long as nothing lands on the day
     it is not stale, whatever lands on the day before.
-
-    Args:
-        asset: A table, or the catalog.
-        partition_keys: The days of the run.
-        days: Those of them that are built.
     """
     for key in partition_keys:
         if date.fromisoformat(key) not in days:

@@ -50,7 +50,7 @@ build_days = dg.define_asset_job(
 make_report = dg.define_asset_job(
     "make_report",
     selection=dg.AssetSelection.assets("report"),
-    description="Write the report of the last 28 days beside the catalog.",
+    description="Write the report of the last 28 days next to the catalog.",
     tags=_COMMON_TAGS,
 )
 
@@ -136,12 +136,7 @@ weekly_purge = dg.ScheduleDefinition(
 
 
 def extract_config(mode: str, max_pages: int | None = None) -> dict[str, object]:
-    """Return the run config of `extract_calls`.
-
-    Args:
-        mode: `RECENT` or `FULL`.
-        max_pages: Stop after so many pages; None reads all.
-    """
+    """Return the run config of `extract_calls`; the mode is `RECENT` or `FULL`."""
     config = {"mode": mode} if max_pages is None else {"mode": mode, "max_pages": max_pages}
     return {"ops": {"call_pages": {"config": config}}}
 

@@ -65,7 +65,7 @@ def range_tags(first: date, last: date) -> dict[str, str]:
 
 
 def days_of(tags: Mapping[str, str]) -> list[date]:
-    """Return the days that a run with these tags works on; none where it has no partitions.
+    """Return the days that a run with these tags works on; none if it has no partitions.
 
     A script may launch a run of `2026-3-1`: Dagster takes that for the day.
     """
@@ -80,11 +80,7 @@ def days_of(tags: Mapping[str, str]) -> list[date]:
 
 
 def spans(days: Iterable[date], longest: int) -> list[tuple[date, date]]:
-    """Put days together into spans without a gap.
-
-    Args:
-        days: Days in any order.
-        longest: The most days of a span.
+    """Put days together into spans without a gap, none of more days than the longest may have.
 
     Returns:
         First and last day of each span, the newest span first.

@@ -102,7 +102,7 @@ def run_failure_alert(context: dg.RunFailureSensorContext) -> None:
         return
     url, alert = settings.alert_webhook_url.get_secret_value(), _alert(context, settings.dagster_url)
     try:
-        # The answer's body is not read: nobody needs it, and it might never end.
+        # The answer's body is not read: it is not needed, and it might never end.
         with requests.post(
             url, json=alert, timeout=_WEBHOOK_TIMEOUT_SECONDS, allow_redirects=False, stream=True
         ) as answer:

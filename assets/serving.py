@@ -1,4 +1,4 @@
-"""The assets for readers: the catalog, in which days are published, and the report beside it."""
+"""The assets for readers: the catalog, in which days are published, and the report next to it."""
 
 # Dagster reads the annotation of `context`: no annotations from __future__ here.
 
@@ -19,7 +19,7 @@ from pipelines.lake.locks import LAKE
 from pipelines.lake.publish import Build, drop_plan, publish
 from pipelines.lake.state import load_manifest
 from pipelines.lake.storage import Storage
-from pipelines.lake.versions import VerdictRecord, read_audit
+from pipelines.lake.versions import CheckRecord, read_audit
 
 REPORT_FILE: Final = "chorus-report.html"
 _FIGURES: Final = ("calls", "minutes", "cost", "cost_per_minute", "connect_rate", "containment_rate", "transfer_rate")
@@ -52,7 +52,7 @@ def catalog(
         storage = workspace.storage
         builds = run_plan.planned_builds(workspace, context.run, context.partition_keys, needs=TABLES)
         with storage.lock(LAKE, shared=True):
-            _require_verdicts(storage, builds)
+            _require_audits(storage, builds)
             result = publish(storage, workspace.table_settings, builds, workspace.catalog)
         for day in result.superseded:
             context.log.info("Another run has published a newer version of %s", day)
@@ -61,8 +61,8 @@ def catalog(
         for day in sorted((*result.published, *result.already, *result.superseded)):
             if found := manifest.days.get(day):
                 yield published_event(day, found)
-        for day, verdicts in result.refused.items():
-            yield _refusal(day, verdicts)
+        for day, results in result.refused.items():
+            yield _refusal(day, results)
         if result.refused:
             raise dg.Failure(_explain(result.refused, len(builds)), allow_retries=False)
         drop_plan(storage, run_plan.plan_id(context.run))
@@ -105,22 +105,22 @@ def report(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Material
     )
 
 
-def _require_verdicts(storage: Storage, builds: Mapping[date, Build]) -> None:
+def _require_audits(storage: Storage, builds: Mapping[date, Build]) -> None:
     for day, build in builds.items():
         if read_audit(storage, day, build.version) is None:
             message = f"{day} has not been checked as it is built now. Run build_days for that day."
             raise ChorusCallsError(message)
 
 
-def _refusal(day: date, verdicts: Sequence[VerdictRecord]) -> dg.AssetObservation:
-    rows = [(verdict.check, verdict.table, verdict.rows, verdict.detail) for verdict in verdicts]
+def _refusal(day: date, results: Sequence[CheckRecord]) -> dg.AssetObservation:
+    rows = [(result.check, result.table, result.rows, result.detail) for result in results]
     table = markdown_table(("check", "table", "rows", "what is wrong"), rows)
     return dg.AssetObservation(CATALOG, partition=str(day), metadata={"refused by": table})
 
 
-def _explain(refused: dict[date, list[VerdictRecord]], days: int) -> str:
+def _explain(refused: dict[date, list[CheckRecord]], days: int) -> str:
     reasons = "; ".join(
-        f"{day} ({', '.join(verdict.check for verdict in verdicts)})" for day, verdicts in sorted(refused.items())
+        f"{day} ({', '.join(result.check for result in results)})" for day, results in sorted(refused.items())
     )
     return (
         f"{len(refused)} of {days} days failed their checks and stay as they were: {reasons}. "

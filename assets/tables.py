@@ -111,9 +111,6 @@ def _personal(table: str) -> str:
 def dagster_schema(table: str) -> dg.TableSchema:
     """Columns of a published table as its asset's `dagster/column_schema`.
 
-    Args:
-        table: Name of a published table.
-
     Returns:
         Every column a reader sees, call_date first, with its description, its formula as a further constraint, and
         tags for its unit and personal-data class. A one-column key is marked unique, a longer one is listed with the
@@ -154,7 +151,7 @@ def key_figures(table: str, rows: pl.DataFrame) -> dict[str, float | None]:
         rows: Its rows of the day, with at least `key_figure_columns`.
 
     Returns:
-        The table's `KEY_FIGURES`, in the units of their columns; None where a sum has no value or a ratio no
+        The table's `KEY_FIGURES`, in the units of their columns; None if a sum has no value or a ratio no
         denominator.
     """
     nullable = {name: TABLES[table].column(name).nullable for name in key_figure_columns(table)}

@@ -64,7 +64,7 @@ class LongLake:
             self._link_folder(layout.raw_folder(raw.CALLS, origin), layout.raw_folder(raw.CALLS, day))
             landed = kept.value.days.setdefault(day, LandedDay())
             for name, file in week[origin].calls.items():
-                raw.count(landed, raw.CALLS, name, file)
+                raw.add_file(landed, raw.CALLS, name, file)
         state.commit(self._storage, kept)
         return kept.value
 
@@ -95,7 +95,7 @@ class LongLake:
         again = f"{name}-{self._landings}"
         folder = layout.raw_folder(raw.CALLS, day)
         self._link(f"{folder}/{name}.parquet", f"{folder}/{again}.parquet")
-        raw.count(landed, raw.CALLS, again, file)
+        raw.add_file(landed, raw.CALLS, again, file)
         state.commit(self._storage, kept)
 
     def rebuild(self, day: date, like: date) -> dict[date, Build]:

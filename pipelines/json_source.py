@@ -162,7 +162,7 @@ def _parts(source: bytes, opening: bytes) -> Iterator[bytes]:
             yield source[start : match.start()]
             start = match.end()
     if depth or match.end() < len(source):
-        message = "JSON that is cut off or goes on behind its end"
+        message = "JSON that is truncated, or followed by more text"
         raise OutlineError(message)
     last = source[start : match.start()]
     if last.strip() or start > 1:

@@ -96,7 +96,7 @@ def _local_folder(lake: str) -> str:
     _require(lake, "is blank")
     scheme = _SCHEME.match(lake)
     _require(not scheme or scheme[1].lower() != "s3", "is in an object store, which this version does not support")
-    _require(not scheme, "is no folder")
+    _require(not scheme, "is not a folder")
     path = Path(str(_expand_home(lake)))
     _require(path.is_dir() or not path.exists(), "is a file")
     return str(path)
@@ -111,7 +111,7 @@ def _iana_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        message = "is no known time zone"
+        message = "is not a known time zone"
         raise ValueError(message) from None
     return name
 
@@ -124,7 +124,7 @@ def _iso_date(value: object) -> object:
         day = date.fromisoformat(value.strip())
         if day.isoformat() == value.strip():
             return day
-    message = "is no date"
+    message = "is not a date"
     raise ValueError(message)
 
 

@@ -30,11 +30,8 @@ class Workspace:
     """A lake opened with the settings of this program.
 
     Attributes:
-        settings: All settings.
-        storage: The lake's files.
         table_settings: What shapes tables, without a secret, as versions and the lake's identity record it.
         flatten_settings: The same settings as flattening needs them, with outcome maps and PII key.
-        catalog: The readers' catalog.
     """
 
     settings: Settings
@@ -76,7 +73,7 @@ def open_workspace(settings: Settings, *, renew_key: bool = False) -> Workspace:
 
 
 def read_table_settings(settings: Settings) -> TableSettings | None:
-    """Return the table settings without creating anything; None where the PII key is missing.
+    """Return the table settings without creating anything; None if the PII key is missing.
 
     Raises:
         SettingsError: The outcome maps cannot be used.

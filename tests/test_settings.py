@@ -141,7 +141,7 @@ def test_an_empty_value_counts_as_unset(folder, monkeypatch):
         ("CHORUS_LAKE", "  ", "blank"),
         ("CHORUS_LAKE", "a-file", "is a file"),
         ("CHORUS_START_DATE", "20240101", "such as 2019-01-31"),
-        ("CHORUS_START_DATE", "2023-02-29", "is no date"),
+        ("CHORUS_START_DATE", "2023-02-29", "is not a date"),
         ("CHORUS_START_DATE", "1969-12-31", "from 1970-01-01"),
         ("CHORUS_TIMEZONE", "Mars/Olympus", "Europe/Berlin"),
         ("CHORUS_TIMEZONE", "Europe", "time zone"),

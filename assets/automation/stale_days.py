@@ -92,7 +92,7 @@ def build_queue(instance: dg.DagsterInstance, workspace: Workspace, *, now: date
 
 
 def is_recent(day: date, now: datetime) -> bool:
-    """Whether calls of a day may still come in, so that it waits for no other day: today's and yesterday's."""
+    """Return whether calls of a day may still come in, so that it waits for no other day: today's and yesterday's."""
     return day > now.date() - timedelta(days=_RECENT_DAYS)
 
 
@@ -109,7 +109,7 @@ def active_days(instance: dg.DagsterInstance, now: datetime) -> set[date]:
 
 
 def _covers_recent(record: RunRecord, days: int) -> bool:
-    """Whether recent days wait for a run.
+    """Return whether recent days wait for a run.
 
     They do not for a long backfill: they change again before it ends. Nor for a range behind others in the queue, which
     only the sensor's own runs overtake. To build a day twice does no harm.
@@ -146,7 +146,7 @@ def _failures(
 
 
 def _failed_before_its_plan(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether a run ended in the step that writes its plan, or before any step: all its days then count as failed."""
+    """Return whether a run ended before or in the step that writes its plan: all its days then count as failed."""
     steps = {step.step_key: step.status for step in instance.get_run_step_stats(run.run_id)}
     if PLANNING_STEP not in steps:
         return not steps

@@ -17,8 +17,8 @@ from assets.demo.company import (
     LAKE,
     WORLD,
     Company,
-    found_company,
-    is_founded,
+    company_exists,
+    create_company,
     is_shown_by_default,
     serve,
     single_demo,
@@ -76,11 +76,11 @@ def demo_command(*, calls: int | None, days: int | None) -> None:
     began = time.monotonic()
     story, dev = Story(), "make dev DEMO=1"
     with single_demo(WORLD):
-        again = is_founded(WORLD)
+        again = company_exists(WORLD)
         if again and (calls or days):
             message = f"{FOLDER} already holds a demo. To begin one with other calls, remove {FOLDER} first."
             raise ChorusCallsError(message)
-        company = Company(WORLD) if again else found_company(WORLD, calls=calls or 2_100, days=days or 30)
+        company = Company(WORLD) if again else create_company(WORLD, calls=calls or 2_100, days=days or 30)
         with suppress(SettingsError):
             dev = "make dev" if is_shown_by_default() else dev
         with serve(company) as url:

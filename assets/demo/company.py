@@ -45,7 +45,7 @@ _BUSY_HOUR: Final = 15
 _WORKDAYS: Final = 5
 
 
-class Founding(msgspec.Struct):
+class CompanyRecord(msgspec.Struct):
     """world.json: what a company was made from, and how far its clock is behind ours.
 
     Attributes:
@@ -70,9 +70,6 @@ class Founding(msgspec.Struct):
 
 class Company:
     """A company as the simulated API lists it: a world whose clock runs.
-
-    Args:
-        folder: The folder in which it was founded.
 
     Raises:
         ChorusCallsError: No company was founded there.
@@ -115,26 +112,26 @@ class Company:
             passed = datetime.now(UTC) - timedelta(seconds=self._read().value.behind) - self._world.now
             self._world.advance(seconds=max(passed.total_seconds(), 0))
 
-    def _read(self) -> Stored[Founding]:
-        kept = state.read(self._folder, _FILE, Founding)
+    def _read(self) -> Stored[CompanyRecord]:
+        kept = state.read(self._folder, _FILE, CompanyRecord)
         if kept is None:
             message = f"There is no demo in {self._folder.address()} yet. Run `make demo` first."
             raise ChorusCallsError(message)
         return kept
 
 
-def is_founded(folder: Path) -> bool:
+def company_exists(folder: Path) -> bool:
     """Return whether a demo has founded a company in a folder."""
     return (folder / _FILE).is_file()
 
 
-def found_company(folder: Path, *, calls: int, days: int) -> Company:
+def create_company(folder: Path, *, calls: int, days: int) -> Company:
     """Found a company in a folder, with so many calls over about so many days, on a working day not long ago."""
     now = datetime.now(UTC)
     moment = (now - timedelta(days=1)).replace(hour=_BUSY_HOUR, minute=0, second=0, microsecond=0)
     while now - moment < timedelta(days=1) or moment.isoweekday() > _WORKDAYS:
         moment -= timedelta(days=1)
-    founding = Founding(calls, days, moment, moment.date(), (now - moment).total_seconds())
+    founding = CompanyRecord(calls, days, moment, moment.date(), (now - moment).total_seconds())
     oldest = json.loads(founding.world().items()[-1])
     founding.first_day = datetime.fromisoformat(oldest["createdAt"]).date()
     state.commit(LocalStorage(folder), Stored(_FILE, founding, None))
@@ -187,7 +184,7 @@ def is_shown_by_default() -> bool:
     Raises:
         SettingsError: The settings cannot be used.
     """
-    if not is_founded(WORLD):
+    if not company_exists(WORLD):
         return False
     settings = load_settings()
     return settings.api_key is None and not load_landed(LocalStorage(settings.lake_path)).value.days

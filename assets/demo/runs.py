@@ -41,10 +41,6 @@ def skip_disk_syncs() -> None:
 def sync_through_dagster(instance: dg.DagsterInstance, story: Story) -> dict[str, str]:
     """Run `extract_calls`, then `build_days` for what the sensor `changed_days` would ask for.
 
-    Args:
-        instance: Where the runs are kept.
-        story: Prints the runs.
-
     Returns:
         What was read and written, by name, ready to be printed.
 

@@ -20,7 +20,7 @@ concurrency:
   # One run at a time reads the API: runs wait for the pool calls_api.
   pools: {granularity: run, default_limit: 1}
 
-# Finds runs that ended with their machine, and ends runs that hang: also a run that somebody launched from the page of
+# Finds runs that ended with their machine, and ends runs that hang: also a run launched from the page of
 # an asset, which has no tags of a job.
 run_launcher: {module: assets.instance.launcher, class: WatchedRunLauncher}
 run_monitoring: {enabled: true, start_timeout_seconds: 180, poll_interval_seconds: 30, max_runtime_seconds: 21600}

@@ -15,14 +15,9 @@ _OUTPUT_SUFFIXES = frozenset({".out", ".err", ".complete", ".partial"})
 
 
 def delete_old_runs(instance: dg.DagsterInstance, older_than: timedelta, *, keep: str) -> list[str]:
-    """Delete finished runs, their events and their output.
+    """Delete the runs that ended so long ago, except one to keep, with their events and their output.
 
     A run takes its events with it. Runs whose events still say what is built now stay, or days would look unbuilt.
-
-    Args:
-        instance: Where the runs are kept.
-        older_than: How long ago a run must have ended.
-        keep: A run that stays in any case.
 
     Returns:
         The ids of the deleted runs.
@@ -38,13 +33,9 @@ def delete_old_runs(instance: dg.DagsterInstance, older_than: timedelta, *, keep
 
 
 def delete_old_output(instance: dg.DagsterInstance, older_than: timedelta) -> int:
-    """Delete what runs and ticks printed long ago, also that of runs that stay.
+    """Delete what runs and ticks printed so long ago, also that of runs that stay.
 
     Output that is kept elsewhere than in a folder, such as an object store, follows the retention rules of that place.
-
-    Args:
-        instance: Where the runs and ticks are kept.
-        older_than: How long ago a file must have been written last.
 
     Returns:
         The number of deleted files.

@@ -54,10 +54,6 @@ def printable(text: str) -> str:
 def progress(title: str, total: int | None = None) -> Iterator[Step]:
     """Show the progress of a long step: a bar on a terminal, a plain line every ten seconds elsewhere.
 
-    Args:
-        title: What is being done, such as "Fetching calls".
-        total: The number of items, where that is known at the start.
-
     Yields:
         The function to call with the number of items just finished.
     """
@@ -66,12 +62,7 @@ def progress(title: str, total: int | None = None) -> Iterator[Step]:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print rows on stdout as an aligned table, numbers right-aligned, null as empty text.
-
-    Args:
-        columns: The headings.
-        rows: Values in the order of the columns.
-    """
+    """Print rows on stdout as an aligned table, numbers right-aligned, null as empty text."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -33,7 +33,7 @@ def doctor_command(*, repairs: bool, as_json: bool) -> None:
     done = repair(settings) if repairs else []
     report = examine(settings)
     if as_json:
-        print_json(_facts(report, done))
+        print_json(_as_dict(report, done))
     else:
         for line in [*_repaired(done, asked=repairs), *_lines(report)]:
             click.echo(printable(line))
@@ -45,7 +45,7 @@ def doctor_command(*, repairs: bool, as_json: bool) -> None:
         click.echo("All is well.")
 
 
-def _facts(report: Report, done: list[str]) -> dict[str, Any]:
+def _as_dict(report: Report, done: list[str]) -> dict[str, Any]:
     areas = [
         {
             "area": area.name,

@@ -45,20 +45,20 @@ def forget_command(*, number: str | None, call_id: str | None, listed: bool, lis
         raise ChorusCallsError(message)
     done = forget.run(open_workspace(settings), request, unknown_too=list_anyway, notify=say)
     if as_json:
-        print_json(_facts(done))
+        print_json(_as_dict(done))
     else:
         _print_result(done)
     _require_complete(done)
 
 
 def _print_result(done: ErasureResult) -> None:
-    from pipelines.privacy.rewrite import counted
+    from pipelines.privacy.rewrite import plural
 
     click.echo(_erased_sentence(done.erased))
     click.echo(_proof_sentence(done.proof))
     if done.proof.mentions:
         calls = {(hit.call_date, hit.call_id) for hit in done.proof.mentions}
-        click.echo(f"In {counted(len(calls), 'call')} of others there is a mention, which was not changed:")
+        click.echo(f"In {plural(len(calls), 'call')} of others there is a mention, which was not changed:")
         _print_hits(done.proof.mentions)
     if done.proof.found:
         click.echo("Found where it must not be:")
@@ -75,35 +75,35 @@ def _print_hits(hits: Sequence[Hit]) -> None:
 
 
 def _erased_sentence(erased: Erased) -> str:
-    from pipelines.privacy.rewrite import counted
+    from pipelines.privacy.rewrite import plural
 
     seen = erased.matches
     if not seen.files and not erased.rebuilt and not erased.emptied:
         return "Nothing of it was left in the lake."
-    parts = [f"{counted(len(seen.calls), 'call')} in {counted(seen.versions, 'version')}"]
-    parts += [counted(len(seen.children), "child call")] if seen.children else []
-    parts += [counted(len(seen.legs), "leg") + " in calls of others"] if seen.legs else []
-    parts += [counted(seen.items, "rejected item")] if seen.items else []
-    days = f"{counted(len(erased.rebuilt), 'day')} rebuilt"
+    parts = [f"{plural(len(seen.calls), 'call')} in {plural(seen.versions, 'version')}"]
+    parts += [plural(len(seen.children), "child call")] if seen.children else []
+    parts += [plural(len(seen.legs), "leg") + " in calls of others"] if seen.legs else []
+    parts += [plural(seen.items, "rejected item")] if seen.items else []
+    days = f"{plural(len(erased.rebuilt), 'day')} rebuilt"
     if erased.emptied:
-        days += f", {counted(len(erased.emptied), 'day')} now without calls"
-    return f"Erased: {', '.join(parts)}. {days}, {counted(erased.versions, 'old version')} of days removed."
+        days += f", {plural(len(erased.emptied), 'day')} now without calls"
+    return f"Erased: {', '.join(parts)}. {days}, {plural(erased.versions, 'old version')} of days removed."
 
 
 def _proof_sentence(proof: Proof) -> str:
-    from pipelines.privacy.rewrite import counted
+    from pipelines.privacy.rewrite import plural
 
     if not proof.searched:
         return "There was nothing to search for: the list holds no numbers and ids, only hashes of them."
-    size, tables = f"{proof.bytes / 1e6:,.1f} MB", counted(proof.tables, "table")
-    searched = f"{counted(proof.files, 'file')} ({size}) and {tables} of the catalog"
+    size, tables = f"{proof.bytes / 1e6:,.1f} MB", plural(proof.tables, "table")
+    searched = f"{plural(proof.files, 'file')} ({size}) and {tables} of the catalog"
     if proof.found or proof.unreadable:
         return f"Searched {searched}."
     outside = " outside of what others said or typed" if proof.mentions else ""
     return f"Searched {searched}: found nowhere{outside}."
 
 
-def _facts(done: ErasureResult) -> dict[str, Any]:
+def _as_dict(done: ErasureResult) -> dict[str, Any]:
     erased, seen, proof = done.erased, done.erased.matches, done.proof
     return {
         "calls": len(seen.calls),
@@ -129,18 +129,18 @@ def _require_complete(done: ErasureResult) -> None:
         ChorusCallsError: Something is left, or could not be searched, or a day is lost.
     """
     from pipelines.privacy.forget import require_all_days
-    from pipelines.privacy.rewrite import counted
+    from pipelines.privacy.rewrite import plural
 
     require_all_days(done.erased)
     if done.proof.unreadable:
         message = (
-            f"{counted(len(done.proof.unreadable), 'file')} of the lake cannot be read. Remove files that nobody "
+            f"{plural(len(done.proof.unreadable), 'file')} of the lake cannot be read. Remove files that nobody "
             "needs, or run `chorus-calls doctor`; then run this again."
         )
         raise ChorusCallsError(message)
     if done.proof.found:
         message = (
-            f"It is still in {counted(len(done.proof.found), 'place')} where it must not be. A call whose number was "
+            f"It is still in {plural(len(done.proof.found), 'place')} where it must not be. A call whose number was "
             "sent without its country code is erased by --call-id."
         )
         raise ChorusCallsError(message)

@@ -65,7 +65,7 @@ def sync_command(*, full: bool, max_pages: int | None, accept_deletions: bool, n
     with calls_client(workspace.settings) as client:
         done = sync.run(workspace, client, options, notify=say, progress=progress, on_landed=show)
     if as_json:
-        built = build.facts(done.build) if done.build else None
+        built = build.as_dict(done.build) if done.build else None
         print_json({"scan": done.scan.as_dict(), "names": done.names.known, "build": built})
     elif done.build:
         click.echo(build.sentence(done.build))
@@ -79,7 +79,7 @@ def sync_command(*, full: bool, max_pages: int | None, accept_deletions: bool, n
 @click.option(
     "--all", "all_days", is_flag=True, help="Every landed day, not only stale ones; complete ones are reused."
 )
-@click.option("--recheck", is_flag=True, help="Check complete versions again where the checks are newer.")
+@click.option("--recheck", is_flag=True, help="Check complete versions again if the checks are newer.")
 @click.option("--accept-settings", is_flag=True, help="Make these settings the lake's, and rebuild its days with them.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def build_command(
@@ -93,7 +93,7 @@ def build_command(
     workspace = open_workspace(load_settings(), renew_key=accept_settings)
     report = build.run(workspace, options, notify=say, progress=progress)
     if as_json:
-        print_json(build.facts(report))
+        print_json(build.as_dict(report))
     elif report.built or report.reused:
         click.echo(build.sentence(report))
     else:
@@ -121,7 +121,7 @@ def prune_command(floor: date, *, yes: bool, as_json: bool) -> None:
     else:
         found = old_days(storage, floor)
     if as_json:
-        print_json(_prune_facts(found, removed=yes))
+        print_json(_prune_dict(found, removed=yes))
         return
     click.echo(_prune_sentence(found, "Removed" if yes else "Would remove"))
     if removes:
@@ -139,7 +139,7 @@ def _prune_sentence(found: OldDays, verb: str) -> str:
     return f"{verb} {days}, {found.days[0]} to {found.days[-1]}: {found.calls:,} calls{rejected}, {size(found.bytes)}."
 
 
-def _prune_facts(found: OldDays, *, removed: bool) -> dict[str, Any]:
+def _prune_dict(found: OldDays, *, removed: bool) -> dict[str, Any]:
     return {
         "removed": removed,
         "floor": str(found.floor),

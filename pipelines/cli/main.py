@@ -149,7 +149,7 @@ def _report(error: Exception, *, debug: bool) -> int:
         return error.exit_code
     if isinstance(error, OSError) and error.errno in _MACHINE_ERRORS:
         click.echo(f"Failed: {disk_trouble(error)}", err=True)
-        click.echo("Repair that, then run it again: what was landed and published is unchanged.", err=True)
+        click.echo("Fix that, then run it again: what was landed and published is unchanged.", err=True)
         return 1
     click.echo(f"Failed: {type(error).__name__}: {error}", err=True)
     if not debug:

@@ -20,8 +20,8 @@ Example:
   chorus-calls simulate --order shuffled --faults rate_limit,server_error:every=20
 
 \b
-Faults: NAME:OPTION=VALUE. Options of every fault: every=N hits each N-th request,
-after=N spares the first N requests, times=N hits at most N times, place=N hits
+Faults: NAME:OPTION=VALUE. Options of every fault: every=N affects each N-th request,
+after=N skips the first N requests, times=N affects at most N, place=N affects
 only pages that show the item at place N of the list, counted from 0.
 """
 

@@ -54,7 +54,7 @@ class Personal(StrEnum):
 
     @property
     def is_content(self) -> bool:
-        """Whether the values themselves are personal, not only keys that identify somebody elsewhere."""
+        """Whether the values themselves are personal, not only keys that identify a person elsewhere."""
         return self not in (Personal.NONE, Personal.LINKABLE)
 
 
@@ -73,7 +73,7 @@ class Column:
     Attributes:
         name: Name in files, catalog and documentation.
         type: Type of its values.
-        description: Meaning, in one or two sentences for somebody who reads dashboards.
+        description: Meaning, in one or two sentences for a reader of dashboards.
         unit: Unit of its values (empty if there is none); "money" is in the account's currency.
         formula: How it is calculated from other columns (empty if it is as sent).
         personal: What it reveals about a person.

@@ -22,7 +22,7 @@ class Ratio:
         numerator: Column of the numerator.
         denominator: Columns that are added to give the denominator.
         tables: Marts that have the ratio, with its numerator and denominator.
-        description: Meaning, for somebody who reads dashboards.
+        description: Meaning, for a reader of dashboards.
         unit: Unit of the result.
         factor: Converts the quotient into that unit (60: per second to per minute).
     """

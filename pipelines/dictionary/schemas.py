@@ -30,9 +30,6 @@ def arrow_schema(table: str | Table) -> pa.Schema:
 
     Every field is nullable: a null key must be reported by the checks and must not fail the writer.
 
-    Args:
-        table: Name of a published table, or a table itself.
-
     Returns:
         Fields in the dictionary's order; each carries those of `description`, `unit`, `formula` and `personal` that it
         has. The schema's own metadata has the table's `description`.
@@ -44,11 +41,7 @@ def arrow_schema(table: str | Table) -> pa.Schema:
 
 @cache
 def polars_schema(table: str | Table) -> pl.Schema:
-    """Return the schema of a table's frames: the same names in the same order as `arrow_schema`.
-
-    Args:
-        table: Name of a published table, or a table itself.
-    """
+    """Return the schema of a table's frames: the same names in the same order as `arrow_schema`."""
     return pl.DataFrame(arrow_schema(table).empty_table()).schema
 
 

@@ -1,4 +1,4 @@
-"""Check file permissions: the owner of a lake writes, its group reads, nobody else may do either."""
+"""Check file permissions: the owner of a lake writes, its group reads, others may do neither."""
 
 from __future__ import annotations
 

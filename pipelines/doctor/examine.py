@@ -1,7 +1,7 @@
 """Examine a lake: check every area, and check again where something seems wrong.
 
 Other processes may be writing to the lake, and a commit between two reads looks like damage. So only findings that
-appear twice, the second time while nobody publishes, are reported.
+appear twice, the second time while no process publishes, are reported.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from pipelines.doctor.access import access
 from pipelines.doctor.api import api
-from pipelines.doctor.inspection import Area, Report, Subject, no_publishing, read_subject
+from pipelines.doctor.inspection import Area, Report, Subject, pause_publishing, read_subject
 from pipelines.doctor.published import catalog, links, notes, published
 from pipelines.doctor.raw_files import raw_files
 from pipelines.doctor.state_files import erasures, removals, state_files
@@ -42,7 +42,7 @@ def examine(settings: Settings) -> Report:
     subject = read_subject(settings)
     areas = [check(subject) for check in _AREAS]
     if any(area.findings for area in areas):
-        with no_publishing(subject.storage) as is_quiet:
+        with pause_publishing(subject.storage) as is_quiet:
             subject = read_subject(settings)
             again = [check(subject) for check in _AREAS]
         areas = [

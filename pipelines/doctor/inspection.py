@@ -50,9 +50,7 @@ class Area:
     """A part of an examination.
 
     Attributes:
-        name: Its name.
         seen: What was checked, in a few words; may be empty.
-        findings: What is wrong.
         checked: Whether it could be checked: the state file for that may be missing.
     """
 
@@ -67,8 +65,6 @@ class Report:
     """The result of an examination.
 
     Attributes:
-        lake: The lake's address.
-        areas: What was checked.
         notes: What is worth knowing but not wrong.
     """
 
@@ -98,8 +94,8 @@ def grouped(findings: Iterable[Finding]) -> list[Group]:
     return list(groups.values())
 
 
-def is_held(storage: Storage, name: str) -> bool:
-    """Say whether a writer holds a lock at this moment."""
+def is_locked(storage: Storage, name: str) -> bool:
+    """Return whether a writer holds a lock at this moment."""
     try:
         with _taken(storage, name):
             return False
@@ -108,11 +104,11 @@ def is_held(storage: Storage, name: str) -> bool:
 
 
 @contextmanager
-def no_publishing(storage: Storage) -> Iterator[bool]:
-    """Keep others from publishing for a block; yields false where one takes longer to publish than this waits."""
-    with ExitStack() as held:
+def pause_publishing(storage: Storage) -> Iterator[bool]:
+    """Keep others from publishing for a block; yields false if a publish under way takes longer than this waits."""
+    with ExitStack() as locks:
         try:
-            held.enter_context(_taken(storage, PUBLISH, _PUBLISH_WAIT_SECONDS))
+            locks.enter_context(_taken(storage, PUBLISH, _PUBLISH_WAIT_SECONDS))
         except LakeBusyError:
             yield False
         else:
@@ -125,9 +121,9 @@ def _taken(storage: Storage, name: str, wait: float = 0) -> Iterator[None]:
     if storage.size(f"state/locks/{name}.lock") is None:
         yield
         return
-    with ExitStack() as held:
-        with suppress(PermissionError):  # a lake that this user may only read: assume that nobody holds it
-            held.enter_context(storage.lock(name, shared=True, wait=wait))
+    with ExitStack() as locks:
+        with suppress(PermissionError):  # a lake that this user may only read: take the lock for free
+            locks.enter_context(storage.lock(name, shared=True, wait=wait))
         yield
 
 
@@ -136,8 +132,7 @@ class Found(Generic[T]):
     """A state file as it was found.
 
     Attributes:
-        path: Its path.
-        value: Its value; None where it is missing or cannot be read.
+        value: Its value; None if it is missing or cannot be read.
         error: Why it cannot be read.
     """
 
@@ -158,19 +153,12 @@ class Found(Generic[T]):
 
 @dataclass(frozen=True)
 class Subject:
-    """What is examined.
+    """The lake and the settings that are examined.
 
     Attributes:
         settings: The settings of this process.
-        storage: The lake's files.
-        table_settings: The table settings of this process; None where the PII key is missing.
-        lake: state/lake.json.
-        landed: state/landed.json.
-        journal: state/scan.json.
-        manifest: manifest.json.
-        names: state/names.json.
-        generation: The catalog's generation; None where no catalog can be read.
-        raw: The raw files.
+        table_settings: The table settings of this process; None if the PII key is missing.
+        generation: The catalog's generation; None if no catalog can be read.
     """
 
     settings: Settings
@@ -178,7 +166,7 @@ class Subject:
     table_settings: TableSettings | None
     lake: Found[LakeRecord]
     landed: Found[Landed]
-    journal: Found[SyncState]
+    sync_state: Found[SyncState]
     manifest: Found[Manifest]
     names: Found[Names]
     generation: int | None
@@ -187,7 +175,7 @@ class Subject:
     @property
     def state_files(self) -> tuple[Found[Any], ...]:
         """All state files that are JSON."""
-        return (self.lake, self.landed, self.journal, self.manifest, self.names)
+        return (self.lake, self.landed, self.sync_state, self.manifest, self.names)
 
     @property
     def root(self) -> Path:
@@ -197,7 +185,7 @@ class Subject:
     @property
     def empty(self) -> bool:
         """Whether there is no sign that anything has ever landed."""
-        files = (self.lake, self.landed, self.journal, self.manifest)
+        files = (self.lake, self.landed, self.sync_state, self.manifest)
         return all(found.missing for found in files) and not self.raw and not self.was_published
 
     @property
@@ -248,7 +236,7 @@ def read_subject(settings: Settings) -> Subject:
         generation=read_generation(settings.catalog_path),
         manifest=_find(storage, layout.MANIFEST, Manifest),
         lake=_find(storage, layout.LAKE, LakeRecord),
-        journal=_find(storage, layout.SCAN, SyncState),
+        sync_state=_find(storage, layout.SCAN, SyncState),
         landed=_find(storage, layout.LANDED, Landed),
         names=_find(storage, layout.NAMES, Names),
         raw=storage.list("raw"),

@@ -15,7 +15,7 @@ from pipelines.doctor.raw_files import footer_rows
 from pipelines.doctor.state_files import scans_readable
 from pipelines.lake import layout
 from pipelines.lake.state import Manifest
-from pipelines.lake.versions import fingerprint, read_audit, read_verdicts, stale_days
+from pipelines.lake.versions import fingerprint, read_audit, read_audit_file, stale_days
 from pipelines.serve.catalog import open_catalog
 from pipelines.serve.ddl import exact_path
 
@@ -106,7 +106,7 @@ def versions(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
 
 def _damaged(subject: Subject, day: date, version: str) -> Iterator[tuple[str, str, str]]:
     """Yield each damaged file of a version: its table or _audit.json, the check, and the sentence for it."""
-    audit = read_verdicts(subject.storage, day, version)
+    audit = read_audit_file(subject.storage, day, version)
     if audit is None:
         name = f"{layout.version_folder(day, version)}/{layout.AUDIT}"
         trouble = "is missing" if subject.storage.size(name) is None else "cannot be read"
@@ -133,7 +133,7 @@ def refused(subject: Subject, manifest: Manifest) -> Iterator[Finding]:
         audit = read_audit(subject.storage, day, fingerprint(landed, day, settings))
         if audit is None or audit.passed:
             continue
-        said = "; ".join(f"{verdict.check} on {verdict.table}: {verdict.detail}" for verdict in audit.failed)
+        said = "; ".join(f"{result.check} on {result.table}: {result.detail}" for result in audit.failed)
         remedy = (
             "Readers keep the day as it was. It is tried again when its calls or the program change; "
             "after an upgrade run `chorus-calls build --recheck`."

@@ -1,4 +1,4 @@
-"""Check raw: the files that count must be undamaged, and no others may lie beside them."""
+"""Check raw: the files in the landing log must be undamaged, and there may be no others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.doctor.inspection import Area, Finding, Subject, is_held
+from pipelines.doctor.inspection import Area, Finding, Subject, is_locked
 from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, raw, state
 from pipelines.lake.locks import SYNC
@@ -29,22 +29,22 @@ def raw_files(subject: Subject) -> Area:
     if landed is None:
         if subject.landed.error or subject.landed_is_lost:
             return Area("raw", checked=False)
-        return Area("raw", findings=[*uncounted(subject, Landed())])
+        return Area("raw", findings=[*orphan_files(subject, Landed())])
     days = len(landed.days)
     return Area(
         "raw",
-        f"{days:,} days, {sum(1 for _ in raw.counted_files(landed)):,} files",
-        [*changed(subject, landed), *uncounted(subject, landed)],
+        f"{days:,} days, {sum(1 for _ in raw.landed_files(landed)):,} files",
+        [*changed(subject, landed), *orphan_files(subject, landed)],
     )
 
 
 def changed(subject: Subject, landed: Landed) -> Iterator[Finding]:
-    """Find counted files that are missing, have another size, or cannot be read."""
+    """Find files of the landing log that are missing, have another size, or cannot be read."""
     sizes = {file.path: file.size for file in subject.raw}
-    for day, kind, name, known in raw.counted_files(landed):
+    for day, kind, name, known in raw.landed_files(landed):
         path = layout.raw_file(kind, day, name)
         if path not in sizes:
-            yield Finding("raw_gone", f"{path} counts and is gone.", day, _RESTORE)
+            yield Finding("raw_gone", f"{path} is in the landing log, but missing.", day, _RESTORE)
         elif sizes[path] != known.bytes:
             what = f"{path} has {sizes[path]:,} bytes; {known.bytes:,} have landed."
             yield Finding("raw_size", what, day, _RESTORE)
@@ -53,23 +53,23 @@ def changed(subject: Subject, landed: Landed) -> Iterator[Finding]:
             yield Finding("raw_unreadable", f"{path} {has}.", day, _RESTORE)
 
 
-def uncounted(subject: Subject, landed: Landed) -> Iterator[Finding]:
-    """Find files that do not count, which a killed sync leaves; those of a running sync are left out."""
-    paths = {layout.raw_file(kind, day, name) for day, kind, name, _ in raw.counted_files(landed)}
+def orphan_files(subject: Subject, landed: Landed) -> Iterator[Finding]:
+    """Find files that are not in the landing log, which a killed sync leaves; those of a running sync are left out."""
+    paths = {layout.raw_file(kind, day, name) for day, kind, name, _ in raw.landed_files(landed)}
     extra = {file.path: parts for file in subject.raw if file.path not in paths and (parts := parts_of(file.path))}
-    if not extra or is_held(subject.storage, SYNC):
+    if not extra or is_locked(subject.storage, SYNC):
         return
     try:
-        landed = state.load_landed(subject.storage).value  # a sync that has ended since may have counted them
+        landed = state.load_landed(subject.storage).value  # a sync that has ended since may have added them
     except ChorusCallsError:
         return
     for path, (day, kind, name) in extra.items():
-        files = raw.counted(landed.days[day], kind) if day in landed.days else {}
+        files = raw.files_of(landed.days[day], kind) if day in landed.days else {}
         if name in files or subject.storage.size(path) is None:
             continue
         if not _is_spare(subject.storage, path, layout.raw_folder(kind, day), files):
             remedy = "Run `chorus-calls sync`, which removes it and lands again what was in it."
-            yield Finding("raw_uncounted", f"{path} does not count.", day, remedy)
+            yield Finding("raw_uncounted", f"{path} is not in the landing log.", day, remedy)
 
 
 def parts_of(path: str) -> tuple[date, str, str] | None:
@@ -80,17 +80,17 @@ def parts_of(path: str) -> tuple[date, str, str] | None:
     return None
 
 
-def _is_spare(storage: Storage, path: str, folder: str, counted: Collection[str]) -> bool:
-    """Say whether the rows of a file are all in files that count: merged files stay until no reader needs them."""
+def _is_spare(storage: Storage, path: str, folder: str, listed: Collection[str]) -> bool:
+    """Return whether the rows of a file are all in files of the landing log: merged files stay for their readers."""
     known: set[str] = set()
-    for name in counted:
+    for name in listed:
         known.update(landed_names(storage, f"{folder}/{name}.parquet") or ())
     names = landed_names(storage, path)
     return names is not None and known.issuperset(names)
 
 
 def landed_names(storage: Storage, path: str) -> list[str] | None:
-    """Return the names under which the rows of a raw file have landed; None where the file cannot be read."""
+    """Return the names under which the rows of a raw file have landed; None if the file cannot be read."""
     try:
         with storage.open_input(path) as source:
             return raw.landed_names(pq.read_schema(source), PurePosixPath(path).stem)
@@ -99,7 +99,7 @@ def landed_names(storage: Storage, path: str) -> list[str] | None:
 
 
 def footer_rows(storage: Storage, path: str) -> int | None:
-    """Return how many rows a Parquet file has by its footer; None where it cannot be read."""
+    """Return how many rows a Parquet file has by its footer; None if it cannot be read."""
     try:
         with storage.open_input(path) as source:
             return int(pq.read_metadata(source).num_rows)

@@ -1,4 +1,4 @@
-"""Rebuild lost or unreadable state while nobody else works on the lake.
+"""Rebuild lost or unreadable state while no other process works on the lake.
 
 The landing log is rebuilt from raw, the manifest from complete versions. No data is deleted: what cannot be read is
 moved aside.
@@ -28,7 +28,7 @@ from pipelines.lake import layout, raw, state
 from pipelines.lake.locks import PUBLISH, try_exclusive_access
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.publish import published_day
-from pipelines.lake.raw import recount
+from pipelines.lake.raw import replace_files
 from pipelines.lake.state import (
     LakeRecord,
     Landed,
@@ -77,7 +77,7 @@ def repair(settings: Settings) -> list[str]:
 
 
 def _refuse_newer(subject: Subject) -> None:
-    for found in (subject.lake, subject.landed, subject.journal, subject.manifest):
+    for found in (subject.lake, subject.landed, subject.sync_state, subject.manifest):
         if found.error and not found.broken:
             raise found.error
     lake, own = subject.lake.value, subject.table_settings
@@ -117,29 +117,29 @@ def _landed(subject: Subject) -> Iterator[str]:
     """Rebuild or repair the landing log from raw."""
     storage = subject.storage
     if subject.landed_is_lost or subject.landed.broken:
-        counted = landed_from_raw(storage, subject.raw)
-        state.commit(storage, Stored(layout.LANDED, counted.landed, None))
-        yield f"made {layout.LANDED} again from raw: {len(counted.landed.days):,} days"
+        rebuilt = landed_from_raw(storage, subject.raw)
+        state.commit(storage, Stored(layout.LANDED, rebuilt.landed, None))
+        yield f"made {layout.LANDED} again from raw: {len(rebuilt.landed.days):,} days"
     elif subject.landed.value is not None:
         stored = state.load_landed(storage)
-        counted = repair_landed(storage, stored.value, subject.raw)
-        if not (counted.gone or counted.unreadable or counted.changed):
+        rebuilt = repair_landed(storage, stored.value, subject.raw)
+        if not (rebuilt.gone or rebuilt.unreadable or rebuilt.changed):
             return
         state.commit(storage, stored)
     else:
         return
-    yield from _sentences(counted)
-    for path in counted.unreadable:
+    yield from _sentences(rebuilt)
+    for path in rebuilt.unreadable:
         _move(storage, path, f"{_ASIDE}/{path}")
-    if counted.gone or counted.unreadable:
+    if rebuilt.gone or rebuilt.unreadable:
         yield from _force_full_scan(storage)
 
 
-def _sentences(counted: Counted) -> Iterator[str]:
+def _sentences(rebuilt: RebuiltLog) -> Iterator[str]:
     for words, paths in (
-        ("does not count any more, since it is gone", counted.gone),
-        (f"cannot be read and does not count; it is in {_ASIDE} now", counted.unreadable),
-        ("counts as it is now", counted.changed),
+        ("is no longer in the landing log, since it is missing", rebuilt.gone),
+        (f"cannot be read and is no longer in the landing log; it is in {_ASIDE} now", rebuilt.unreadable),
+        ("is in the landing log as it is now", rebuilt.changed),
     ):
         if paths:
             yield f"{_listed(paths)}: {words}"
@@ -180,14 +180,13 @@ _Place = tuple[str, str]
 
 
 @dataclass
-class Counted:
-    """A landing log that counts the files that exist.
+class RebuiltLog:
+    """A landing log of the files that exist.
 
     Attributes:
-        landed: The log.
-        gone: Files that counted and are missing.
+        gone: Files that it had and that are missing.
         unreadable: Files that exist and cannot be read.
-        changed: Files that count with other rows or bytes than before.
+        changed: Files that it now has with other rows or bytes.
     """
 
     landed: Landed
@@ -205,17 +204,17 @@ class _RawFile:
 
 
 def _raw_file(storage: Storage, path: str, size: int) -> _RawFile | None:
-    """Read the footer of a raw file; None where it cannot be read."""
+    """Read the footer of a raw file; None if it cannot be read."""
     rows, names = footer_rows(storage, path), landed_names(storage, path)
     return None if rows is None or names is None else _RawFile(LandedFile(rows=rows, bytes=size), frozenset(names))
 
 
-def landed_from_raw(storage: Storage, files: Iterable[StoredFile]) -> Counted:
+def landed_from_raw(storage: Storage, files: Iterable[StoredFile]) -> RebuiltLog:
     """Rebuild the landing log from the raw files alone.
 
     Names sort by landing time, so counting in their order gives each day its digest again.
     """
-    counted = Counted(Landed())
+    rebuilt = RebuiltLog(Landed())
     days: dict[date, dict[_Place, _RawFile]] = defaultdict(dict)
     newest: list[datetime] = []
     for file in files:
@@ -224,18 +223,18 @@ def landed_from_raw(storage: Storage, files: Iterable[StoredFile]) -> Counted:
         day, kind, name = parts
         found, landed_at = _raw_file(storage, file.path, file.size), _newest(storage, file.path)
         if found is None or landed_at is None:
-            counted.unreadable.append(file.path)
+            rebuilt.unreadable.append(file.path)
         else:
             days[day][name, kind] = found
             newest.append(landed_at)
     for day, there in sorted(days.items()):
-        _count(counted.landed.days.setdefault(day, LandedDay()), _once(there))
-    counted.landed.newest_landed_at = max(newest, default=None)
-    return counted
+        _count(rebuilt.landed.days.setdefault(day, LandedDay()), _once(there))
+    rebuilt.landed.newest_landed_at = max(newest, default=None)
+    return rebuilt
 
 
 def _newest(storage: Storage, path: str) -> datetime | None:
-    """Return when the newest row of a raw file landed; None where that cannot be read."""
+    """Return when the newest row of a raw file landed; None if that cannot be read."""
     try:
         with storage.open_input(path) as source:
             moment: datetime | None = pc.max(pq.read_table(source, columns=["landed_at"])["landed_at"]).as_py()
@@ -247,7 +246,7 @@ def _newest(storage: Storage, path: str) -> datetime | None:
 def _once(there: Mapping[_Place, _RawFile]) -> dict[_Place, _RawFile]:
     """Choose files that together hold everything that landed, each version once where that is possible.
 
-    Merged files lie beside the file they were merged into for a while, and a process that was killed while merging
+    Merged files stay next to the file they were merged into for a while, and a process that was killed while merging
     leaves a file that overlaps with others.
     """
     kept: dict[_Place, _RawFile] = {}
@@ -262,7 +261,7 @@ def _once(there: Mapping[_Place, _RawFile]) -> dict[_Place, _RawFile]:
             overlapping |= {other: file for other, file in left.items() if file.names & covered}
             left = {other: file for other, file in left.items() if other not in overlapping}
         for place, file in overlapping.items():
-            if not file.names <= covered:  # better counted twice than not at all
+            if not file.names <= covered:  # better twice than not at all
                 kept[place] = file
                 covered |= file.names
     return kept
@@ -278,16 +277,16 @@ def _next(left: Mapping[_Place, _RawFile]) -> _Place:
 
 
 def _count(day: LandedDay, files: Mapping[_Place, _RawFile]) -> None:
-    recount(day, {place: (file.known, file.names) for place, file in files.items()})
+    replace_files(day, {place: (file.known, file.names) for place, file in files.items()})
 
 
-def repair_landed(storage: Storage, landed: Landed, files: Iterable[StoredFile]) -> Counted:
-    """Make a landing log count the files on disk as they are; days of which nothing is left leave it."""
+def repair_landed(storage: Storage, landed: Landed, files: Iterable[StoredFile]) -> RebuiltLog:
+    """Make a landing log list the files on disk as they are; days of which nothing is left leave it."""
     sizes = {file.path: file.size for file in files}
-    counted = Counted(landed)
+    rebuilt = RebuiltLog(landed)
     for day, known in sorted(landed.days.items()):
         before = {
-            (name, kind): file for kind in (raw.CALLS, raw.REJECTED) for name, file in raw.counted(known, kind).items()
+            (name, kind): file for kind in (raw.CALLS, raw.REJECTED) for name, file in raw.files_of(known, kind).items()
         }
         after: dict[_Place, _RawFile] = {}
         for name, kind in before:
@@ -296,15 +295,15 @@ def repair_landed(storage: Storage, landed: Landed, files: Iterable[StoredFile])
             if found is not None:
                 after[name, kind] = found
             else:
-                (counted.unreadable if path in sizes else counted.gone).append(path)
+                (rebuilt.unreadable if path in sizes else rebuilt.gone).append(path)
         changed = {place: file.known for place, file in after.items() if file.known != before[place]}
         if len(after) < len(before):
             _count(known, after)
         for (name, kind), file in sorted(changed.items(), key=lambda one: one[0]):
-            raw.count(known, kind, name, file)  # counted again to change the digest, so that the day turns stale
-            counted.changed.append(layout.raw_file(kind, day, name))
+            raw.add_file(known, kind, name, file)  # added again to change the digest, so that the day turns stale
+            rebuilt.changed.append(layout.raw_file(kind, day, name))
     landed.days = {day: known for day, known in landed.days.items() if known.calls or known.rejected}
-    return counted
+    return rebuilt
 
 
 def manifest_from_versions(storage: Storage, landed: Landed, settings: TableSettings, catalog: Path) -> Manifest:
@@ -326,12 +325,12 @@ def manifest_from_versions(storage: Storage, landed: Landed, settings: TableSett
 
 
 def _versions_of(catalog: Path) -> dict[date, str]:
-    """Return the version of each day that the catalog shows; none where no catalog can be read."""
+    """Return the version of each day that the catalog shows; none if no catalog can be read."""
     with suppress(duckdb.Error), open_catalog(catalog) as connection:
         return dict(connection.execute("SELECT call_date, version FROM _days").fetchall())
     return {}
 
 
 def has_complete_versions(storage: Storage) -> bool:
-    """Say whether any version of any day is complete."""
+    """Return whether any version of any day is complete."""
     return any(file.path.endswith(f"/{layout.AUDIT}") for file in storage.list("days"))

@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.doctor.inspection import Area, Finding, Subject, is_held
+from pipelines.doctor.inspection import Area, Finding, Subject, is_locked
 from pipelines.errors import ChorusCallsError
 from pipelines.json_source import UNREADABLE
 from pipelines.lake import layout
@@ -33,8 +33,8 @@ _VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
 )
 _SHOWN: Final = frozenset({"timezone", "pii"})
 _RESTORE: Final = (
-    "Put it back from a backup: without it, syncs would bring back what was erased. Where there is none, forget "
-    "everybody again: `chorus-calls forget --list-anyway --number …`."
+    "Put it back from a backup: without it, syncs would bring back what was erased. If there is none, forget "
+    "each person again: `chorus-calls forget --list-anyway --number …`."
 )
 _FINISH: Final = "Run `chorus-calls forget --listed`."
 _FINISH_REMOVAL: Final = "Run `chorus-calls build`, which finishes it."
@@ -71,7 +71,7 @@ def pii_key_missing(subject: Subject) -> Iterator[Finding]:
     """Find that the PII key is missing."""
     if subject.table_settings is None and not subject.empty:
         remedy = (
-            f"Put {layout.PII_KEY} back from a backup, or set CHORUS_PII_KEY to what it held. Where it is lost for "
+            f"Put {layout.PII_KEY} back from a backup, or set CHORUS_PII_KEY to what it held. If it is lost for "
             "good, `chorus-calls build --accept-settings` makes another one; then every customer_key is another."
         )
         yield Finding("pii_key_missing", f"{subject.storage.address(layout.PII_KEY)} is missing.", None, remedy)
@@ -98,7 +98,7 @@ def broken_files(subject: Subject) -> dict[str, str]:
 
 
 def scans_readable(subject: Subject) -> bool:
-    """Say whether the record of scans can be read, or does not exist yet."""
+    """Return whether the record of scans can be read, or does not exist yet."""
     if subject.storage.size(layout.SCANS) is None:
         return True
     try:
@@ -152,14 +152,14 @@ def list_lost(subject: Subject) -> Iterator[Finding]:
 
 def pending(subject: Subject, listed: SuppressionList) -> Iterator[Finding]:
     """Find an unfinished erasure, unless a running sync or `forget` may be finishing it."""
-    if listed.pending is not None and not is_held(subject.storage, SYNC):
+    if listed.pending is not None and not is_locked(subject.storage, SYNC):
         yield Finding("erasure_pending", "An erasure is listed and not finished.", None, _FINISH)
 
 
 def removals(subject: Subject) -> Area:
     """Check for unfinished removals, unless a running process may be finishing them."""
     lake = subject.lake.value
-    if lake is None or is_held(subject.storage, SYNC):
+    if lake is None or is_locked(subject.storage, SYNC):
         return Area("removals")
     seen = f"kept from {lake.retention_floor}" if lake.retention_floor else ""
     return Area("removals", seen, [*old_days(subject), *unmasked(subject)])

@@ -41,16 +41,11 @@ class UnusableLookupError(Exception):
     """A lookup file that cannot be used; the message is for the person who wrote it."""
 
 
-def lookup_file(folder: Path, kind: str) -> Path:
-    """Return the path of the lookup file of a kind."""
-    return folder / f"{kind}.csv"
-
-
 def read_lookup(path: Path) -> dict[str, str] | None:
     """Read names by id from a CSV file with the columns `id` and `name`, and possibly others.
 
     Returns:
-        The names; None where the file is missing.
+        The names; None if the file is missing.
 
     Raises:
         UnusableLookupError: It cannot be used.
@@ -84,7 +79,7 @@ class NamesReport:
     """The result of refreshing names.
 
     Attributes:
-        changed: Whether a name is new or another one; the catalog is to be reconciled then.
+        changed: Whether a name is new or another one; the catalog then has to be reconciled.
         known: How many names of each kind are known now.
         notes: Sentences that a person may want to read.
         warnings: Sentences about what a person should fix.
@@ -105,11 +100,7 @@ def refresh_names(storage: Storage, client: CallsClient | None, *, lookups: Path
     """Store the names of the API and of the lookup files; `reconcile` makes the catalog show them.
 
     An error becomes a warning of the report.
-
-    Args:
-        storage: The lake's files.
-        client: The API client; None reads the lookup files only.
-        lookups: The folder of the lookup files.
+    Without a client, only the lookup files are read.
     """
     report = NamesReport()
     try:
@@ -129,7 +120,7 @@ def refresh_names(storage: Storage, client: CallsClient | None, *, lookups: Path
 def _from_files(folder: Path, report: NamesReport) -> Iterator[tuple[str, dict[str, str]]]:
     for kind in KINDS:
         try:
-            found = read_lookup(lookup_file(folder, kind))
+            found = read_lookup(folder / f"{kind}.csv")
         except UnusableLookupError as error:
             report.warnings.append(str(error))
         else:
@@ -152,7 +143,7 @@ def _from_api(client: CallsClient, needed: Iterable[str], report: NamesReport) -
                 failed.setdefault(_reason(error), []).append(kind.replace("_", " "))
     if failed:
         what = ", ".join(f"{' and '.join(words)} ({reason})" for reason, words in failed.items())
-        report.notes.append(f"Names could not be read of {what}; where none is known, ids are shown.")
+        report.notes.append(f"Names could not be read of {what}; if none is known, ids are shown.")
     return found
 
 

@@ -53,7 +53,6 @@ class PageProgress:
     """The progress of a sync after a page.
 
     Attributes:
-        pages: Pages read.
         seen: Different items seen.
         new: Calls landed for the first time.
         changed: Calls landed because they differ from their last version.
@@ -74,9 +73,6 @@ class ScanReport:
     Attributes:
         mode: `full` or `incremental`.
         order: How the API lists calls, as observed.
-        ending: Why the scan ended.
-        resumed: Whether it resumed an interrupted scan.
-        seconds: How long it took.
         pages: Pages read; `requests` also counts requests that were made again (`retries`).
         calls_seen: Different items on the pages; each is new, changed, unchanged or rejected.
         calls_deleted: Known calls that the API no longer lists, and that are marked deleted now.
@@ -84,7 +80,6 @@ class ScanReport:
         chain_breaks: Pages that did not join what was read before, so that the scan searched where the list continues.
         total_start: The number of items that the API reported at the beginning; None if it reported none.
         total_end: The same, at the end.
-        changed_days: The days of which something landed.
     """
 
     mode: str

@@ -204,8 +204,8 @@ class _SyncRun:
             self._read(pages, self._ordered_scan(start), start)
             if self._scan.needs_unordered:
                 break
-            # A short list in an unknown order may repeat pages by chance; an unordered scan tells that from an API
-            # that ignores the offset.
+            # A short list in an unknown order may repeat pages by chance; an unordered scan shows whether the offset is
+            # ignored.
             if self._scan.ending not in {Ending.NOT_JOINED, Ending.REPEATED}:
                 return
         self._read(pages, UnorderedScan(max_pages=self._pages_left()))
@@ -249,12 +249,12 @@ class _SyncRun:
         """Land tombstones for the known calls that the scan proves to be gone; return the deletion guard's refusal."""
         if not self._scan.proves_deletions or not self._is_full or self._reading.is_resumed:
             return None
-        absent = self._detector.absent()
-        refusal = self._guard.refusal(absent, hidden=self._scan.hidden)
-        deleted = {} if refusal else absent.deleted
-        self._landing.mark_gone(tombstones(deleted, absent.moved))
+        missing = self._detector.missing()
+        refusal = self._guard.refusal(missing, hidden=self._scan.hidden)
+        deleted = {} if refusal else missing.deleted
+        self._landing.land_tombstones(tombstones(deleted, missing.moved))
         self._report.calls_deleted = sum(map(len, deleted.values()))
-        self._report.calls_moved = sum(map(len, absent.moved.values()))
+        self._report.calls_moved = sum(map(len, missing.moved.values()))
         return refusal
 
     def _save_and_report(self, ending: Ending) -> None:

@@ -30,14 +30,14 @@ _NOT_TERMINAL = ("in_progress", "unknown")
 _ABSENT = (b"", b"null")
 
 
-def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: FlattenSettings) -> pa.Table:
+def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, settings: FlattenSettings) -> pa.Table:
     """Return the rows of calls for a chunk.
 
     Args:
         chunk: The calls.
         counts: message_count and the counts of messages and words, one row per call.
         legs: The legs listed for these calls on their own day.
-        shape: The settings that shape the table.
+        settings: The settings that shape the table.
     """
     calls = chunk.calls
     columns = _texts(calls)
@@ -54,12 +54,12 @@ def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, shape: Flatt
     summaries = [call.analysis.summary if call.analysis else None for call in calls]
     columns["summary"] = pa.array(summaries, pa.string())
     columns |= {name: pa.array(sources, pa.binary()).cast(pa.string()) for name, sources in chunk.objects.items()}
-    columns["outcome"] = _outcomes(chunk, shape)
+    columns["outcome"] = _outcomes(chunk, settings)
     columns["cost_per_minute"] = cost_per_minute(columns["cost"], columns["duration_seconds"])
-    columns |= personal_columns(columns["customer_number"], columns["recording_url"], shape)
+    columns |= personal_columns(columns["customer_number"], columns["recording_url"], settings)
     columns |= {name: chunk.landed[name].combine_chunks() for name in chunk.landed.column_names if name != "call_id"}
     columns |= _arrow(counts)
-    columns |= _arrow(_derived(columns, legs, shape.timezone))
+    columns |= _arrow(_derived(columns, legs, settings.timezone))
     schema = arrow_schema("calls")
     return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema)
 
@@ -118,15 +118,15 @@ def _derived(columns: dict[str, pa.Array], legs: pa.Table, timezone: str) -> pl.
     )
 
 
-def _outcomes(chunk: Chunk, shape: FlattenSettings) -> pa.Array:
+def _outcomes(chunk: Chunk, settings: FlattenSettings) -> pa.Array:
     """Return the outcome of each call, and record status words that are in no map."""
     known: dict[tuple[str | None, str | None], tuple[str, bool]] = {}
     outcomes = []
     for row, call in enumerate(chunk.calls):
         words = (call.status, call.ended_reason)
         if words not in known:
-            is_unknown = call.status is not None and not shape.outcomes.knows_status(call.status)
-            known[words] = (shape.outcomes.outcome(*words), is_unknown)
+            is_unknown = call.status is not None and not settings.outcomes.knows_status(call.status)
+            known[words] = (settings.outcomes.outcome(*words), is_unknown)
         outcome, is_unknown = known[words]
         outcomes.append(outcome)
         if is_unknown:

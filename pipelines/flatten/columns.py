@@ -102,13 +102,13 @@ def cost_per_minute(cost: pa.Array, seconds: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_finite(quotient), quotient, missing)
 
 
-def personal_columns(numbers: pa.Array, recordings: pa.Array, shape: FlattenSettings) -> dict[str, pa.Array]:
+def personal_columns(numbers: pa.Array, recordings: pa.Array, settings: FlattenSettings) -> dict[str, pa.Array]:
     """Return the columns of a customer's number and of a recording, masked if the settings say so."""
-    customers = shape.customers.look_up(numbers.to_pylist())
+    customers = settings.customers.look_up(numbers.to_pylist())
     has_recording = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(recordings), ""), fill_value=False)
     return {
         "customer_key": pa.array([key for key, _ in customers], pa.string()),
-        "customer_number": pa.array([masked for _, masked in customers], pa.string()) if shape.mask else numbers,
+        "customer_number": pa.array([masked for _, masked in customers], pa.string()) if settings.mask else numbers,
         "has_recording": has_recording,
-        "recording_url": pa.nulls(len(recordings), pa.string()) if shape.mask else recordings,
+        "recording_url": pa.nulls(len(recordings), pa.string()) if settings.mask else recordings,
     }

@@ -47,7 +47,7 @@ class DayFlattener:
     """
 
     def __init__(
-        self, read: ReadDay, read_before: Callable[[], DayIndex], rejected: pa.Table, shape: FlattenSettings
+        self, read: ReadDay, read_before: Callable[[], DayIndex], rejected: pa.Table, settings: FlattenSettings
     ) -> None:
         """Index the whole day.
 
@@ -55,10 +55,10 @@ class DayFlattener:
             read: Reads the day; called again if it is long.
             read_before: Indexes the day before; called only if the day has child calls.
             rejected: Items that landed on the day and are not calls: call_id, payload, landed_at.
-            shape: The settings that shape the tables.
+            settings: The settings that shape the tables.
         """
-        self._shape = shape
-        self._issues = Issues(keep_personal=not shape.mask)
+        self._settings = settings
+        self._issues = Issues(keep_personal=not settings.mask)
         for item in rejected.to_pylist():
             origin = Origin(item["call_id"], item["payload"].encode(), item["landed_at"])
             self._issues.add_rejected(origin, why_rejected(item["payload"]))
@@ -77,13 +77,13 @@ class DayFlattener:
         for chunk in self._chunks:
             last = str(chunk.calls[-1].id)
             reached = bisect_right(self._child_calls, last, done, key=lambda child: child.call_id)
-            tables = _flatten_chunk(chunk, self.index, self._child_calls[done:reached], self._shape)
+            tables = _flatten_chunk(chunk, self.index, self._child_calls[done:reached], self._settings)
             legs.append(tables.pop("transfer_legs"))
             yield tables
             done = reached
             del chunk, tables  # frees their memory before the next chunk is decoded
         if done < len(self._child_calls):  # their calls are not of this day and come after all of its calls
-            tables = _flatten_chunk(_empty_chunk(self._issues), self.index, self._child_calls[done:], self._shape)
+            tables = _flatten_chunk(_empty_chunk(self._issues), self.index, self._child_calls[done:], self._settings)
             legs.append(tables.pop("transfer_legs"))
             yield tables
         yield {"transfer_legs": pa.concat_tables(legs).sort_by("leg_id"), "data_issues": self._issues.take()}
@@ -123,15 +123,15 @@ def _empty_chunk(issues: Issues) -> Chunk:
 
 
 def _flatten_chunk(
-    chunk: Chunk, index: DayIndex, children: Sequence[ResolvedLeg], shape: FlattenSettings
+    chunk: Chunk, index: DayIndex, children: Sequence[ResolvedLeg], settings: FlattenSettings
 ) -> dict[str, pa.Table]:
     nested = nested_legs(chunk, index)
-    legs = legs_table(chunk, nested, [child for child in children if child.is_leg], shape)
+    legs = legs_table(chunk, nested, [child for child in children if child.is_leg], settings)
     listed, unlisted = _transcripts(chunk, nested, children)
     turns, counts = turns_table(chunk, listed, unlisted)
     by_call = _counts_by_call(len(chunk.calls), [*listed, *unlisted], counts)
     return {
-        "calls": calls_table(chunk, by_call, legs, shape),
+        "calls": calls_table(chunk, by_call, legs, settings),
         "transcript_turns": turns,
         "call_attributes": attributes_table(chunk),
         "transfer_legs": legs,

@@ -289,9 +289,6 @@ class Chunk:
 
     Attributes:
         landed: call_id, first_landed_at, landed_at, version_count and deleted_at, one row per call.
-        calls: The decoded calls.
-        payloads: Their JSON.
-        issues: Collects the problems of these calls.
     """
 
     landed: pa.Table

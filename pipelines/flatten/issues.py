@@ -36,7 +36,6 @@ class Problem:
     """One problem of an item, without its origin.
 
     Attributes:
-        table: The affected table.
         column: The affected column, which decides whether the raw value is personal.
         steps: The path of the value in the item.
         kind: One of the kinds of data_issues.
@@ -56,7 +55,6 @@ class Issues:
 
     Attributes:
         keep_personal: Whether to keep raw values of personal columns.
-        rows: The rows so far.
     """
 
     keep_personal: bool

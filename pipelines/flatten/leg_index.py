@@ -51,7 +51,6 @@ class ResolvedLeg(NamedTuple):
     """Where the leg and the transcript of a child call belong.
 
     Attributes:
-        item: The child call.
         call_id: The call that they are listed for.
         leg_id: The leg id that they are listed for.
         is_leg: Whether the child call is a row of transfer_legs; if not, a nested leg is that row.
@@ -147,10 +146,6 @@ def _sent_ids(index: DayIndex, call_id: str, call: Call, unnamed: list[tuple[str
 
 def resolve_child_calls(index: DayIndex, before: DayIndex) -> list[ResolvedLeg]:
     """Decide for each child call of a day where its leg and its transcript belong.
-
-    Args:
-        index: The day.
-        before: The day before, whose calls may nest legs that are items of this day.
 
     Returns:
         The child calls, sorted by call and leg.

@@ -40,7 +40,6 @@ class NestedLeg:
     Attributes:
         row: The row of the call in the chunk.
         position: The leg's position in transferCalls.
-        leg: The leg as sent.
         leg_id: Its final id.
         item: The item of the same day that repeats it; None if there is none, or if the leg got another id.
         parent: The values that it takes from its call.
@@ -94,7 +93,7 @@ def _note_id(chunk: Chunk, nested: NestedLeg) -> None:
 
 
 def legs_table(
-    chunk: Chunk, nested: Sequence[NestedLeg], children: Sequence[ResolvedLeg], shape: FlattenSettings
+    chunk: Chunk, nested: Sequence[NestedLeg], children: Sequence[ResolvedLeg], settings: FlattenSettings
 ) -> pa.Table:
     """Return the rows of transfer_legs for a chunk, not sorted.
 
@@ -102,17 +101,17 @@ def legs_table(
         chunk: The calls that nest legs.
         nested: Their legs.
         children: Child calls that are legs, listed for calls in the chunk's range of ids.
-        shape: The settings that shape the table.
+        settings: The settings that shape the table.
     """
     columns = _sent_columns(chunk, nested, children) | _placed_columns(chunk, nested, children)
     origins = _Origins(chunk, nested, children)
     parents = [*(leg.parent for leg in nested), *(child.parent for child in children)]
     columns |= {
         "parent_found": pa.array([parent is not None for parent in parents], pa.bool_()),
-        "transfer_outcome": _transfer_outcomes(columns["transfer_status"], shape.outcomes, origins),
+        "transfer_outcome": _transfer_outcomes(columns["transfer_status"], settings.outcomes, origins),
         "seconds_to_transfer": _seconds_to_transfer(columns["started_at"], parents, origins),
         "cost_per_minute": cost_per_minute(columns["cost"], columns["duration_seconds"]),
-        **personal_columns(columns["customer_number"], columns["recording_url"], shape),
+        **personal_columns(columns["customer_number"], columns["recording_url"], settings),
     }
     schema = arrow_schema("transfer_legs")
     return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema)

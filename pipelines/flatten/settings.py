@@ -149,10 +149,8 @@ class FlattenSettings:
     """The settings that shape the tables.
 
     Attributes:
-        timezone: IANA zone of local times.
         mask: Whether numbers are masked and recordings dropped.
         outcomes: What the API's words mean.
-        customers: The pseudonyms of numbers.
     """
 
     timezone: str

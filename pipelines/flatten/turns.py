@@ -121,9 +121,7 @@ class Transcript(NamedTuple):
     Attributes:
         call_id: The call that its messages are listed for.
         leg_id: The leg that its messages are listed for, None for the call's own transcript.
-        turns: Its messages.
         row: The row of its call in the chunk; -1 if it is from another call, where its problems were recorded.
-        steps: Its path in that call.
     """
 
     call_id: str

@@ -57,7 +57,7 @@ def rename(source: Path, target: Path) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """Create a hard link; raises OSError where the file system has none, or the name is taken."""
+    """Create a hard link; raises OSError if the file system has none, or the name is taken."""
     target.hardlink_to(source)
 
 
@@ -75,7 +75,7 @@ def remove(path: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove an empty folder; raises OSError where it is not empty."""
+    """Remove an empty folder; raises OSError if it is not empty."""
     folder.rmdir()
 
 

@@ -27,24 +27,24 @@ class SettingsDifferError(ChorusCallsError):
 
 
 def check_value(key: bytes) -> str:
-    """Return a value that tells one PII key from another without giving it away."""
+    """Return a value that distinguishes one PII key from another without giving it away."""
     return hmac.new(key, b"chorus-calls key check", hashlib.sha256).hexdigest()[:16]
 
 
 def load_lake(storage: Storage) -> LakeRecord | None:
-    """Return the lake's identity; None where nothing has been written yet."""
+    """Return the lake's identity; None if nothing has been written yet."""
     stored = state.read(storage, layout.LAKE, LakeRecord)
     return stored.value if stored else None
 
 
 def load_table_settings(storage: Storage) -> TableSettings | None:
-    """Return the table settings that the lake's writers agreed on; None where nothing has been written yet."""
+    """Return the table settings that the lake's writers agreed on; None if nothing has been written yet."""
     lake = load_lake(storage)
     return lake.settings if lake else None
 
 
 def local_pii_key(storage: LocalStorage, *, renew: bool = False) -> bytes:
-    """Return the key kept beside the lake's state, made on first use and readable by its owner only.
+    """Return the key kept with the lake's state, made on first use and readable by its owner only.
 
     Args:
         storage: The lake's files.

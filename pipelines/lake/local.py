@@ -67,14 +67,14 @@ class LocalStorage:
         )
 
     def size(self, path: str) -> int | None:
-        """Return a file's size in bytes, None where it is missing."""
+        """Return a file's size in bytes, None if it is missing."""
         try:
             return os.stat(self.address(path)).st_size  # noqa: PTH116 - called for thousands of files, see is_linked
         except FileNotFoundError:
             return None
 
     def read(self, path: str) -> bytes | None:
-        """Return a file's whole content, None where it is missing."""
+        """Return a file's whole content, None if it is missing."""
         try:
             return self._path(path).read_bytes()
         except FileNotFoundError:

@@ -1,9 +1,9 @@
 """The locks of a lake, and the order in which they are taken.
 
-Whoever holds several locks took them in this order, so no two processes wait for each other:
+A process that holds several locks took them in this order, so no two processes wait for each other:
 
 1. `SYNC`: exclusive. One sync at a time; a second one is refused.
-2. `LAKE`: shared by syncs and builds; exclusive for whoever removes or rewrites what those read.
+2. `LAKE`: shared by syncs and builds; exclusive for a process that removes or rewrites what those read.
 3. `PUBLISH`: exclusive and short. One writer of the manifest, the catalog and the links.
 4. `SWAP`: exclusive, inside one compare-and-swap of a state file.
 
@@ -29,12 +29,7 @@ DEMO: Final = "demo"
 
 @contextmanager
 def exclusive_access(storage: Storage, notify: Callable[[str], None]) -> Iterator[None]:
-    """Hold `SYNC` and `LAKE` exclusively for a block, waiting until running syncs and builds end.
-
-    Args:
-        storage: The lake's files.
-        notify: Called with a sentence when another process has to be waited for.
-    """
+    """Hold `SYNC` and `LAKE` exclusively for a block; notify and wait while syncs and builds are running."""
     with ExitStack() as held:
         for name, holder in ((SYNC, "a sync"), (LAKE, "builds")):
             try:

@@ -61,7 +61,7 @@ class Names(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Named:
-    """An id, and its name; empty where it has none."""
+    """An id, and its name; empty if it has none."""
 
     id: str
     name: str
@@ -71,7 +71,7 @@ def named(raw_id: str, *names: str) -> Named | None:
     """Return an id with the first of some names that is not blank, as a single printable line.
 
     Returns:
-        None where the id is blank or too long to be in calls.
+        None if the id is blank or too long to be in calls.
     """
     if not raw_id.strip() or len(raw_id) > _MAX_ID_LENGTH:
         return None
@@ -89,7 +89,7 @@ def load_names(storage: Storage) -> Stored[Names]:
 
 
 def shown_names(storage: Storage) -> Mapping[str, Mapping[str, str]]:
-    """Return for each kind the names by id; none where they cannot be read, since tables do without them."""
+    """Return for each kind the names by id; none if they cannot be read, since tables do without them."""
     try:
         known = load_names(storage).value
     except ChorusCallsError:
@@ -98,7 +98,7 @@ def shown_names(storage: Storage) -> Mapping[str, Mapping[str, str]]:
 
 
 def names_digest(names: Mapping[str, Mapping[str, str]]) -> str:
-    """Return a hash of names, which tells whether a catalog shows them; empty where there are none."""
+    """Return a hash of names, which tells whether a catalog shows them; empty if there are none."""
     if not any(names.values()):
         return ""
     text = repr([(kind, sorted(names[kind].items())) for kind in sorted(names)])

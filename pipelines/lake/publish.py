@@ -19,7 +19,7 @@ from pipelines.lake.identity import load_table_settings
 from pipelines.lake.locks import PUBLISH
 from pipelines.lake.state import Manifest, PublishedDay, Stored, TableSettings
 from pipelines.lake.storage import Storage
-from pipelines.lake.versions import Audit, VerdictRecord, fingerprint, read_audit, settings_digest
+from pipelines.lake.versions import Audit, CheckRecord, fingerprint, read_audit, settings_digest
 
 
 class Catalog(Protocol):
@@ -29,13 +29,13 @@ class Catalog(Protocol):
         """Make the catalog from a manifest, in one step for its readers."""
 
     def generation(self) -> int | None:
-        """Return the generation of the manifest it was made from, None where there is no catalog."""
+        """Return the generation of the manifest it was made from, None if there is no catalog."""
 
     def shown(self) -> tuple[int | None, str | None]:
-        """Return what `generation` does, and the digest of the names it shows, None where it shows none."""
+        """Return what `generation` does, and the digest of the names it shows, None if it shows none."""
 
     def is_unfinished(self) -> bool:
-        """Say whether a catalog is being made, or its maker was killed."""
+        """Return whether a catalog is being made, or its maker was killed."""
 
     def remove_unfinished(self) -> None:
         """Remove what killed makers left; the caller holds the lock `PUBLISH`."""
@@ -56,7 +56,7 @@ class Published:
     published: list[date] = field(default_factory=list)
     already: list[date] = field(default_factory=list)
     superseded: list[date] = field(default_factory=list)
-    refused: dict[date, list[VerdictRecord]] = field(default_factory=dict)
+    refused: dict[date, list[CheckRecord]] = field(default_factory=dict)
 
 
 def publish(storage: Storage, settings: TableSettings, builds: Mapping[date, Build], catalog: Catalog) -> Published:
@@ -128,7 +128,7 @@ def _mark_unreferenced(storage: Storage, manifest: Manifest, days: Iterable[date
 
 
 def catalog_lags(manifest: Stored[Manifest], catalog: Catalog) -> bool:
-    """Say whether the catalog is missing, or older than the manifest."""
+    """Return whether the catalog is missing, or older than the manifest."""
     made_from = catalog.generation()
     return made_from is None or made_from < manifest.value.generation
 
@@ -165,7 +165,7 @@ def unlinked(storage: Storage, manifest: Manifest, days: Iterable[date]) -> list
 
 
 def orphan_links(storage: Storage, manifest: Stored[Manifest]) -> list[str]:
-    """Return the links of days that are not published; none where the manifest is missing."""
+    """Return the links of days that are not published; none if the manifest is missing."""
     if manifest.raw is None:
         return []
     return [
@@ -183,7 +183,7 @@ def write_plan(storage: Storage, run: str, builds: Mapping[date, Build]) -> None
 
 
 def read_plan(storage: Storage, run: str) -> dict[date, Build] | None:
-    """Return the versions that a run builds; None where it has no plan."""
+    """Return the versions that a run builds; None if it has no plan."""
     raw = storage.read(layout.plan_file(run))
     return None if raw is None else msgspec.json.decode(raw, type=dict[date, Build])
 

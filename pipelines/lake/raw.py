@@ -41,7 +41,7 @@ _CHUNK_SCHEMA = pa.schema(
 def write_versions(
     storage: Storage, kind: str, day: date, versions: pa.Table, name: str, *, merged: Sequence[str] = ()
 ) -> LandedFile:
-    """Write one raw file of a day; it counts once `count` has added it to the landing log.
+    """Write one raw file of a day; `add_file` adds it to the landing log.
 
     Args:
         storage: The lake's files.
@@ -70,22 +70,22 @@ def write_versions(
     return LandedFile(rows=versions.num_rows, bytes=storage.size(path) or 0)
 
 
-def count(day: LandedDay, kind: str, name: str, file: LandedFile) -> None:
-    """Add a written file to the files of a day that count, which changes the day's digest."""
+def add_file(day: LandedDay, kind: str, name: str, file: LandedFile) -> None:
+    """Add a written file to a day of the landing log, which changes the day's digest."""
     day.digest = hashlib.sha256(f"{day.digest} {kind}/{name}".encode()).hexdigest()[:32]
-    counted(day, kind)[name] = file
+    files_of(day, kind)[name] = file
 
 
-def counted(day: LandedDay, kind: str) -> dict[str, LandedFile]:
-    """Return the raw files of one kind and day that count, by name."""
+def files_of(day: LandedDay, kind: str) -> dict[str, LandedFile]:
+    """Return the raw files of one kind that the landing log has of a day, by name."""
     return day.calls if kind == CALLS else day.rejected
 
 
-def counted_files(landed: Landed) -> Iterator[tuple[date, str, str, LandedFile]]:
-    """Yield day, kind, name and record of every raw file that counts, sorted."""
+def landed_files(landed: Landed) -> Iterator[tuple[date, str, str, LandedFile]]:
+    """Yield day, kind, name and record of every raw file in the landing log, sorted."""
     for day, known in sorted(landed.days.items()):
         for kind in (CALLS, REJECTED):
-            for name, file in sorted(counted(known, kind).items()):
+            for name, file in sorted(files_of(known, kind).items()):
                 yield day, kind, name, file
 
 
@@ -98,32 +98,28 @@ def landed_names(schema: pa.Schema, name: str) -> list[str]:
     """Return the names under which the rows of a file have landed: its own, or those it was merged from.
 
     Counted in this order, they give the day's digest again.
-
-    Args:
-        schema: The file's schema with its metadata.
-        name: The file's name.
     """
     merged = (schema.metadata or {}).get(_MERGED)
     return [name] if merged is None else json.loads(merged)
 
 
-def uncounted(storage: Storage, landed: Stored[Landed]) -> list[str]:
-    """Return the orphan files that the landing log does not count; none where there is no log.
+def orphan_files(storage: Storage, landed: Stored[Landed]) -> list[str]:
+    """Return the raw files that are not in the landing log; none if there is no log.
 
     Their writer was killed before its commit, or they were merged into another file. While a sync is running, they can
-    be files that it is about to count.
+    be files that it is about to add.
     """
     if landed.raw is None:
         return []
-    count_as_landed = {layout.raw_file(kind, day, name) for day, kind, name, _ in counted_files(landed.value)}
-    return [file.path for file in storage.list(layout.RAW) if file.path not in count_as_landed]
+    known = {layout.raw_file(kind, day, name) for day, kind, name, _ in landed_files(landed.value)}
+    return [file.path for file in storage.list(layout.RAW) if file.path not in known]
 
 
 def log_is_lost(storage: Storage, landed: Stored[Landed]) -> bool:
-    """Say whether the landing log is missing although something has landed."""
+    """Return whether the landing log is missing although something has landed."""
     if landed.raw is not None:
         return False
-    # Manifest and scan journal are first written after a commit of the log. All files of one flush have the same name,
+    # Manifest and sync state are first written after a commit of the log. All files of one flush have the same name,
     # so a crash before the first commit leaves a single name.
     names = {file.path.rpartition("/")[2] for file in storage.list(layout.RAW)}
     if storage.size(layout.MANIFEST) is not None:
@@ -147,7 +143,7 @@ def known_versions(storage: Storage, day: date, landed: LandedDay | None, kind: 
             }
         )
     ]
-    frames += [_read(pq.ParquetFile(file), columns) for file in _counted(storage, day, landed, kind)]
+    frames += [_read(pq.ParquetFile(file), columns) for file in _open_files(storage, day, landed, kind)]
     versions = pl.concat(frames)
     if kind == REJECTED:
         return versions
@@ -160,7 +156,7 @@ def payloads(storage: Storage, day: date, landed: LandedDay, call_ids: Sequence[
     """Return the newest payload of some calls of a day; calls without one are left out."""
     wanted = pc.field("call_id").isin(pa.array(sorted(set(call_ids)), pa.string()))
     newest: dict[str, tuple[datetime, str]] = {}
-    for file in _counted(storage, day, landed, CALLS):
+    for file in _open_files(storage, day, landed, CALLS):
         for row in pq.read_table(file, columns=["call_id", "landed_at", "payload"], filters=wanted).to_pylist():
             seen = newest.get(row["call_id"])
             if row["payload"] is not None and (seen is None or seen[0] < row["landed_at"]):
@@ -175,7 +171,7 @@ def read_day(storage: Storage, day: date, landed: LandedDay | None, chunk: int) 
         Tables of at most `chunk` rows, sorted by call_id over all of them: call_id, payload, first_landed_at,
         landed_at, version_count and deleted_at (null: not deleted).
     """
-    files = [pq.ParquetFile(file) for file in _counted(storage, day, landed, CALLS)]
+    files = [pq.ParquetFile(file) for file in _open_files(storage, day, landed, CALLS)]
     newest = _newest(files)
     for start in range(0, newest.height, chunk):
         part = newest.slice(start, chunk)
@@ -189,7 +185,7 @@ def read_rejected(storage: Storage, day: date, landed: LandedDay | None) -> pa.T
     """Return the rejected items that arrived on a day: call_id, payload, landed_at."""
     columns = ["call_id", "payload", "landed_at"]
     schema = pa.schema([raw_schema().field(name).remove_metadata() for name in columns])
-    tables = [pq.read_table(file, columns=columns).cast(schema) for file in _counted(storage, day, landed, REJECTED)]
+    tables = [pq.read_table(file, columns=columns).cast(schema) for file in _open_files(storage, day, landed, REJECTED)]
     return pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
 
 
@@ -223,7 +219,7 @@ def _take(file: pq.ParquetFile, rows: pl.DataFrame) -> pa.Table:
     numbers = rows["row"].to_numpy()
     pieces: list[pa.Array] = []
     offset = 0
-    # Group by group: a single growing array would be reallocated again and again.
+    # Group by group: a single growing array would be reallocated many times.
     for group in range(file.metadata.num_row_groups):
         size = file.metadata.row_group(group).num_rows
         inside = numbers[(numbers >= offset) & (numbers < offset + size)] - offset
@@ -236,9 +232,9 @@ def _take(file: pq.ParquetFile, rows: pl.DataFrame) -> pa.Table:
     return pa.table({name: columns[name] for name in _CHUNK_SCHEMA.names}).cast(_CHUNK_SCHEMA)
 
 
-def _counted(storage: Storage, day: date, landed: LandedDay | None, kind: str) -> list[pa.NativeFile]:
-    """Open the raw files of a day that count."""
-    return [_open(storage, kind, day, name) for name in sorted(counted(landed, kind))] if landed else []
+def _open_files(storage: Storage, day: date, landed: LandedDay | None, kind: str) -> list[pa.NativeFile]:
+    """Open the raw files that the landing log has of a day."""
+    return [_open(storage, kind, day, name) for name in sorted(files_of(landed, kind))] if landed else []
 
 
 def _open(storage: Storage, kind: str, day: date, name: str) -> pa.NativeFile:
@@ -256,11 +252,6 @@ def _read(file: pq.ParquetFile, columns: Sequence[str]) -> pl.DataFrame:
 def landed_items(storage: Storage, day: date, landed: LandedDay | None) -> Mapping[str, int]:
     """Count what has landed of a day, without reading any payload.
 
-    Args:
-        storage: The lake's files.
-        day: The day.
-        landed: Its record in the landing log, None where it has none.
-
     Returns:
         By core table how many items it has rows for: `calls` the calls that still belong to the day, including deleted
         ones; `data_issues` the rejected items.
@@ -273,8 +264,8 @@ def landed_items(storage: Storage, day: date, landed: LandedDay | None) -> Mappi
     }
 
 
-def recount(day: LandedDay, files: Mapping[tuple[str, str], tuple[LandedFile, Collection[str]]]) -> None:
-    """Replace the files of a day that count, and recompute its digest from the names under which they landed.
+def replace_files(day: LandedDay, files: Mapping[tuple[str, str], tuple[LandedFile, Collection[str]]]) -> None:
+    """Replace the files of a day in the landing log, and recompute its digest from the names under which they landed.
 
     Names sort by landing time, so a day of which nothing was lost gets the digest it had.
 
@@ -284,8 +275,8 @@ def recount(day: LandedDay, files: Mapping[tuple[str, str], tuple[LandedFile, Co
     """
     day.digest, day.calls, day.rejected = "", {}, {}
     landed = {(name, kind): known for (_, kind), (known, names) in files.items() for name in names}
-    for (name, kind), known in sorted(landed.items(), key=lambda one: one[0]):  # `calls` first, as a flush counts them
-        count(day, kind, name, known)
+    for (name, kind), known in sorted(landed.items(), key=lambda one: one[0]):  # `calls` first, as a flush adds them
+        add_file(day, kind, name, known)
     day.calls, day.rejected = (
         {name: known for (name, of), (known, _) in sorted(files.items(), key=lambda one: one[0]) if of == kind}
         for kind in (CALLS, REJECTED)

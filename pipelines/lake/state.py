@@ -41,7 +41,7 @@ class Landed(msgspec.Struct):
 
 
 class TableSettings(msgspec.Struct, frozen=True):
-    """What shapes tables beside the raw calls: some settings, and the version of the code that makes tables.
+    """What shapes tables besides the raw calls: some settings, and the version of the code that makes tables.
 
     It holds no secret: the PII key is known by a check value, the outcome maps by a digest.
     """
@@ -92,7 +92,7 @@ class LakeRecord(msgspec.Struct, frozen=True):
 class PublishedDay(msgspec.Struct, frozen=True):
     """The version of a day that readers see, with rows and bytes by table.
 
-    `settings_digest` names the table settings it was built with; empty where an older program published it.
+    `settings_digest` names the table settings it was built with; empty if an older program published it.
     """
 
     version: str
@@ -137,7 +137,7 @@ def read(storage: Storage, path: str, kind: type[T]) -> Stored[T] | None:
     """Read a state file.
 
     Returns:
-        The value; None where the file is missing.
+        The value; None if the file is missing.
 
     Raises:
         BrokenStateError: It cannot be decoded.
@@ -183,7 +183,7 @@ def update(storage: Storage, path: str, kind: type[T], change: Callable[[T | Non
             and may be called several times. Where it returns an equal value, or None, nothing is written.
 
     Returns:
-        The value that the file holds now; None where it is missing.
+        The value that the file holds now; None if it is missing.
 
     Raises:
         BrokenStateError: The file cannot be decoded.

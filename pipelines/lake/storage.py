@@ -39,22 +39,22 @@ class Storage(Protocol):
         """Return how readers outside name a file: an absolute path or a URL."""
 
     def list(self, prefix: str) -> list[StoredFile]:
-        """Return every finished file below a folder, sorted by path; an empty list where the folder is missing."""
+        """Return every finished file below a folder, sorted by path; an empty list if the folder is missing."""
 
     def folders(self, prefix: str) -> Sequence[str]:
-        """Return the names of the folders in a folder, sorted; an empty list where it is missing."""
+        """Return the names of the folders in a folder, sorted; an empty list if it is missing."""
 
     def unfinished(self) -> Sequence[str]:
-        """Return the paths of files that are being written, or whose writer was killed; nobody reads them."""
+        """Return the paths of files that are being written, or whose writer was killed; no reader sees them."""
 
     def size(self, path: str) -> int | None:
-        """Return a file's size in bytes, None where it is missing."""
+        """Return a file's size in bytes, None if it is missing."""
 
     def read(self, path: str) -> bytes | None:
-        """Return a file's whole content, None where it is missing."""
+        """Return a file's whole content, None if it is missing."""
 
     def open_input(self, path: str) -> pa.NativeFile:
-        """Open a file for random access; raises FileNotFoundError where it is missing."""
+        """Open a file for random access; raises FileNotFoundError if it is missing."""
 
     def create(self, path: str, *, read_only: bool = False) -> AbstractContextManager[pa.NativeFile]:
         """Yield a stream for a file that appears whole and durable when the block ends without an error.
@@ -73,7 +73,7 @@ class Storage(Protocol):
         """Make the target a link to the source's content, replacing it; return whether anything changed."""
 
     def is_linked(self, source: str, target: str) -> bool:
-        """Say whether the target is a link to the source's content, as `link` makes it."""
+        """Return whether the target is a link to the source's content, as `link` makes it."""
 
     def delete(self, path: str) -> None:
         """Remove a file, if it exists, and the folders that it leaves empty."""
@@ -83,7 +83,7 @@ class Storage(Protocol):
 
         Args:
             name: One of the names in `pipelines.lake.locks`, which says in which order they are taken.
-            shared: Several may hold it shared at once, but none beside an exclusive holder.
+            shared: Several may hold it shared at once, but none together with an exclusive holder.
             wait: Seconds to wait at most; None waits without limit.
 
         Raises:

@@ -1,6 +1,6 @@
 """Write and read the table files of one version of a day.
 
-Apart from `versions`, whose users need neither polars nor the data dictionary's schemas.
+Separate from `versions`, whose users need neither polars nor the data dictionary's schemas.
 """
 
 from __future__ import annotations
@@ -54,7 +54,6 @@ class _Plan:
         coded: The schema that is written: repeating texts are dictionary-encoded.
         plain: The schema that readers see, encoded: plain strings, with the data dictionary's descriptions.
         repeating: Columns written with a Parquet dictionary.
-        sorting: The order of the rows.
     """
 
     coded: pa.Schema
@@ -95,7 +94,9 @@ class TableWriter:
     def write(self, rows: pa.Table) -> None:
         """Append rows with the table's columns in its order."""
         coded = [
-            column.dictionary_encode() if pa.types.is_dictionary(part.type) and not _is_coded(column) else column
+            column.dictionary_encode()
+            if pa.types.is_dictionary(part.type) and not pa.types.is_dictionary(column.type)
+            else column
             for column, part in zip(rows.columns, self._coded, strict=True)
         ]
         part = pa.table(coded, schema=self._coded)
@@ -129,10 +130,6 @@ class TableWriter:
         return writer
 
 
-def _is_coded(column: pa.ChunkedArray) -> bool:
-    return bool(pa.types.is_dictionary(column.type))
-
-
 @contextmanager
 def write_table(
     storage: Storage, day: date, version: str, table: str, *, items: int | None = None
@@ -144,7 +141,7 @@ def write_table(
         day: The day.
         version: Its version.
         table: The table.
-        items: How many landed items the rows are made of, for the checks; None where that is not known.
+        items: How many landed items the rows are made of, for the checks; None if that is not known.
     """
     with storage.create(layout.table_file(day, version, table), read_only=True) as stream:
         writer = TableWriter(table, stream, items)
@@ -192,7 +189,7 @@ class VersionTables:
         return int(self._footer(table).num_rows)
 
     def landed_items(self, table: str) -> int | None:
-        """Return how many landed items a table's rows were made of, None where its file has no such note."""
+        """Return how many landed items a table's rows were made of, None if its file has no such note."""
         said = (self._footer(table).metadata or {}).get(LANDED_ITEMS.encode())
         return None if said is None else int(said)
 

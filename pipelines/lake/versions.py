@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pipelines.lake.tables import VersionTables
 
 
-class VerdictRecord(msgspec.Struct, frozen=True):
-    """The verdict of one check on one version of a day."""
+class CheckRecord(msgspec.Struct, frozen=True):
+    """The result of one check on one version of a day."""
 
     check: str
     table: str
@@ -34,22 +34,22 @@ class VerdictRecord(msgspec.Struct, frozen=True):
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """_audit.json: sizes and rows of a version's files, and the verdicts of the checks. Written last."""
+    """_audit.json: sizes and rows of a version's files, and the results of the checks. Written last."""
 
     checks_version: int
     bytes: dict[str, int]
     rows: dict[str, int]
-    verdicts: list[VerdictRecord]
+    results: list[CheckRecord] = msgspec.field(name="results")
 
     @property
     def passed(self) -> bool:
         """Whether every check passed."""
-        return all(verdict.passed for verdict in self.verdicts)
+        return all(result.passed for result in self.results)
 
     @property
-    def failed(self) -> list[VerdictRecord]:
-        """The verdicts of the checks that did not pass."""
-        return [verdict for verdict in self.verdicts if not verdict.passed]
+    def failed(self) -> list[CheckRecord]:
+        """The results of the checks that did not pass."""
+        return [result for result in self.results if not result.passed]
 
 
 def fingerprint(landed: Landed, day: date, settings: TableSettings) -> str:
@@ -89,12 +89,12 @@ def _is_damaged(storage: Storage, day: date, published: PublishedDay) -> bool:
 
 
 def _are_whole(storage: Storage, day: date, version: str, sizes: Mapping[str, int]) -> bool:
-    """Whether every table file of a version has the size it was written with."""
+    """Return whether every table file of a version has the size it was written with."""
     return all(storage.size(layout.table_file(day, version, table)) == sizes.get(table) for table in TABLES)
 
 
-def read_verdicts(storage: Storage, day: date, version: str) -> Audit | None:
-    """Read _audit.json of a version, whatever became of its tables; None where it cannot be read."""
+def read_audit_file(storage: Storage, day: date, version: str) -> Audit | None:
+    """Read _audit.json of a version, whatever became of its tables; None if it cannot be read."""
     raw = storage.read(f"{layout.version_folder(day, version)}/{layout.AUDIT}")
     try:
         return None if raw is None else msgspec.json.decode(raw, type=Audit)
@@ -103,8 +103,8 @@ def read_verdicts(storage: Storage, day: date, version: str) -> Audit | None:
 
 
 def read_audit(storage: Storage, day: date, version: str) -> Audit | None:
-    """Read _audit.json of a complete version; None where a file is missing or has another size."""
-    audit = read_verdicts(storage, day, version)
+    """Read _audit.json of a complete version; None if a file is missing or has another size."""
+    audit = read_audit_file(storage, day, version)
     return audit if audit is not None and _are_whole(storage, day, version, audit.bytes) else None
 
 
@@ -113,18 +113,18 @@ def write_audit(
     day: date,
     version: str,
     checks_version: int,
-    verdicts: Sequence[VerdictRecord],
+    results: Sequence[CheckRecord],
     *,
     tables: VersionTables | None = None,
 ) -> Audit:
-    """Mark a version as complete, with the verdicts of the checks.
+    """Mark a version as complete, with the results of its checks.
 
     Args:
         storage: The lake's files.
         day: The day.
         version: Its version.
         checks_version: Version of the checks.
-        verdicts: Their verdicts.
+        results: Their results.
         tables: The version's tables, if they are open already.
 
     Raises:
@@ -133,7 +133,7 @@ def write_audit(
     files = {table: layout.table_file(day, version, table) for table in TABLES}
     rows = {table: tables.rows(table) if tables else _rows(storage, file) for table, file in files.items()}
     sizes = {table: storage.size(file) or 0 for table, file in files.items()}
-    audit = Audit(checks_version=checks_version, bytes=sizes, rows=rows, verdicts=list(verdicts))
+    audit = Audit(checks_version=checks_version, bytes=sizes, rows=rows, results=list(results))
     with storage.create(f"{layout.version_folder(day, version)}/{layout.AUDIT}", read_only=True) as stream:
         stream.write(msgspec.json.format(msgspec.json.encode(audit), indent=1))
     return audit

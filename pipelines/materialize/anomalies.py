@@ -40,12 +40,7 @@ EXTRACT_ANOMALY_CHECKS: Mapping[str, str] = {
 def daily_anomalies(
     workspace: Workspace, versions: Mapping[date, str], today: date
 ) -> dict[date, dict[str, AnomalyResult]]:
-    """Run every daily anomaly check on days that were built.
-
-    Args:
-        workspace: The lake.
-        versions: The version of each day, all tables of which are written.
-        today: The present day in UTC, which is not over.
+    """Run every daily anomaly check on versions of which all tables are written.
 
     Returns:
         By day the findings by the name of the check.
@@ -86,7 +81,7 @@ def _of_version(tables: VersionTables) -> DayMetrics:
 
 
 def _sum(name: str) -> pl.Expr:
-    """Sum a column; null where it has no value, as in SQL."""
+    """Sum a column; null if it has no value, as in SQL."""
     return pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
 
 

@@ -23,7 +23,7 @@ from pipelines.lake.raw import landed_items
 from pipelines.lake.state import Landed, Manifest
 from pipelines.lake.storage import Storage
 from pipelines.lake.tables import VersionTables, write_table
-from pipelines.lake.versions import Audit, VerdictRecord, fingerprint, write_audit
+from pipelines.lake.versions import Audit, CheckRecord, fingerprint, write_audit
 from pipelines.metrics import (
     CALL_COLUMNS,
     HOURLY_CALL_COLUMNS,
@@ -147,24 +147,16 @@ def build_mart(
 
 
 def audit_day(storage: Storage, day: date, version: str, *, tables: VersionTables | None = None) -> Audit:
-    """Check the tables of a version and mark it as complete.
-
-    Args:
-        storage: The lake's files.
-        day: The day.
-        version: Its version, of which all tables are written.
-        tables: The same version, if it is open already.
-    """
+    """Check the tables of a version, all of which are written, and mark it as complete."""
     tables = tables or VersionTables(storage, day, version)
-    verdicts = [
-        VerdictRecord(verdict.check, verdict.table, verdict.passed, verdict.rows, verdict.detail)
-        for verdict in audit(tables)
+    results = [
+        CheckRecord(result.check, result.table, result.passed, result.rows, result.detail) for result in audit(tables)
     ]
-    return write_audit(storage, day, version, CHECKS_VERSION, verdicts, tables=tables)
+    return write_audit(storage, day, version, CHECKS_VERSION, results, tables=tables)
 
 
 class VersionBuilder:
-    """Build whole versions: all eight tables of a day, and the verdicts of the checks on them."""
+    """Build whole versions: all eight tables of a day, and the results of the checks on them."""
 
     def __init__(self, storage: Storage, settings: FlattenSettings, landed: Landed) -> None:
         """Take what had landed when the versions were planned."""

@@ -35,9 +35,7 @@ class BuildReport:
     Attributes:
         built: Days whose version was built now.
         reused: Days whose version was complete already.
-        published: The outcome of publishing them.
         rows: Rows of the versions, by table, over all days.
-        seconds: How long it took.
     """
 
     built: list[date] = field(default_factory=list)
@@ -87,8 +85,8 @@ def build_days(
     begun = time.monotonic()
     with workspace.storage.lock(LAKE, shared=True):
         report, failed = build_days_locked(workspace, days, recheck=recheck, on_day=on_day)
-    # A restored version is published already, but not linked. Replaced versions can be removed only while nobody
-    # builds, including this build.
+    # A restored version is published already, but not linked. Replaced versions can be removed only while nothing is
+    # built, not even by this build.
     if report.built or report.published.published:
         reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     report.seconds = time.monotonic() - begun

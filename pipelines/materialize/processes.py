@@ -39,19 +39,15 @@ def build_versions(
 ) -> Iterator[tuple[date, Audit | Exception]]:
     """Build and check the versions of days, in parallel where there are several.
 
-    Args:
-        storage: The lake's files.
-        settings: The settings that shape tables.
-        batches: The versions, in the order in which batches are built.
-        landed: What had landed when they were planned.
-
     Yields:
         Each day with its audit, or with the error that it failed with, about batch by batch.
 
     Raises:
         BrokenProcessPool: A process died.
     """
-    work = Work([[(day, build.version) for day, build in sorted(batch.items())] for batch in batches], _processors())
+    work = WorkQueue(
+        [[(day, build.version) for day, build in sorted(batch.items())] for batch in batches], _processors()
+    )
     builder = VersionBuilder(storage, settings, landed)
     waiting: dict[Future[Audit], tuple[int, date]] = {}
     with ExitStack() as workers:
@@ -89,7 +85,7 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Work:
+class WorkQueue:
     """The days that no process has taken yet, batch after batch.
 
     Args:

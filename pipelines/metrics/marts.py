@@ -193,7 +193,7 @@ def _totals(
 
     Returns:
         One row per group, in no order; counts as Int64 and 0 where no row counts, sums in their
-        addends' type and null where there is no addend.
+        addends' type and null if there is no addend.
     """
     groups = rows.select(*by, **counts, **sums).group_by(by)
     # A sum over nothing is 0 in polars; only the number of addends distinguishes it from a sum of zeros.
@@ -244,7 +244,7 @@ def ratio_of_sums(ratio: Ratio) -> pl.Expr:
     """Divide a ratio's sums row by row.
 
     Returns:
-        The ratio as Float64; null where a sum is null, where the denominator is zero, and where the quotient is too
+        The ratio as Float64; null if a sum is null, where the denominator is zero, and where the quotient is too
         large to be a number.
     """
     denominator = pl.sum_horizontal(*ratio.denominator, ignore_nulls=False)

@@ -24,7 +24,7 @@ class ErasureRequest:
     call_id: str | None = None
 
     def is_listed(self, suppressed: SuppressionList) -> bool:
-        """Say whether it was erased before."""
+        """Return whether it was erased before."""
         if self.number:
             return suppressed.covers_number(self.number.e164)
         return suppressed.covers_call(self.call_id)
@@ -136,7 +136,7 @@ def finish_erasures(workspace: Workspace, notify: Callable[[str], None]) -> None
             notify("An erasure is listed and not finished; finishing it.")
             erased, _ = _erase_listed(workspace, notify)
     except LakeBusyError:
-        notify("An erasure is listed and not finished, and others are at work. Run `chorus-calls forget --listed`.")
+        notify("An erasure is not finished, since the lake is in use. Run `chorus-calls forget --listed`.")
         return
     require_all_days(erased)
 

@@ -29,7 +29,7 @@ from pipelines.lake.maintenance.expire_versions import (
     remove_orphans,
     remove_unfinished,
 )
-from pipelines.lake.raw import recount
+from pipelines.lake.raw import replace_files
 from pipelines.lake.state import Landed, LandedFile, Stored
 from pipelines.lake.storage import Storage
 from pipelines.materialize.days import BuildReport, build_days_locked, reason
@@ -43,24 +43,19 @@ def rewrite(storage: Storage, landed: Stored[Landed], files: Collection[RawFile]
     """Rewrite raw files without what a filter removes, and commit them in place of the old ones.
 
     A day of which nothing is left leaves the landing log.
-
-    Args:
-        storage: The lake's files; the caller holds the locks `SYNC` and `LAKE` exclusively.
-        landed: The landing log as it is stored now.
-        files: The files to rewrite.
-        raw_filter: Decides what stays of each row.
+    The caller holds the locks `SYNC` and `LAKE` exclusively.
     """
     for day in sorted({day for day, _, _ in files}):
         known = landed.value.days[day]
         after: dict[tuple[str, str], tuple[LandedFile, Collection[str]]] = {}
         for kind in (raw.CALLS, raw.REJECTED):
-            for name, file in raw.counted(known, kind).items():
+            for name, file in raw.files_of(known, kind).items():
                 if (day, kind, name) not in files:
                     after[name, kind] = (file, _landed_names(storage, kind, day, name))
                 elif (rows := _filtered(raw.read_file(storage, kind, day, name), kind, raw_filter)).num_rows:
                     new = f"{name.partition('-')[0]}-rewritten-{secrets.token_hex(4)}"
                     after[new, kind] = (raw.write_versions(storage, kind, day, rows, new), [new])
-        recount(known, after)
+        replace_files(known, after)
         if not after:
             del landed.value.days[day]
     state.commit(storage, landed)
@@ -122,7 +117,7 @@ def find_listed(
     """Scan raw for what is listed, and add the ids of what belongs to it to the list and the search terms."""
     landed = state.load_landed(workspace.storage).value
     files = sum(len(day.calls) + len(day.rejected) for day in landed.days.values())
-    notify(f"Looking through {counted(files, 'raw file')}.")
+    notify(f"Scanning {plural(files, 'raw file')}.")
     return scan_raw(workspace.storage, landed, suppressed, terms)
 
 
@@ -133,23 +128,15 @@ def apply_suppression_list(
     terms: SearchTerms,
     notify: Callable[[str], None],
 ) -> Erased:
-    """Erase what is listed; the caller holds the locks `SYNC` and `LAKE` exclusively.
-
-    Args:
-        workspace: The lake.
-        suppressed: The suppression list.
-        matches: What `find_listed` found.
-        terms: What to search for in rejected items.
-        notify: Called with sentences about the progress.
-    """
+    """Erase what is listed; the caller holds the locks `SYNC` and `LAKE` exclusively."""
     storage = workspace.storage
     days = matches.days.union(suppressed.pending or ())
     suppressed.commit(storage, days)
     if matches.files:
-        notify(f"Rewriting {counted(len(matches.files), 'raw file')}.")
+        notify(f"Rewriting {plural(len(matches.files), 'raw file')}.")
         rewrite(storage, state.load_landed(storage), matches.files, RawFilter(suppressed, terms))
     remove_orphans(storage)
-    _clean_journal(storage, suppressed)
+    _clean_checkpoint(storage, suppressed)
     done = Erased(matches)
     if days:
         _rebuild(workspace, days, done, notify)
@@ -160,18 +147,18 @@ def apply_suppression_list(
     return done
 
 
-def counted(number: int, noun: str) -> str:
+def plural(number: int, noun: str) -> str:
     """Return a number with its noun, in the plural where needed."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _clean_journal(storage: Storage, suppressed: SuppressionList) -> None:
+def _clean_checkpoint(storage: Storage, suppressed: SuppressionList) -> None:
     """Drop a scan checkpoint that holds an erased id; the scan starts over."""
-    journal = load_sync_state(storage)
-    checkpoint = journal.value.checkpoint
+    stored = load_sync_state(storage)
+    checkpoint = stored.value.checkpoint
     if checkpoint and any(map(suppressed.covers_call, [*checkpoint.head, *checkpoint.tail])):
-        journal.value.checkpoint = None
-        state.commit(storage, journal)
+        stored.value.checkpoint = None
+        state.commit(storage, stored)
 
 
 def _rebuild(workspace: Workspace, days: set[date], done: Erased, notify: Callable[[str], None]) -> None:
@@ -186,7 +173,7 @@ def _rebuild(workspace: Workspace, days: set[date], done: Erased, notify: Callab
         for kind in (raw.CALLS, raw.REJECTED):
             remove_folder(storage, layout.raw_folder(kind, day))
     affected = sorted(landed.keys() & (days | {day + timedelta(days=1) for day in days}))
-    notify(f"Rebuilding {counted(len(affected), 'day')}.")
+    notify(f"Rebuilding {plural(len(affected), 'day')}.")
     report, failed = build_days_locked(workspace, affected)
     done.lost = {**_refused(report), **{day: f"could not be built: {reason(error)}" for day, error in failed.items()}}
     done.rebuilt = sorted(set(affected) - done.lost.keys())

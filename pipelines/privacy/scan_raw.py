@@ -61,7 +61,7 @@ class Matches:
 
 
 class KeptRow(NamedTuple):
-    """What stays of a row: its payload, None where it has none."""
+    """What stays of a row: its payload, None if it has none."""
 
     payload: str | None
 
@@ -75,7 +75,7 @@ class RawFilter:
         self._terms = terms
 
     def row(self, kind: str, call_id: str, payload: str | None) -> KeptRow | None:
-        """Return what stays of a row of raw, None where nothing does."""
+        """Return what stays of a row of raw, None if nothing does."""
         if kind == raw.REJECTED:
             return KeptRow(payload) if payload is None or self._keeps_rejected(payload) else None
         item = (payload or "").encode()
@@ -132,7 +132,7 @@ def scan_raw(storage: Storage, landed: Landed, suppressed: SuppressionList, term
     while True:
         additions = suppressed.additions
         raw_filter = RawFilter(suppressed, terms)
-        for day, kind, name, _ in raw.counted_files(landed):
+        for day, kind, name, _ in raw.landed_files(landed):
             path = layout.raw_file(kind, day, name)
             try:
                 if not _stays_whole(storage, path, kind, raw_filter):

@@ -2,7 +2,7 @@
 
 A number is found with any separators between its digits, with or without its country code, and in the digits of several
 scripts. It is not found where it is spelled out in words. What other people said or typed is not changed, so it may
-still mention whoever was erased; those places are listed.
+still mention the erased person; those places are listed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class SearchTerms:
         self._exact: tuple[int, list[re.Pattern[str]]] | None = None
 
     def __bool__(self) -> bool:
-        """Say whether there is anything to search for."""
+        """Return whether there is anything to search for."""
         return bool(self.ids or self._numbers)
 
     def add_number(self, number: Number) -> None:
@@ -74,7 +74,7 @@ class SearchTerms:
         self.ids.update(ids)
 
     def find(self, text: str) -> bool:
-        """Say whether a text is or contains one of the terms."""
+        """Return whether a text is or contains one of the terms."""
         return text in self.ids or any(pattern.search(text) for pattern in self._patterns())
 
     def bulk_patterns(self) -> list[str]:
@@ -82,7 +82,7 @@ class SearchTerms:
         return [plain for plain, _ in self._numbers.values()] + [*_alternatives(self.ids)]
 
     def in_bytes(self, data: bytes) -> bool:
-        """Say whether bytes contain an id, or a number in the notation of programs."""
+        """Return whether bytes contain an id, or a number in the notation of programs."""
         text = data.decode("utf-8", "replace")
         ids = (id_ for id_ in self.ids if len(id_) >= _MIN_ID_LENGTH)
         return any(id_ in text for id_ in ids) or any(re.search(whole, text) for whole in self._whole)
@@ -124,8 +124,8 @@ class Hit:
     Attributes:
         table: The table, or the file that belongs to none.
         place: The column, or the path within the payload.
-        call_id: The call, where it is known.
-        call_date: Its day, where it is known.
+        call_id: The call, if it is known.
+        call_date: Its day, if it is known.
         is_text: Whether it is in what was said or typed, rather than in a field that identifies a person.
     """
 
@@ -212,7 +212,7 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _identifies(table: str, name: str) -> bool:
-    """Say whether a column identifies a person by itself (id, number, recording), or is in no data dictionary."""
+    """Return whether a column identifies a person by itself (id, number, recording), or is in no data dictionary."""
     definition = RAW if table.startswith("raw/") else TABLES.get(table)
     columns = {column.name: column for column in definition.all_columns} if definition else {}
     return name not in columns or columns[name].personal in _IDENTIFYING
@@ -229,8 +229,6 @@ class Proof:
 
     Attributes:
         searched: Whether there was anything to search for.
-        files: Files that were searched.
-        bytes: Their size.
         tables: Tables of the catalog that were searched.
         unreadable: Files that could not be searched, since they cannot be read as Parquet.
         found: Places where it must not be.

@@ -1,11 +1,11 @@
 """The data quality checks that a day must pass to be published, over the files that were really written.
 
-They do not know where tables are stored or who runs them: a caller passes `DayTables` and gets verdicts.
+They do not know where tables are stored or who runs them: a caller passes `DayTables` and gets a result of each check.
 """
 
 from __future__ import annotations
 
-from pipelines.quality.check import Check, DayTables, Verdict
+from pipelines.quality.check import Check, CheckResult, DayTables
 from pipelines.quality.cross_table_checks import (
     find_item_count_mismatches,
     find_leg_count_mismatches,
@@ -23,7 +23,7 @@ from pipelines.quality.row_checks import (
     find_schema_mismatches,
 )
 
-__all__ = ["CHECKS", "CHECKS_VERSION", "Check", "DayTables", "Verdict", "audit"]
+__all__ = ["CHECKS", "CHECKS_VERSION", "Check", "CheckResult", "DayTables", "audit"]
 
 CHECKS_VERSION = 2
 """Increased whenever a check is added or changes its result, so that refused days are checked again."""
@@ -95,16 +95,13 @@ CHECKS = (
 """Every check, in the order in which they run."""
 
 
-def audit(tables: DayTables) -> list[Verdict]:
+def audit(tables: DayTables) -> list[CheckResult]:
     """Run every check on one day.
 
-    Args:
-        tables: The day as it was written.
-
     Returns:
-        One verdict per check, in the order of `CHECKS`; the day may be published if all have passed.
+        One result per check, in the order of `CHECKS`; the day may be published if all have passed.
 
     Raises:
         Exception: Any error of reading the tables, such as a missing file or column.
     """
-    return [check.verdict(tables) for check in CHECKS]
+    return [check.run(tables) for check in CHECKS]

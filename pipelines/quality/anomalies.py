@@ -19,10 +19,8 @@ class DayMetrics:
     """The metrics of one day that the checks read, over all its root calls that are not deleted.
 
     Attributes:
-        calls: Number of calls.
         cost_missing_calls: Number of calls whose cost is not known.
         cost_rated: Cost of the calls that have both a cost and a duration; None if there are none.
-        seconds_rated: Duration of these calls.
         unknown_words: Number of status words of calls and transfers that no outcome map contains.
         is_over: Whether the day has ended, in UTC.
     """
@@ -72,8 +70,6 @@ class AnomalyCheck:
 
     Attributes:
         name: What is true if it passes.
-        table: The table that it is shown on.
-        description: The rule in one sentence.
         evaluate: Returns the result for a day, given its metrics and those of other days.
     """
 
@@ -128,7 +124,7 @@ def _compare(
     known = [other for other in before if other is not None]
     if value is None:
         return AnomalyResult(passed=True, description="Too few calls to compare.")
-    is_normal, comparison = True, f"only {len(known)} of the days before can be compared, too few to judge"
+    is_normal, comparison = True, f"only {len(known)} of the days before can be used, too few for a comparison"
     if len(known) >= thresholds.MIN_HISTORY_DAYS:
         is_normal, comparison = compare(value, known)
     return AnomalyResult(
@@ -150,7 +146,7 @@ def _check_call_volume(day: date, observed: DayMetrics, history: History) -> Ano
     # A weekday without calls counts as 0, unless it is before the first known day.
     before = [history[other].calls if other in history else 0 for other in weekdays if other >= first]
     if len(before) < thresholds.MIN_WEEKS:
-        description = f"{observed.calls} calls; only {len(before)} of the same weekday before, too few to judge."
+        description = f"{observed.calls} calls; only {len(before)} such weekdays before, too few for a comparison."
         return AnomalyResult(passed=True, description=description, metrics=metrics)
     normal = median(before)
     is_low = normal >= thresholds.MIN_CALLS and observed.calls < thresholds.MIN_CALL_VOLUME_SHARE * normal

@@ -35,12 +35,10 @@ class DayTables(Protocol):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """The result of one check for one day.
 
     Attributes:
-        check: The check's name.
-        table: The table that the check is shown on.
         passed: Whether nothing is wrong.
         rows: How many rows fail; for totals, how many totals differ.
         detail: What is wrong in words, without personal data; empty if it passed.
@@ -58,7 +56,6 @@ class Check:
     """A rule that a day must meet to be published.
 
     Attributes:
-        name: Short, unique name.
         table: The table it is shown on; if it reads several, the first of them.
         description: The rule in one sentence.
         find: Finds the rows that break the rule; problems with a count of 0 are ignored.
@@ -69,15 +66,12 @@ class Check:
     description: str
     find: Callable[[DayTables], Problems]
 
-    def verdict(self, tables: DayTables) -> Verdict:
+    def run(self, tables: DayTables) -> CheckResult:
         """Check one day.
-
-        Args:
-            tables: The day as it was written.
 
         Raises:
             Exception: Any error of reading the tables: a day that cannot be read has not passed.
         """
         problems = {what: rows for what, rows in self.find(tables).items() if rows}
         detail = "; ".join(f"{what}: {rows}" for what, rows in problems.items())
-        return Verdict(self.name, self.table, not problems, sum(problems.values()), detail)
+        return CheckResult(self.name, self.table, not problems, sum(problems.values()), detail)

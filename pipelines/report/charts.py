@@ -1,7 +1,6 @@
 """The charts as SVG, drawn for a screen and for a phone, in the colours of the page.
 
-Charts are drawn in placeholder colours, each of which is then replaced by the page's CSS variable of that name. A chart
-outside the page gets fixed colours instead.
+Charts are drawn in placeholder colours, each of which is then replaced by the page's CSS variable of that name.
 """
 
 from __future__ import annotations
@@ -35,42 +34,20 @@ _NAMES: Final[Mapping[str, str]] = {
     **{colour: f"c{number}" for number, colour in enumerate(COLOURS, start=1)},
     **{colour: f"h{number}" for number, colour in enumerate(HEAT)},
 }
-_ON_WHITE: Final[Mapping[str, str]] = {
-    "ink": "#1c2126",
-    "muted": "#59626b",
-    "grid": "#dfe1e1",
-    "paper": "#fff",
-    "c1": "#1f5f99",
-    "c2": "#b8530b",
-    "c3": "#8593a0",
-}
 _OPENING: Final = re.compile(r'<svg [^>]*?viewBox="([^"]+)"[^>]*>')
 TEXT_SIZE: Final = 12.5
 
 
 def draw(chart: alt.Chart | alt.LayerChart, width: int, height: int) -> Markup:
     """Return a chart as SVG without a size of its own, in the page's colours."""
-    drawn = _svg(chart, width, height)
+    sized = chart.properties(
+        width=width, height=height, autosize=alt.AutoSizeParams(type="fit", contains="padding"), padding=2
+    ).configure(**_style(), background="transparent")
+    drawn: str = vl_convert.vegalite_to_svg(sized.to_dict())
     for colour, name in _NAMES.items():
         drawn = drawn.replace(f'"{colour}"', f'"var(--{name})"')
     opening = r'<svg viewBox="\1" aria-hidden="true" focusable="false">'
     return Markup(_OPENING.sub(opening, drawn, count=1))  # noqa: S704 - vega escapes the texts in it
-
-
-def draw_alone(chart: alt.Chart | alt.LayerChart, width: int, height: int) -> str:
-    """Return a chart as self-contained SVG, on a light background."""
-    drawn = _svg(chart, width, height, background=PAPER)
-    for colour, name in _NAMES.items():
-        drawn = drawn.replace(f'"{colour}"', f'"{_ON_WHITE.get(name, "#1f5f99")}"')
-    return drawn
-
-
-def _svg(chart: alt.Chart | alt.LayerChart, width: int, height: int, *, background: str = "transparent") -> str:
-    sized = chart.properties(
-        width=width, height=height, autosize=alt.AutoSizeParams(type="fit", contains="padding"), padding=2
-    ).configure(**_style(), background=background)
-    drawn: str = vl_convert.vegalite_to_svg(sized.to_dict())
-    return drawn
 
 
 def _style() -> dict[str, Any]:

@@ -86,27 +86,16 @@ class Figures:
         before: The days it compares them with; None if the lake does not reach back that far.
         known: The days from the lake's first call to its newest.
         agent: The only agent it covers; None for all.
-        agents: The agents with calls, and their names.
-        currency: The label of money; None if not set.
-        timezone: The zone of the local hours.
-        calls: Counts, sums and ratios of calls.
-        legs: The same of transfers.
         by_step: Those of calls, by day, week or month.
         calls_before: Calls of the period before, by the day of this period in the same position.
         by_agent: Those of the agents with the most calls; a last row with `agents` above 1 is all others together.
         outcomes: Calls by outcome, now and before.
-        durations: Connected calls by ranges of their duration.
         hours: Calls by local weekday (1 is Monday) and hour.
-        by_transfer_type: Transfers by type.
         percentiles: Percentiles of the duration in seconds, now and before.
         transfer_times: Seconds from a call's start to a transfer.
         repeat_callers: Whether inbound callers called again.
         reasons: Calls by ended_reason, now and before.
-        issues: Problems found in the data, by kind and place.
         deleted_calls: Calls of the period that the API no longer lists.
-        published_days: How many days of the period are published.
-        freshness: The row of `data_freshness`.
-        generation: Generation of the lake.
     """
 
     period: Period

@@ -29,12 +29,7 @@ MARK: Final = '<meta name="generator" content="chorus-calls report">'
 
 
 def render(figures: Figures, made_at: datetime) -> str:
-    """Return the page as HTML.
-
-    Args:
-        figures: Its figures.
-        made_at: When it is made.
-    """
+    """Return the page as HTML."""
     style = _resource("style.css")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -72,13 +67,7 @@ def _resource(name: str) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """A report that was made.
-
-    Attributes:
-        path: Its file.
-        figures: Its figures.
-        bytes: The file's size.
-    """
+    """A report that was made."""
 
     path: Path
     figures: Figures

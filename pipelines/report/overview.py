@@ -72,16 +72,16 @@ def _than_before(now: Row, before: Row) -> str:
 def _sum(sums: NowAndBefore, column: str, name: str, value: Text, note: str, *, better: int = 0) -> Tile:
     newer, older = sums.now.get(column), sums.before.get(column)
     difference = newer / older - 1 if newer is not None and older else None
-    return Tile(name, value, text.change(newer, older) or "", _verdict(difference, better), note)
+    return Tile(name, value, text.change(newer, older) or "", _rating(difference, better), note)
 
 
 def _share(sums: NowAndBefore, column: str, name: str, note: str, *, better: int = 0) -> Tile:
     newer, older = sums.now.get(column), sums.before.get(column)
     difference = newer - older if newer is not None and older is not None else None
-    return Tile(name, text.share(newer), text.points(newer, older) or "", _verdict(difference, better), note)
+    return Tile(name, text.share(newer), text.points(newer, older) or "", _rating(difference, better), note)
 
 
-def _verdict(difference: float | None, better: int) -> str:
+def _rating(difference: float | None, better: int) -> str:
     """Return whether a change is for the better, if more (1) or less (-1) is `better`; nothing for small changes."""
     if not better or difference is None or abs(difference) < _NOTEWORTHY:
         return ""

@@ -28,7 +28,6 @@ class Cell:
     """A cell of a table, with an optional bar.
 
     Attributes:
-        text: Its text.
         bar: The bar's segments from left to right.
     """
 
@@ -73,17 +72,15 @@ class Tile:
     """A key figure.
 
     Attributes:
-        name: What it is.
-        value: The figure.
         change: Its change from the period before; empty if unknown.
-        verdict: `better` or `worse`, or empty if neither.
+        rating: `better` or `worse`, or empty if neither.
         note: Its exact definition.
     """
 
     name: str
     value: Text
     change: str = ""
-    verdict: str = ""
+    rating: str = ""
     note: str = ""
 
 
@@ -92,12 +89,8 @@ class Figure:
     """A titled chart or table, or a few key figures.
 
     Attributes:
-        title: Its heading.
         subtitle: What is measured, and in what.
-        tiles: Key figures above it.
-        picture: The chart, or None.
         legend: What the chart's colours mean: colour and words.
-        table: The figures.
         note: A caveat.
         empty: Why there is nothing to show, if so.
     """
@@ -118,9 +111,7 @@ class Section:
 
     Attributes:
         anchor: Its name in links.
-        title: Its heading.
         lead: Its summary in a sentence or two.
-        figures: Its figures.
     """
 
     anchor: str
@@ -134,14 +125,10 @@ class Page:
     """A report.
 
     Attributes:
-        title: Title of the document.
-        heading: Heading of the page.
         period: The days, in words.
         compared: What they are compared with, or why with nothing.
         lead: The summary in a few sentences.
         warnings: Why figures are preliminary or incomplete.
-        tiles: The key figures.
-        sections: The sections.
         made: When and from what it was made.
     """
 

@@ -17,12 +17,7 @@ _LONGEST_BY_WEEK: Final = 400
 
 @dataclass(frozen=True)
 class Period:
-    """Consecutive UTC days.
-
-    Attributes:
-        first: The first day.
-        last: The last day.
-    """
+    """Consecutive UTC days."""
 
     first: date
     last: date

@@ -1,8 +1,8 @@
 """The DuckDB catalog: one file that analysts and BI tools open, written again for every state of the lake.
 
-It is never changed in place. DuckDB lets nobody open a file that is being written, and a reader must not see half of a
-change, so the next catalog is written beside the present one and replaces it in one step. Readers that have the old
-one open keep it.
+It is never changed in place. DuckDB lets no process open a file that is being written, and a reader must not see half
+of a change, so the next catalog is written next to the present one and replaces it in one step. Readers that have the
+old one open keep it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class DuckDBCatalog:
     Args:
         path: The catalog's file.
         storage: The lake's files, which the views name by their absolute paths.
-        currency: The label shown beside money; empty for none.
+        currency: The label shown next to money; empty for none.
 
     Raises:
         SettingsError: The lake's path would change what readers see in a column.
@@ -98,7 +98,7 @@ class DuckDBCatalog:
         return made_from.get("generation"), made_from.get("names")
 
     def is_unfinished(self) -> bool:
-        """Say whether a catalog is being written, or was when its writer was killed."""
+        """Return whether a catalog is being written, or was when its writer was killed."""
         return bool(leftovers(self.path))
 
     def remove_unfinished(self) -> None:
@@ -168,7 +168,7 @@ def _made_from(path: Path) -> dict[str, Any]:
 
 
 def _is_export(path: Path) -> bool:
-    """Whether a file is a catalog that `export_marts` wrote."""
+    """Return whether a file is a catalog that `export_marts` wrote."""
     with suppress(duckdb.Error), open_catalog(path) as connection:
         return connection.execute("SELECT 1 FROM _tables WHERE kind = 'core'").fetchone() is None
     return False

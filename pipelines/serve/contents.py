@@ -65,7 +65,7 @@ class Contents:
     Args:
         storage: The lake's files.
         manifest: What is published.
-        currency: The label shown beside money; empty for none.
+        currency: The label shown next to money; empty for none.
         marts_only: Leave out what reads files of the lake, and so all text of calls: the catalog is self-contained.
         reused: What is copied from the present catalog, attached to the same connection; else all is read from files.
     """
@@ -98,7 +98,7 @@ class Contents:
         _insert(connection, DAYS, days)
         incomplete = {table for day in days for table in (day["lacking"] or "").split(", ")}
         views = list(self._core_views(incomplete))
-        # Views get no files at first, since DuckDB would look through all of them for each macro that names the view.
+        # Views get no files at first, since DuckDB would search all of them for each macro that names the view.
         for view in views:
             _create(connection, replace(view, query=ddl.no_rows(view.columns)))
         tables = [*self._marts(), *self._helpers()]

@@ -71,13 +71,7 @@ def parquet(*files: str, options: str = "") -> str:
 
 
 def comment(kind: str, table: Table, columns: Sequence[Column]) -> Iterator[str]:
-    """Yield the statements that comment a table or view and each of its columns.
-
-    Args:
-        kind: `TABLE` or `VIEW`.
-        table: The table or view.
-        columns: Its columns in the catalog.
-    """
+    """Yield the statements that comment a table or view and each of its columns."""
     yield f"COMMENT ON {kind} {name(table.name)} IS {literal(table.comment)}"
     for column in columns:
         text = literal(column.comment)

@@ -13,10 +13,10 @@ from pipelines.lake.local import finish, make_private_folder
 
 @contextmanager
 def replaced_file(target: Path) -> Iterator[Path]:
-    """Yield a path beside the target to write to; the file there replaces the target when the block succeeds.
+    """Yield a path next to the target to write to; the file there replaces the target when the block succeeds.
 
     It is in a folder that only its owner can open, since the other library decides on the file's permissions. What a
-    killed process left beside the target is removed, so only one process at a time may replace a target.
+    killed process left next to the target is removed, so only one process at a time may replace a target.
     """
     make_private_folder(target.parent)
     remove_leftovers(target)
@@ -41,7 +41,7 @@ def leftovers(target: Path) -> list[Path]:
 
 
 def remove_leftovers(target: Path) -> None:
-    """Remove unfinished files of this target, and the logs that DuckDB writes beside them."""
+    """Remove unfinished files of this target, and the logs that DuckDB writes next to them."""
     for folder in leftovers(target):
         for file in folder.glob("*"):
             disk.remove(file)

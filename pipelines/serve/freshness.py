@@ -52,7 +52,7 @@ def newest_call(storage: Storage, manifest: Manifest) -> datetime | None:
 
 
 # DuckDB refuses a view over a missing file, and before the first sync there is no record of scans. This file without
-# rows is stored beside that record, and the view reads both.
+# rows is stored next to that record, and the view reads both.
 _NO_SCANS: Final = "state/no_scans.parquet"
 _SCAN_COLUMNS: Final = pa.schema(
     [
@@ -114,7 +114,7 @@ def freshness_query(storage: Storage) -> str:
 
 
 def ensure_scans_readable(storage: Storage) -> None:
-    """Write the file without rows that the view reads beside the record of scans, unless it has the view's columns."""
+    """Write the file without rows that the view reads with the record of scans, unless it has the view's columns."""
     if storage.size(_NO_SCANS) is None or pq.read_schema(storage.open_input(_NO_SCANS)) != _SCAN_COLUMNS:
         with storage.create(_NO_SCANS) as stream:
             pq.write_table(_SCAN_COLUMNS.empty_table(), stream)

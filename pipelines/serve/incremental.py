@@ -1,8 +1,8 @@
 """What the next catalog copies from the present one: the rows of days that are still published in the same version.
 
-Reading the marts and the columns of some thousand days takes seconds, during which nobody else can publish, and nearly
-all of it is as before. The present catalog is used only if this program made it from this lake, and only for days that
-it shows in the published version with as many rows; in any doubt everything is read from the files.
+Reading the marts and the columns of some thousand days takes seconds, during which no other process can publish,
+and nearly all of it is as before. The present catalog is used only if this program made it from this lake, and only for
+days that it shows in the published version with as many rows; in any doubt everything is read from the files.
 """
 
 from __future__ import annotations
@@ -49,12 +49,7 @@ class Reused:
 
 
 def signature(address: str, currency: str) -> str:
-    """Return a hash of all that a catalog depends on except the published files and the lake's state.
-
-    Args:
-        address: The lake's root.
-        currency: The label shown beside money.
-    """
+    """Return a hash of all that a catalog depends on except the published files and the lake's state."""
     columns = [(name, [(column.name, str(column.type)) for column in table.columns]) for name, table in TABLES.items()]
     text = repr((_FORMAT, __version__, address, currency, columns))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -62,12 +57,6 @@ def signature(address: str, currency: str) -> str:
 
 def reusable(connection: duckdb.DuckDBPyConnection, path: str, manifest: Manifest, expected: str) -> Reused | None:
     """Attach the present catalog and return what the next one can copy from it; None if it cannot be used.
-
-    Args:
-        connection: The connection that writes the next catalog.
-        path: The present catalog.
-        manifest: What the next one shows.
-        expected: The signature that the present one must have.
 
     Raises:
         duckdb.Error: It does not exist or cannot be read.
@@ -92,7 +81,7 @@ def _moment(published: PublishedDay) -> int:
 
 
 def _is_whole(connection: duckdb.DuckDBPyConnection, found: Reused, manifest: Manifest, mart: str) -> bool:
-    """Whether a mart has as many rows of each day as were published; somebody may have changed the file."""
+    """Return whether a mart has as many rows of each day as were published; the file may have been changed."""
     counted = connection.execute(
         f"SELECT call_date, count(*) FROM {PREVIOUS}.{ddl.name(mart)} GROUP BY call_date"  # noqa: S608 - own names
     ).fetchall()

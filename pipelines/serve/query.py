@@ -54,9 +54,6 @@ def run_query(catalog: Path, sql: str, values: Sequence[Any] = ()) -> Iterator[Q
 def reading_catalog(catalog: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the catalog for a block, with times in UTC; DuckDB's errors in the block are raised in words.
 
-    Args:
-        catalog: The catalog's file.
-
     Raises:
         ChorusCallsError: There is no catalog, or DuckDB raises an error.
     """
@@ -76,9 +73,6 @@ class LakeConnection:
 
     A catalog that was opened yesterday names files that may be gone today, so it is opened again if it was replaced or
     names a missing file.
-
-    Args:
-        catalog: The catalog's file.
 
     Raises:
         ChorusCallsError: There is no catalog, or it cannot be read.

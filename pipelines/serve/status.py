@@ -40,11 +40,6 @@ class LakeStatus:
         landed_versions: Landed versions of calls; a call that changed has several.
         rejected_items: Items that could not be assigned to a day.
         newest_landed_at: When something last landed.
-        published: Days that readers see.
-        rows: Rows that readers see, by table.
-        generation: How many times days were published.
-        committed_at: When days were last published.
-        stale: Landed days whose newest state is not published.
         under_old_settings: Published days that were built with other settings than the lake's, and so are stale.
         refused: Stale days that were built and did not pass, with the names of the failed checks.
         newest_call_at: When the newest published call was created; else, when it started.
@@ -52,8 +47,6 @@ class LakeStatus:
         last_scan: The last scan as recorded; None before the first.
         last_full_scan: The last full scan as recorded; None before the first.
         erasure_pending: Whether an erasure is not finished.
-        raw_bytes: Size of the raw files that count.
-        table_bytes: Size of the published files.
     """
 
     landed: Span
@@ -93,7 +86,7 @@ def lake_status(storage: Storage) -> LakeStatus:
         rejected_items=_rows(rejected),
         newest_landed_at=landed.newest_landed_at,
         published=_span(manifest.days),
-        rows=_rows_by_table(manifest),
+        rows={table: sum(day.rows.get(table, 0) for day in manifest.days.values()) for table in TABLES},
         generation=manifest.generation,
         committed_at=manifest.committed_at,
         stale=stale,
@@ -118,10 +111,6 @@ def _rows(files: Iterable[LandedFile]) -> int:
     return sum(file.rows for file in files)
 
 
-def _rows_by_table(manifest: Manifest) -> dict[str, int]:
-    return {table: sum(day.rows.get(table, 0) for day in manifest.days.values()) for table in TABLES}
-
-
 def _under_old_settings(manifest: Manifest, settings: TableSettings) -> int:
     lakes = settings_digest(settings)
     return sum(day.settings_digest not in ("", lakes) for day in manifest.days.values())
@@ -130,7 +119,7 @@ def _under_old_settings(manifest: Manifest, settings: TableSettings) -> int:
 def _refused(storage: Storage, landed: Landed, settings: TableSettings, stale: Iterable[date]) -> dict[date, list[str]]:
     """Which stale days were built from what has landed now, and what their checks said."""
     audits = ((day, read_audit(storage, day, fingerprint(landed, day, settings))) for day in stale)
-    return {day: sorted({verdict.check for verdict in audit.failed}) for day, audit in audits if audit and audit.failed}
+    return {day: sorted({result.check for result in audit.failed}) for day, audit in audits if audit and audit.failed}
 
 
 def recorded_scans(storage: Storage) -> list[dict[str, Any]]:

@@ -53,17 +53,13 @@ class Leg:
     """A transfer leg: a call from the agent to a person.
 
     Attributes:
-        id: Its id; as an item of its own it has the same.
         index: Its position among its call's legs.
         kind: warm_briefing, warm, cold or callback.
-        number: The person's number.
         created: When it is dialled.
         settled: When the transfer has succeeded or failed.
-        ended: When its connection ends.
         outcome: The transferStatus from `settled` on.
         accepted: Whether the person was reached and took the call.
         seconds: Its duration; None if nobody was reached.
-        cost: Its cost.
         costed: When the cost is known.
         plan: What is said; None for nothing.
         nested: Whether it is in its call's transferCalls.
@@ -98,9 +94,7 @@ class Call:
     """A call from its creation to its last correction.
 
     Attributes:
-        id: Its id.
         call_sid: The id at the telephony provider.
-        organization_id: The organisation.
         agent: Who handles it.
         phone_number_id: The organisation's number; None for a call over the web.
         direction: inbound or outbound.
@@ -108,7 +102,6 @@ class Call:
         created: When the item appears, queued or ringing.
         ringing: When it begins to ring.
         answered: When it is answered; None if never.
-        ended: When it ends.
         outcome: completed, no_answer, busy, voicemail, failed or canceled.
         status: The status from `ended` on.
         ended_reason: Why it ended.
@@ -121,7 +114,6 @@ class Call:
         analysed: When the analysis is available; None if the agent has none.
         reanalysed: When the analysis is run again; None if never.
         plan: What is said.
-        legs: Its transfers.
         details: Seed of the details: context, metadata, unusual messages.
         numbers_as_text: Whether measures are sent as decimal strings.
     """
@@ -216,13 +208,7 @@ def _leg(rng: random.Random, call: Call, begins: int, index: int, conversations:
 
 @dataclass(frozen=True, slots=True)
 class CallGenerator:
-    """Draws the calls of a world, each from a random stream of its own.
-
-    Attributes:
-        seed: The world's seed.
-        company: Whose calls.
-        conversations: What is said on them.
-    """
+    """Draws the calls of a world, each from a random stream of its own."""
 
     seed: int
     company: Company

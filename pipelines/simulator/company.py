@@ -46,7 +46,6 @@ class Agent:
     """One voice agent's habits.
 
     Attributes:
-        name: What it calls itself.
         language: en, es, fr or ar.
         share: Its share of the organisation's calls.
         week: How busy each weekday is, Monday first.
@@ -60,7 +59,6 @@ class Agent:
         transfer_rate: Share of its conversations that are transferred.
         transfers: The types of its transfers, with weights.
         accepted: Share of transfers that succeed.
-        provider: The telephony provider.
         roles: Its words for the customer and for itself in transcripts.
         snake: Whether its statuses are spelt with `_` (else `-`).
         summarises: Whether its calls get a summary.
@@ -125,8 +123,6 @@ class Company:
     """An organisation that calls belong to.
 
     Attributes:
-        organization_id: Its id.
-        agents: Its voice agents.
         phone_number_ids: For each agent's id, the ids of the numbers it answers or dials from.
     """
 
@@ -165,14 +161,7 @@ def _busyness(company: Company, weekday: int) -> float:
 
 
 def calls_on(company: Company, seed: int, day: date, per_day: float) -> int:
-    """Return how many calls a day has, which depends on its weekday and on chance.
-
-    Args:
-        company: Whose calls.
-        seed: The world's seed.
-        day: The UTC date.
-        per_day: The average over the days of a week.
-    """
+    """Return how many calls a day has, which depends on its weekday and on chance."""
     rng = stream(seed, _DAY_VOLUME, day_number(day))
     expected = per_day * _busyness(company, day.weekday()) * rng.uniform(0.85, 1.15)
     return int(expected + rng.random())

@@ -31,7 +31,6 @@ class Plan:
         language: en, es, fr or ar.
         turns: About how many messages it has.
         opening: Who calls whom: inbound, outbound, voicemail or briefing.
-        agent: The agent's name.
         transferred: Whether it ends with a transfer.
     """
 
@@ -49,8 +48,6 @@ class Conversation:
 
     Attributes:
         turns: Who says what: (customer or agent, text), in order.
-        topics: What it is about.
-        summary: One sentence.
         facts: Name, order, amount, day, time and item that it is about, as far as known.
         slots: Values annotated in a recorded conversation, taken as extractions.
     """
@@ -201,7 +198,7 @@ def read_dialogues(path: Path) -> RecordedConversations:
             try:
                 dialogues.append(_conversation(json.loads(line)))
             except (ValueError, KeyError, TypeError, AttributeError) as wrong:
-                msg = f"{path}, line {number}: no dialogue ({type(wrong).__name__}: {wrong})"
+                msg = f"{path}, line {number}: not a dialogue ({type(wrong).__name__}: {wrong})"
                 raise DialogueError(msg) from wrong
     if not dialogues:
         msg = f"{path} holds no dialogues"

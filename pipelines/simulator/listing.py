@@ -1,6 +1,6 @@
 """The lists of the API: calls in some order, agents and phone numbers.
 
-The API's agents hold prompts and secrets beside their names. So do these, so that tests can check that none is stored.
+The API's agents hold prompts and secrets besides their names. So do these, so that tests can check that none is stored.
 """
 
 from __future__ import annotations

@@ -19,9 +19,7 @@ class Request:
 
     Attributes:
         number: 1 for the first page request that the server received, whatever its answer.
-        path: The path with its query, as sent.
         limit: Items asked for, 1..100.
-        offset: Items to skip, from 0.
         headers: The headers as sent, names in lower case, without the key.
         stopping: Set once the server stops; a fault that makes the client wait waits on this.
         order: The order of the list; None: the server's.
@@ -43,9 +41,8 @@ class Response:
     """A response before it is compressed and sent.
 
     Attributes:
-        status: The HTTP status.
         body: The body, uncompressed; the server compresses it if the client accepts that.
-        headers: Headers beside Date, Content-Length and Content-Encoding, which the server sets.
+        headers: Headers besides Date, Content-Length and Content-Encoding, which the server sets.
         sent_bytes: If set, the connection is closed after so many bytes of the body.
         reset: Whether the connection is then reset, so that bytes in transit are lost.
         silent: Whether the connection is reset without any response.
@@ -71,11 +68,8 @@ class Exchange:
     """A request for a page as the server records it for tests.
 
     Attributes:
-        number: 1 for the first.
-        path: The path with its query, as sent.
         limit: Items asked for; None if not a valid number.
         offset: Items to skip; None if not a valid number.
-        status: The status of the answer.
         headers: The request's headers, names in lower case, without the key.
     """
 

@@ -12,12 +12,7 @@ T = TypeVar("T")
 
 
 def stream(seed: int, *path: int) -> random.Random:
-    """Return a random stream that depends on the seed and its path alone.
-
-    Args:
-        seed: The world's seed.
-        path: What the stream is for, such as a day's number and a call's position in it.
-    """
+    """Return a random stream that depends on the seed and its path alone."""
     number = seed & 0xFFFF_FFFF_FFFF_FFFF
     for part in path:
         number = number << 32 | part & 0xFFFF_FFFF

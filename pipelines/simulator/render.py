@@ -101,7 +101,6 @@ class View:
     Attributes:
         now: In milliseconds since 1970.
         day: The day on which recordings' addresses are signed, in days since 1970.
-        conversations: Writes transcripts out.
     """
 
     now: int

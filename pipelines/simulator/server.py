@@ -132,9 +132,7 @@ class SimulatedApi:
         directory: The items of the lists of agents and phone numbers, by their paths. May be changed while serving.
         directory_requests: The requests for these.
         directory_faults: Middleware before these.
-        order: The order of the calls. May be changed while serving.
         key: The accepted API key. May be changed while serving, as when keys are rotated.
-        stopping: Set once the server stops.
     """
 
     def __init__(
@@ -213,12 +211,7 @@ class SimulatedApi:
         self.stop()
 
     def answer(self, target: str, headers: Mapping[str, str]) -> Response:
-        """Answer one GET request.
-
-        Args:
-            target: The path with its query.
-            headers: The request's headers, names in lower case.
-        """
+        """Answer one GET request."""
         url = urlsplit(target)
         path = url.path.rstrip("/").removeprefix(_ROOT)
         if not url.path.startswith(_ROOT) or path not in {_CALLS, *self.directory}:

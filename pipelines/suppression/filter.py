@@ -18,7 +18,7 @@ from pipelines.suppression.suppression_list import SuppressionList, list_is_lost
 
 
 def is_erased(suppressed: SuppressionList, identifiers: Identifiers) -> bool:
-    """Say whether a whole item is erased: by its id, its customer, its parent, or as a leg with an erased id."""
+    """Return whether a whole item is erased: by its id, its customer, its parent, or as a leg with an erased id."""
     return (
         any(map(suppressed.covers_call, identifiers.call_ids))
         or any(map(suppressed.covers_number, identifiers.numbers))
@@ -28,7 +28,7 @@ def is_erased(suppressed: SuppressionList, identifiers: Identifiers) -> bool:
 
 
 def is_erased_leg(suppressed: SuppressionList, leg: Leg, identifiers: Identifiers) -> bool:
-    """Say whether a leg nested in an item that is not erased is erased."""
+    """Return whether a leg nested in an item that is not erased is erased."""
     if suppressed.covers_call(leg.leg_id) or suppressed.covers_number(leg.number):
         return True
     # A call may nest a leg under its own id, which may be the id of a removed leg elsewhere.
@@ -42,14 +42,14 @@ def cover_leg(suppressed: SuppressionList, leg: Leg, identifiers: Identifiers) -
 
 
 def is_erased_rejected_item(suppressed: SuppressionList, item: bytes) -> bool:
-    """Say whether an item without a usable id or day is erased: any of its values may be an id or a number."""
+    """Return whether an item without a usable id or day is erased: any of its values may be an id or a number."""
     if suppressed.covers_item(payload_hash(item)):
         return True
     return any(suppressed.covers_call(text) or suppressed.covers_number(text) for text in literals(item))
 
 
 def without_erased(suppressed: SuppressionList, item: bytes) -> bytes | None:
-    """Return an item without its erased legs, None where the whole item is erased; add the ids of what is removed.
+    """Return an item without its erased legs, None if the whole item is erased; add the ids of what is removed.
 
     The result depends on the item and the list alone, so the same item gives the same bytes in every sync.
     """
@@ -70,7 +70,7 @@ class SuppressionFilter:
     """Drops what must not land, and adds its ids to the suppression list.
 
     Attributes:
-        floor: The first day that the lake keeps; None where it keeps all.
+        floor: The first day that the lake keeps; None if it keeps all.
     """
 
     def __init__(self, storage: Storage, suppressed: SuppressionList, floor: date | None) -> None:
@@ -80,7 +80,7 @@ class SuppressionFilter:
         self._committed = self._reported = suppressed.additions
 
     def keep(self, item: bytes, *, placed: bool) -> bytes | None:
-        """Return what may land of an item, None where nothing may.
+        """Return what may land of an item, None if nothing may.
 
         Args:
             item: The item as it was sent.
@@ -94,19 +94,19 @@ class SuppressionFilter:
         return kept
 
     def is_too_old(self, day: date | None) -> bool:
-        """Say whether a day is before the retention floor."""
+        """Return whether a day is before the retention floor."""
         return self.floor is not None and day is not None and day < self.floor
 
     def covers_call(self, call_id: str) -> bool:
-        """Say whether a call was erased."""
+        """Return whether a call was erased."""
         return self._suppressed.covers_call(call_id)
 
     def alias(self, key: str) -> str:
         """Return the substitute by which a scan recognizes a dropped item."""
         return self._suppressed.alias(key)
 
-    def has_news(self) -> bool:
-        """Say whether entries were added to the list since the last call."""
+    def has_new_entries(self) -> bool:
+        """Return whether entries were added to the list since the last call."""
         reported, self._reported = self._reported, self._suppressed.additions
         return self._reported > reported
 
@@ -126,7 +126,7 @@ def open_filter(storage: Storage) -> SuppressionFilter:
     if list_is_lost(storage):
         message = (
             f"{storage.address(layout.ERASED)} is missing, though calls were erased; a sync would bring them back. Put "
-            "it back from a backup; where there is none, forget everybody again, with --list-anyway."
+            "it back from a backup; if there is none, forget each person again, with --list-anyway."
         )
         raise ChorusCallsError(message)
     lake = load_lake(storage)

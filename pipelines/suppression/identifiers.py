@@ -11,7 +11,7 @@ from pipelines.json_source import UNREADABLE, OutlineError, elements, pairs, sca
 
 
 class Leg(NamedTuple):
-    """A nested leg: its id and its number, None where they are missing."""
+    """A nested leg: its id and its number, None if they are missing."""
 
     leg_id: str | None
     number: str | None

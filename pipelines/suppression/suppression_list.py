@@ -32,7 +32,7 @@ class SuppressionRecord(msgspec.Struct):
         calls: Ids of erased calls: those that were requested, those of erased numbers, and their child items.
         legs: Ids of legs that were removed from other customers' calls; child items with such an id are the same leg.
         items: Payload hashes of rejected items.
-        pending: Days whose files may still hold what is listed; None where the erasure is finished.
+        pending: Days whose files may still hold what is listed; None if the erasure is finished.
     """
 
     salt: str = ""
@@ -65,19 +65,19 @@ class SuppressionList:
 
     @property
     def pending(self) -> list[date] | None:
-        """Days whose files may still hold what is listed; None where the erasure is finished."""
+        """Days whose files may still hold what is listed; None if the erasure is finished."""
         return self._stored.value.pending
 
     def covers_call(self, call_id: str | None) -> bool:
-        """Say whether a call was erased, by its id."""
+        """Return whether a call was erased, by its id."""
         return self._covers("call", call_id)
 
     def covers_leg(self, leg_id: str | None) -> bool:
-        """Say whether a leg was removed from another customer's call, by its id."""
+        """Return whether a leg was removed from another customer's call, by its id."""
         return self._covers("leg", leg_id)
 
     def covers_number(self, text: str | None) -> bool:
-        """Say whether a customer was erased, by the number as it was sent."""
+        """Return whether a customer was erased, by the number as it was sent."""
         if text is None or not self._entries["number"]:
             return False
         found = self._known.get(text)
@@ -90,7 +90,7 @@ class SuppressionList:
         return found
 
     def covers_item(self, payload_hash: str) -> bool:
-        """Say whether a rejected item was erased."""
+        """Return whether a rejected item was erased."""
         return self._covers("item", payload_hash)
 
     def alias(self, call_id: str) -> str:
@@ -149,12 +149,12 @@ class SuppressionList:
 
 
 def load_suppression_list(storage: Storage) -> SuppressionList:
-    """Read the suppression list; it is empty where there is no file."""
+    """Read the suppression list; it is empty if there is no file."""
     return SuppressionList(state.load(storage, layout.ERASED, SuppressionRecord, SuppressionRecord()))
 
 
 def list_is_lost(storage: Storage) -> bool:
-    """Say whether calls were erased and the list is missing: syncs would bring them back."""
+    """Return whether calls were erased and the list is missing: syncs would bring them back."""
     lake = load_lake(storage)
     return lake is not None and lake.has_erasures and storage.size(layout.ERASED) is None
 

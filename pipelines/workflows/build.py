@@ -47,7 +47,7 @@ class BuildOptions:
         first: The first day; None for no limit.
         last: The last day; None for no limit.
         all_days: Every landed day instead of the stale ones; complete versions are reused.
-        recheck: Check complete versions again where the checks are newer than their audit.
+        recheck: Check complete versions again if the checks are newer than their audit.
         accept_settings: Make the present settings those of the lake, so that all of its days turn stale.
     """
 
@@ -106,7 +106,7 @@ def build(
         return build_days(workspace, days, recheck=recheck, on_day=lambda _: step())
 
 
-def facts(report: BuildReport) -> dict[str, Any]:
+def as_dict(report: BuildReport) -> dict[str, Any]:
     """Return what a build did, as the JSON of the command line has it."""
     return {
         "days_built": len(report.built),
@@ -114,7 +114,7 @@ def facts(report: BuildReport) -> dict[str, Any]:
         "days_published": len(report.published.published),
         "days_superseded": len(report.published.superseded),
         "days_refused": {
-            str(day): [{"check": verdict.check, "table": verdict.table, "detail": verdict.detail} for verdict in failed]
+            str(day): [{"check": result.check, "table": result.table, "detail": result.detail} for result in failed]
             for day, failed in report.published.refused.items()
         },
         "rows": report.rows,
@@ -139,8 +139,8 @@ def raise_refused(report: BuildReport, notify: Callable[[str], None]) -> None:
     if not refused:
         return
     for day, failed in sorted(refused.items()):
-        for verdict in failed:
-            notify(f"{day}: {verdict.check} on {verdict.table}: {verdict.detail}")
+        for result in failed:
+            notify(f"{day}: {result.check} on {result.table}: {result.detail}")
     message = (
         f"{len(refused):,} of the days failed their checks, so readers keep the version they had: "
         f"{', '.join(map(str, sorted(refused)))}. They are tried again with new calls or a newer chorus-calls."

@@ -21,12 +21,6 @@ def run(
 ) -> OldDays:
     """Remove the days before a floor, then build the floor's own day, which was built from the day before too.
 
-    Args:
-        workspace: The lake.
-        floor: The first day that is kept.
-        notify: Called with a sentence for each thing that a person should know.
-        progress: Shows how many days are built.
-
     Returns:
         What was removed.
 
@@ -49,11 +43,6 @@ def prune(workspace: Workspace, floor: date, *, notify: Callable[[str], None]) -
 
     Waits until no sync and no build is running. The floor's own day turns stale. If this is interrupted, the next
     sync, build or prune removes the rest.
-
-    Args:
-        workspace: The lake; its settings have been checked.
-        floor: The first day that is kept.
-        notify: Called with a sentence when another process has to be waited for.
 
     Returns:
         What was removed.

@@ -25,7 +25,6 @@ class SyncOptions:
 
     Attributes:
         full: Read the whole list, which finds changes of older calls and deleted ones.
-        max_pages: Stop after so many pages.
         accept_deletions: Read the whole list, and mark all calls deleted that it lacks, however many.
         build: Build the stale days at the end, also after a scan that failed.
     """
@@ -41,8 +40,6 @@ class SyncResult:
     """What a sync did.
 
     Attributes:
-        scan: What was read and landed.
-        names: The names of agents and phone numbers.
         build: What was built; None without `SyncOptions.build`.
     """
 

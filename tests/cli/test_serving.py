@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.cli.main import main
 from pipelines.lake import state
-from pipelines.lake.versions import VerdictRecord, fingerprint, write_audit
+from pipelines.lake.versions import CheckRecord, fingerprint, write_audit
 from pipelines.serve.catalog import open_catalog
 from tests.support.small_lake import SETTINGS, SmallLake, at
 
@@ -165,7 +165,7 @@ def test_status_names_the_checks_that_refused_a_day(lake, capsys):
     lake.land(TUESDAY)
     version = fingerprint(state.load_landed(lake.storage).value, TUESDAY, SETTINGS)
     lake.write(TUESDAY, version, {})
-    write_audit(lake.storage, TUESDAY, version, 1, [VerdictRecord("keys_unique", "calls", passed=False, rows=2)])
+    write_audit(lake.storage, TUESDAY, version, 1, [CheckRecord("keys_unique", "calls", passed=False, rows=2)])
     assert main(["status", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["refused"] == {"2026-01-06": ["keys_unique"]}
     assert main(["status"]) == 0

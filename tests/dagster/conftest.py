@@ -13,7 +13,7 @@ import pytest
 
 from pipelines.lake import state
 from pipelines.materialize import day as build_day
-from pipelines.quality import DayTables, Verdict
+from pipelines.quality import CheckResult, DayTables
 from pipelines.settings import load_settings
 from pipelines.workspace import Workspace, open_workspace
 from tests.oracle.items import Version
@@ -121,7 +121,7 @@ def fail_check(monkeypatch) -> Callable[[str], None]:
     judged = build_day.audit
     failing: set[str] = set()
 
-    def audit(tables: DayTables) -> list[Verdict]:
+    def audit(tables: DayTables) -> list[CheckResult]:
         bad = str(tables.day) in failing
         return [
             replace(verdict, passed=False, rows=3, detail="calls rows with a duplicate key or out of order: 3")

@@ -12,7 +12,7 @@ import requests
 from click.testing import CliRunner
 
 from assets import dev
-from assets.demo.company import WORLD, Company, found_company, is_shown_by_default, single_demo
+from assets.demo.company import WORLD, Company, create_company, is_shown_by_default, single_demo
 from pipelines.errors import ChorusCallsError
 from pipelines.simulator import Order
 from tests.support.small_lake import SmallLake
@@ -33,7 +33,7 @@ def newest(company) -> list[bytes]:
 
 
 def test_the_clock_is_behind_and_never_goes_beyond_ours(tmp_path):
-    company = found_company(tmp_path, calls=20, days=2)
+    company = create_company(tmp_path, calls=20, days=2)
     assert timedelta(days=1) <= datetime.now(UTC) - company.now <= timedelta(days=5)
     assert company.now.isoweekday() <= 5
     begins = company.now
@@ -46,7 +46,7 @@ def test_the_clock_is_behind_and_never_goes_beyond_ours(tmp_path):
 
 
 def test_every_process_that_serves_the_company_shows_the_same_moment(tmp_path):
-    one = found_company(tmp_path, calls=60, days=1)
+    one = create_company(tmp_path, calls=60, days=1)
     other = Company(tmp_path)
     size = one.size
     assert other.size == size
@@ -57,7 +57,7 @@ def test_every_process_that_serves_the_company_shows_the_same_moment(tmp_path):
 
 
 def test_no_call_is_older_than_the_first_day(tmp_path):
-    company = found_company(tmp_path, calls=40, days=3)
+    company = create_company(tmp_path, calls=40, days=3)
     items, total = company.page(Order.OLDEST, 0, 100, draw=1)
     assert total >= 40
     assert f'"createdAt":"{company.first_day}'.encode() in items[0]
@@ -75,7 +75,7 @@ def test_a_company_that_was_not_founded_is_not_opened(tmp_path):
 
 def test_the_demo_is_shown_only_where_there_is_nothing_else_to_show(checkout):
     assert not is_shown_by_default()
-    found_company(WORLD, calls=5, days=1)
+    create_company(WORLD, calls=5, days=1)
     assert is_shown_by_default()
     (checkout / ".env").write_text("CHORUS_API_KEY=sk_live_1\n", encoding="utf-8")
     assert not is_shown_by_default()
@@ -86,7 +86,7 @@ def test_the_demo_is_shown_only_where_there_is_nothing_else_to_show(checkout):
 
 @pytest.mark.parametrize(("options", "served"), [([], True), (["--no-demo"], False)])
 def test_the_development_server_serves_the_demo_while_it_runs(checkout, monkeypatch, options, served):
-    found_company(WORLD, calls=5, days=1)
+    create_company(WORLD, calls=5, days=1)
     seen = {}
 
     def dagster_runs(*_args, **_kwargs):

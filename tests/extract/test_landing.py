@@ -177,7 +177,7 @@ def test_a_call_that_is_seen_after_it_was_marked_by_the_same_sync_is_alive(stora
     land(storage, call("a"))
     one = landing(storage)
     one.add([call("a", status="queued")])
-    one.mark_gone({DAY: [Version("a", raw.DELETED)]})
+    one.land_tombstones({DAY: [Version("a", raw.DELETED)]})
     one.add([call("a", status="queued")])
     one.flush()
     assert [row["deleted"] for row in raw_rows(storage)] == [False, False, True, False]
@@ -185,7 +185,7 @@ def test_a_call_that_is_seen_after_it_was_marked_by_the_same_sync_is_alive(stora
 
 def bury(storage: Storage, call_id: str) -> None:
     """Land a deletion of a call, as a full scan that missed it does."""
-    landing(storage).mark_gone({DAY: [Version(call_id, raw.DELETED)]})
+    landing(storage).land_tombstones({DAY: [Version(call_id, raw.DELETED)]})
 
 
 def test_versions_are_landed_in_order_even_where_the_clock_was_set_back(storage):

@@ -110,7 +110,7 @@ def test_an_api_that_does_not_answer_costs_no_name_that_was_known(storage, api, 
     [note] = report.sentences
     assert note.startswith("Names could not be read of agents")
     assert said in note
-    assert note.endswith("; where none is known, ids are shown.")
+    assert note.endswith("; if none is known, ids are shown.")
 
 
 def test_an_address_with_the_key_in_it_is_not_repeated(storage, api):
@@ -122,7 +122,7 @@ def test_one_list_that_is_missing_does_not_keep_the_other_back(storage, api):
     api.directory_faults[:] = [lambda seen, respond: error(404, "no") if "agents" in seen.path else respond(seen)]
     report = refreshed(storage, api)
     assert known(storage) == ({}, {"p1": "Main"})
-    assert report.notes == ["Names could not be read of agents (it answered 404); where none is known, ids are shown."]
+    assert report.notes == ["Names could not be read of agents (it answered 404); if none is known, ids are shown."]
 
 
 @pytest.mark.slow

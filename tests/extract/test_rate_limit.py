@@ -40,7 +40,7 @@ def clock():
 
 
 def limiter_of(clock, **settings):
-    given = {"per_second": None, "patience": 120, **settings}
+    given = {"per_second": None, "max_wait": 120, **settings}
     return RateLimiter(stopping=clock, clock=lambda: clock.now, **given)
 
 
@@ -64,15 +64,15 @@ def test_a_pause_applies_to_all_threads_and_is_never_shortened(clock):
 
 
 def test_a_longer_wait_than_there_is_patience_ends_it_at_once_and_says_when_to_come_back(clock):
-    limiter = limiter_of(clock, patience=120)
+    limiter = limiter_of(clock, max_wait=120)
     limiter.pause(3600)
-    with pytest.raises(ChorusCallsError, match=r"36\d\d s.*CHORUS_RETRY_SECONDS.*Come back after 20\d\d-.* UTC"):
+    with pytest.raises(ChorusCallsError, match=r"36\d\d s.*CHORUS_RETRY_SECONDS.*Try again after 20\d\d-.* UTC"):
         limiter.acquire()
     assert clock.now == 100
 
 
 def test_a_wait_as_long_as_the_patience_is_waited_for(clock):
-    limiter = limiter_of(clock, patience=30)
+    limiter = limiter_of(clock, max_wait=30)
     limiter.pause(30)
     assert limiter.acquire() >= 130
 
@@ -107,7 +107,7 @@ def test_a_pace_never_becomes_a_stop(clock):
 @pytest.mark.parametrize("waiting", [lambda limiter: limiter.acquire(), lambda limiter: limiter.wait(60)])
 def test_a_stop_ends_every_wait(waiting):
     stopping = threading.Event()
-    limiter = RateLimiter(per_second=None, patience=120, stopping=stopping)
+    limiter = RateLimiter(per_second=None, max_wait=120, stopping=stopping)
     limiter.pause(100)
     ended = []
 

@@ -64,11 +64,11 @@ def test_a_page_without_pagination_has_no_total():
         (b'{"error": "no"}', "without 'data'"),
         (b'{"data": {"id": "a"}}', "another shape"),
         (b'{"data": null}', "not JSON"),
-        (body(GOOD)[:-1], "cut off"),
-        (body(GOOD)[:60], "cut off"),
-        (b'{"data": [1]} trailing', "behind its end"),
-        (b'{"data": []}' * 3, "behind its end"),
-        (b'{"data": [NaN]]}', "behind its end"),
+        (body(GOOD)[:-1], "truncated"),
+        (body(GOOD)[:60], "truncated"),
+        (b'{"data": [1]} trailing', "followed by more text"),
+        (b'{"data": []}' * 3, "followed by more text"),
+        (b'{"data": [NaN]]}', "followed by more text"),
     ],
 )
 def test_what_is_no_page_is_never_taken_for_an_empty_one(answer, said):

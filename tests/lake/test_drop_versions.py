@@ -14,7 +14,7 @@ from pipelines.lake import layout, state
 from pipelines.lake.maintenance.expire_versions import drop_versions, expire
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.publish import Build, publish, read_plan, write_plan
-from pipelines.lake.versions import VerdictRecord, damaged_days, fingerprint, write_audit
+from pipelines.lake.versions import CheckRecord, damaged_days, fingerprint, write_audit
 from tests.support.faulty_disk import Fault, FaultyDisk, KilledError
 from tests.support.small_lake import SETTINGS, RememberingCatalog, SmallLake
 
@@ -57,7 +57,7 @@ def lake(tmp_path, catalog):
         publish(made.storage, SETTINGS, {day: Build(OLD, None)}, catalog)
         build(made, day, current(made, day))
         publish(made.storage, SETTINGS, {day: Build(current(made, day), OLD)}, catalog)
-        build(made, day, REFUSED, VerdictRecord("keys", "calls", passed=False))
+        build(made, day, REFUSED, CheckRecord("keys", "calls", passed=False))
         with made.storage.create(layout.table_file(day, HALF, "calls")) as stream:
             stream.write(b"half")
     expire(made.storage, A_DAY)
@@ -89,7 +89,7 @@ def test_the_published_version_goes_too(lake, catalog):
 def test_a_refused_version_of_the_present_inputs_stays_with_the_published_one(lake, catalog):
     published = current(lake)
     lake.land(DAY)
-    build(lake, DAY, current(lake), VerdictRecord("keys", "calls", passed=False))
+    build(lake, DAY, current(lake), CheckRecord("keys", "calls", passed=False))
     drop_versions(lake.storage, catalog, {DAY}, keep_published=True)
     assert versions(lake) == {published, current(lake)}
 

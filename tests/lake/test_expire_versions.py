@@ -11,7 +11,7 @@ from pipelines.lake import layout, state
 from pipelines.lake.maintenance.expire_versions import Expired, expire
 from pipelines.lake.maintenance.reconcile import Reconciled, reconcile
 from pipelines.lake.publish import Build, drop_plan, publish, write_plan
-from pipelines.lake.versions import VerdictRecord, fingerprint, write_audit
+from pipelines.lake.versions import CheckRecord, fingerprint, write_audit
 from tests.support.small_lake import SETTINGS, RememberingCatalog, SmallLake
 
 DAY = date(2026, 3, 10)
@@ -72,7 +72,7 @@ def test_a_refused_version_stays_while_it_is_what_the_inputs_give(lake):
     lake.land(DAY)
     refused = current(lake)
     lake.write(DAY, refused, {})
-    write_audit(lake.storage, DAY, refused, 1, [VerdictRecord("keys", "calls", passed=False)])
+    write_audit(lake.storage, DAY, refused, 1, [CheckRecord("keys", "calls", passed=False)])
     assert expire(lake.storage, NOW) == Expired()
     lake.land(DAY)
     assert expire(lake.storage, NOW) == Expired(versions=1)

@@ -10,12 +10,12 @@ import pytest
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.publish import Build, publish
-from pipelines.lake.versions import VerdictRecord, fingerprint, write_audit
+from pipelines.lake.versions import CheckRecord, fingerprint, write_audit
 from tests.support.small_lake import SETTINGS, RememberingCatalog, SmallLake
 
 DAY = date(2026, 3, 10)
 NEXT = DAY + timedelta(days=1)
-REFUSED = VerdictRecord("keys", "calls", passed=False, rows=1, detail="a call twice")
+REFUSED = CheckRecord("keys", "calls", passed=False, rows=1, detail="a call twice")
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def write(storage, landed, name, *versions, kind=raw.CALLS):
         for call_id, hours, payload in versions
     ]
     file = raw.write_versions(storage, kind, DAY, pa.Table.from_pylist(rows, schema=raw_schema()), name)
-    raw.count(landed, kind, name, file)
+    raw.add_file(landed, kind, name, file)
     return file
 
 

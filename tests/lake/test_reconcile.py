@@ -11,7 +11,7 @@ from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
 from pipelines.lake.maintenance.reconcile import Reconciled, reconcile
 from pipelines.lake.publish import Build, publish
-from pipelines.lake.versions import VerdictRecord, fingerprint, write_audit
+from pipelines.lake.versions import CheckRecord, fingerprint, write_audit
 from tests.support.small_lake import SETTINGS, RememberingCatalog, SmallLake
 
 DAY = date(2026, 3, 10)
@@ -125,7 +125,7 @@ def test_versions_that_were_half_built_or_refused_go_with_the_next_one(lake, cat
     build(lake, catalog)
     lake.write(DAY, "e" * 24, {})  # the build died before its audit
     lake.write(DAY, "f" * 24, {})
-    write_audit(lake.storage, DAY, "f" * 24, 1, [VerdictRecord("keys", "calls", passed=False)])
+    write_audit(lake.storage, DAY, "f" * 24, 1, [CheckRecord("keys", "calls", passed=False)])
     lake.land(DAY)
     version = build(lake, catalog)
     assert reconcile(lake.storage, catalog, timedelta()) == Reconciled(versions_removed=3)

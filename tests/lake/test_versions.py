@@ -10,7 +10,7 @@ import pytest
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout
 from pipelines.lake.state import Landed, LandedDay, LandedFile, Manifest, PublishedDay, TableSettings
-from pipelines.lake.versions import VerdictRecord, fingerprint, read_audit, settings_digest, stale_days, write_audit
+from pipelines.lake.versions import CheckRecord, fingerprint, read_audit, settings_digest, stale_days, write_audit
 from tests.support.small_lake import SETTINGS, SmallLake
 
 DAY = date(2026, 3, 10)
@@ -92,7 +92,7 @@ def lake(tmp_path):
 
 def test_a_version_is_complete_once_its_audit_is_written(lake):
     assert read_audit(lake.storage, DAY, "v1") is None
-    verdicts = [VerdictRecord("keys", "calls", passed=True), VerdictRecord("sums", "calls", passed=False, rows=1)]
+    verdicts = [CheckRecord("keys", "calls", passed=True), CheckRecord("sums", "calls", passed=False, rows=1)]
     written = write_audit(lake.storage, DAY, "v1", 3, verdicts)
     assert read_audit(lake.storage, DAY, "v1") == written
     assert written.checks_version == 3

@@ -15,7 +15,7 @@ from pipelines.materialize import processes
 from pipelines.materialize.day import VersionBuilder, plan_builds
 from pipelines.materialize.days import build_days
 from pipelines.quality import CHECKS_VERSION
-from pipelines.quality.check import Verdict
+from pipelines.quality.check import CheckResult
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.tables import expected_lake
 from tests.support.lakes import FIRST_LANDING, land, oracle_shaping, place, published_rows, version_rows, workspace
@@ -106,7 +106,7 @@ def refusing(patch, *days):
         found = judge(tables)
         if tables.day not in days:
             return found
-        return [*found, Verdict("sums", "call_metrics_daily", passed=False, rows=1, detail="a call is missing")]
+        return [*found, CheckResult("sums", "call_metrics_daily", passed=False, rows=1, detail="a call is missing")]
 
     patch.setattr(day_module, "audit", refuse)
 

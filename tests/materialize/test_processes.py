@@ -104,14 +104,16 @@ def test_the_processes_of_a_killed_build_end_too():
 
 
 def test_an_idle_process_takes_days_that_others_have_not_begun():
-    work = processes.Work([[(day, "version") for day in DAYS]], 2)
+    work = processes.WorkQueue([[(day, "version") for day in DAYS]], 2)
     taken = taken_by(work, 1)
     assert sorted(taken) == DAYS
     assert taken[:3] == DAYS[3:]
 
 
 def test_the_next_batch_begins_when_the_last_day_of_the_one_before_is_taken():
-    work = processes.Work([[(day, "version") for day in batch] for batch in (DAYS[4:], [], DAYS[1:4], DAYS[:1])], 2)
+    work = processes.WorkQueue(
+        [[(day, "version") for day in batch] for batch in (DAYS[4:], [], DAYS[1:4], DAYS[:1])], 2
+    )
     assert work.processes == 2
     assert [work.take(0), work.take(1)] == [(DAYS[4], "version"), (DAYS[5], "version")]
     taken = taken_by(work, 0)
@@ -119,7 +121,7 @@ def test_the_next_batch_begins_when_the_last_day_of_the_one_before_is_taken():
     assert work.take(1) is None
 
 
-def taken_by(work: processes.Work, number: int) -> list[date]:
+def taken_by(work: processes.WorkQueue, number: int) -> list[date]:
     taken = []
     while (after := work.take(number)) is not None:
         taken.append(after[0])

@@ -12,7 +12,7 @@ import pytest
 from pipelines.lake.layout import table_file
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.tables import LANDED_ITEMS, VersionTables
-from pipelines.quality import Verdict, audit
+from pipelines.quality import CheckResult, audit
 from tests.support.frames import DAY, Day, at, attribute, call, frame, leg, turn, with_marts
 
 
@@ -63,10 +63,10 @@ def day() -> Day:
 
 
 @pytest.fixture
-def judge(tmp_path: Path) -> Callable[[Day], dict[str, Verdict]]:
+def judge(tmp_path: Path) -> Callable[[Day], dict[str, CheckResult]]:
     """Write a day as Parquet, two rows to a row group, and return the verdict of each check over the files."""
 
-    def verdicts(day: Day, items: Mapping[str, int] = MappingProxyType({})) -> dict[str, Verdict]:
+    def verdicts(day: Day, items: Mapping[str, int] = MappingProxyType({})) -> dict[str, CheckResult]:
         storage = LocalStorage(tmp_path)
         for table, rows in day.items():
             path = Path(storage.address(table_file(DAY, "v1", table)))

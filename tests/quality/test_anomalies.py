@@ -85,7 +85,7 @@ def test_with_less_than_a_week_of_history_costs_are_not_checked(name):
     plain = DayMetrics(calls=100, cost_missing_calls=1, cost_rated=1.0, seconds_rated=6000.0)
     found = evaluated(name, odd, days_before(6, plain))
     assert found.passed
-    assert "too few to judge" in found.description
+    assert "too few for a comparison" in found.description
     assert not evaluated(name, odd, days_before(7, plain)).passed
 
 
@@ -94,7 +94,7 @@ def test_a_few_calls_are_neither_checked_nor_compared_with(name):
     few = DayMetrics(calls=19, cost_missing_calls=19, cost_rated=9.0, seconds_rated=599.0)
     assert evaluated(name, few, days_before(28, missing(0), priced(0.1))).passed
     plain = DayMetrics(calls=100, cost_missing_calls=1, cost_rated=1.0, seconds_rated=6000.0)
-    assert "too few to judge" in evaluated(name, plain, days_before(28, few)).description
+    assert "too few for a comparison" in evaluated(name, plain, days_before(28, few)).description
 
 
 @pytest.mark.parametrize(("calls", "normal"), [(50, True), (49, False), (0, False), (1000, True)])
@@ -106,8 +106,8 @@ def test_a_day_has_half_the_calls_of_its_weekday_or_more(calls, normal):
 @pytest.mark.parametrize(
     ("history", "says"),
     [
-        (mondays(100, 100, 100), "only 3 of the same weekday before"),
-        ({}, "only 0 of the same weekday before"),
+        (mondays(100, 100, 100), "only 3 such weekdays before"),
+        ({}, "only 0 such weekdays before"),
         (mondays(19, 19, 19, 19), "is 19"),
         (mondays(None, None, None, None, 100), "is 0"),
     ],

@@ -57,7 +57,7 @@ def test_every_key_that_does_not_rise_is_counted(drawn, in_order, height):
     if in_order:
         drawn = sorted(drawn, key=sortable)
     rows = pl.DataFrame(drawn, schema=dict.fromkeys(KEY, pl.String), orient="row")
-    verdict = UNIQUE_KEYS.verdict(Pieces(rows, height))
+    verdict = UNIQUE_KEYS.run(Pieces(rows, height))
     assert verdict.rows == sum(sortable(before) >= sortable(after) for before, after in pairwise(drawn))
     if in_order:
         assert verdict.passed == (len(set(drawn)) == len(drawn))

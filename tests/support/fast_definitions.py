@@ -19,13 +19,13 @@ from assets.automation import stale_days
 from assets.jobs import extract_calls, extract_config
 from assets.sensors import changed_days
 from pipelines.materialize import day as build_day
-from pipelines.quality import DayTables, Verdict
+from pipelines.quality import CheckResult, DayTables
 from tests.support.daemon_machine import MOVED, UNWANTED, reading_since
 
 _product_audit = build_day.audit
 
 
-def _audit(tables: DayTables) -> list[Verdict]:
+def _audit(tables: DayTables) -> list[CheckResult]:
     rows = tables.frame("calls", ["agent_id"]).filter(pl.col("agent_id") == UNWANTED).height
     return [
         replace(verdict, passed=False, rows=rows, detail=f"calls of another company: {rows}")

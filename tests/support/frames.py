@@ -9,7 +9,7 @@ import polars as pl
 
 from pipelines.dictionary.schemas import polars_schema
 from pipelines.metrics import call_metrics_daily, call_volume_hourly, transfer_metrics_daily
-from pipelines.quality import Verdict
+from pipelines.quality import CheckResult
 
 DAY = date(2026, 3, 2)
 """The call date of these rows, a Monday."""
@@ -106,7 +106,7 @@ def with_marts(day: Day) -> Day:
     }
 
 
-def failed(verdicts: dict[str, Verdict]) -> dict[str, int]:
+def failed(verdicts: dict[str, CheckResult]) -> dict[str, int]:
     return {verdict.check: verdict.rows for verdict in verdicts.values() if not verdict.passed}
 
 

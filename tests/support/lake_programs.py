@@ -24,7 +24,7 @@ from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.publish import Build, Published, drop_plan, read_plan, write_plan
 from pipelines.lake.state import Landed, LandedDay, TableSettings
 from pipelines.lake.storage import Storage
-from pipelines.lake.versions import Audit, VerdictRecord, read_audit, write_audit
+from pipelines.lake.versions import Audit, CheckRecord, read_audit, write_audit
 from pipelines.materialize import days, processes
 from pipelines.materialize.day import plan_builds
 from tests.support.lake_model import ModelledLake, pause, program
@@ -65,7 +65,7 @@ def audit(storage: Storage, day: date, version: str) -> Audit:
     """Audit a version that is written."""
     calls = calls_of(storage, day, version)
     tables: Any = SimpleNamespace(rows=lambda table: len(calls) if table == "calls" else 0)
-    verdict = VerdictRecord("words", "calls", passed=BAD not in calls.values())
+    verdict = CheckRecord("words", "calls", passed=BAD not in calls.values())
     return write_audit(storage, day, version, 1, [verdict], tables=tables)
 
 

@@ -65,7 +65,7 @@ def land(opened: Workspace, days: dict[date, list[Version]], kind: str = raw.CAL
     for day, versions in days.items():
         table = _raw_rows(versions)
         landed = kept.value.days.setdefault(day, state.LandedDay())
-        raw.count(landed, kind, name, raw.write_versions(opened.storage, kind, day, table, name))
+        raw.add_file(landed, kind, name, raw.write_versions(opened.storage, kind, day, table, name))
     kept.value.newest_landed_at = FIRST_LANDING + timedelta(days=1)
     state.commit(opened.storage, kept)
 

@@ -48,9 +48,9 @@ class SmallLake:
         landed = kept.value.days.setdefault(day, state.LandedDay())
         name = f"file{len(landed.calls) + len(landed.rejected)}"
         if calls:
-            raw.count(landed, raw.CALLS, name, LandedFile(rows=calls, bytes=size))
+            raw.add_file(landed, raw.CALLS, name, LandedFile(rows=calls, bytes=size))
         if rejected:
-            raw.count(landed, raw.REJECTED, f"{name}r", LandedFile(rows=rejected, bytes=size))
+            raw.add_file(landed, raw.REJECTED, f"{name}r", LandedFile(rows=rejected, bytes=size))
         kept.value.newest_landed_at = datetime.now(UTC)
         state.commit(self.storage, kept)
 
@@ -118,7 +118,7 @@ def land(storage, name, *versions, day=DAY, kind=raw.CALLS):
     ]
     kept = state.load_landed(storage)
     file = raw.write_versions(storage, kind, day, pa.Table.from_pylist(rows, schema=raw_schema()), name)
-    raw.count(kept.value.days.setdefault(day, LandedDay()), kind, name, file)
+    raw.add_file(kept.value.days.setdefault(day, LandedDay()), kind, name, file)
     state.commit(storage, kept)
 
 
@@ -134,7 +134,7 @@ def compacted(storage):
 
 def files(storage, day=DAY, kind=raw.CALLS):
     """Return the names of the files that count of a day."""
-    return sorted(raw.counted(state.load_landed(storage).value.days[day], kind))
+    return sorted(raw.files_of(state.load_landed(storage).value.days[day], kind))
 
 
 def seen(storage):
@@ -166,7 +166,7 @@ def digest_of_landed_names(storage, kinds=(raw.CALLS, raw.REJECTED)):
     ]
     counted = LandedDay()
     for name, kind in sorted(names):
-        raw.count(counted, kind, name, state.LandedFile(1, 1))
+        raw.add_file(counted, kind, name, state.LandedFile(1, 1))
     return counted.digest
 
 

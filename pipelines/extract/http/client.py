@@ -60,7 +60,6 @@ class Page:
     """One page as the API showed it.
 
     Attributes:
-        offset: The offset that was requested.
         items: Each item's JSON source.
         total: The number of items that the API reports; None if it reports none.
         date: The API's clock when it answered; None if it does not say.
@@ -104,7 +103,7 @@ class CallsClient:
         self._page_limit = LIMIT
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._rate = RateLimiter(per_second=max_requests_per_second, patience=retry_seconds, stopping=self._stopping)
+        self._rate = RateLimiter(per_second=max_requests_per_second, max_wait=retry_seconds, stopping=self._stopping)
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "gzip",

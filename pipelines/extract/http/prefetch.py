@@ -21,7 +21,7 @@ class Prefetcher:
     """Gives pages one by one, as they are asked for, and fetches others meanwhile; to be used in a `with` block.
 
     A prefetched page shows the list as it was a little earlier, or later, than a page fetched alone would; whether it
-    joins is for the scan to judge, as for any page.
+    joins is for the scan to decide, as for any page.
 
     Attributes:
         workers: The number of pages that may be requested at a time.

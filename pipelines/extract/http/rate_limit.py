@@ -56,22 +56,13 @@ def backoff() -> Iterator[float]:
 
 
 def advised_wait(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return how many seconds an error response asks to wait; None if it does not say.
-
-    Args:
-        headers: The response's headers.
-        now: The time at the server, to which a date is relative.
-    """
+    """Return how many seconds an error response asks to wait; None if it does not say."""
     wait = retry_after(headers.get("Retry-After"), now)
     return rate_limit_reset(headers, now) if wait is None else wait
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """Read a Retry-After header.
-
-    Args:
-        value: Seconds, or an HTTP date.
-        now: The time at the server, to which a date is relative.
+    """Read a Retry-After header: seconds, or an HTTP date relative to the time at the server.
 
     Returns:
         Seconds to wait; None if the header is missing, makes no sense or asks for no wait.
@@ -131,7 +122,7 @@ class RateLimiter:
         self,
         *,
         per_second: float | None,
-        patience: float,
+        max_wait: float,
         stopping: threading.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -139,12 +130,12 @@ class RateLimiter:
 
         Args:
             per_second: The most requests per second; None for no limit.
-            patience: The longest wait in seconds that the API may ask for; a longer one ends the requests instead.
+            max_wait: The longest wait in seconds that the API may ask for; a longer one ends the requests instead.
             stopping: Ends every wait once it is set.
             clock: Returns seconds.
         """
         self._interval = 1 / per_second if per_second else 0.0
-        self._patience = patience
+        self._max_wait = max_wait
         self._stopping = stopping
         self._clock = clock
         self._queue = threading.Lock()
@@ -154,18 +145,18 @@ class RateLimiter:
         self._slow_interval = 0.0
         self._slowed_at = 0.0
 
-    def acquire(self, patience: float = math.inf) -> float:
+    def acquire(self, max_wait: float = math.inf) -> float:
         """Wait until the next request may be sent, and return that moment by the clock.
 
         Args:
-            patience: The longest wait in seconds that the API may ask for, if it is less than the limiter's own.
+            max_wait: The longest wait in seconds that the API may ask for, if it is less than the limiter's own.
 
         Raises:
             StoppedError: The wait was stopped.
             PageUnavailableError: The API asked for a longer wait.
         """
         with self._queue:  # one thread waits for the next turn, the others wait for that thread
-            while (left := self._time_left(min(patience, self._patience))) > 0:
+            while (left := self._time_left(min(max_wait, self._max_wait))) > 0:
                 self.wait(left)
             self.wait(0)
             with self._lock:
@@ -205,12 +196,12 @@ class RateLimiter:
             interval = self._slow_interval * _RECOVERY
             self._slow_interval = interval if interval >= _FIRST_INTERVAL / 2 else 0.0
 
-    def _time_left(self, patience: float) -> float:
+    def _time_left(self, max_wait: float) -> float:
         with self._lock:
             now = self._clock()
             pause = self._paused_until - now
             turn = self._next - now
-        if pause > patience + min(pause * _JITTER_SHARE, _MAX_JITTER):
+        if pause > max_wait + min(pause * _JITTER_SHARE, _MAX_JITTER):
             raise wait_too_long(pause)
         return max(pause, turn)
 
@@ -226,6 +217,6 @@ def wait_too_long(wait: float, answered: str = "it") -> PageUnavailableError:
     reason = f"{answered} asked to wait {wait:.0f} s"
     message = (
         f"The API gives no page now: {reason}, longer than CHORUS_RETRY_SECONDS. "
-        f"Come back after {moment:%Y-%m-%d %H:%M:%S} UTC."
+        f"Try again after {moment:%Y-%m-%d %H:%M:%S} UTC."
     )
     return PageUnavailableError(message, reason)

@@ -192,7 +192,7 @@ def _total(pagination: msgspec.Raw | bytes) -> int | None:
 
 
 def is_certificate_error(error: BaseException | None) -> bool:
-    """Whether a request failed since the server's certificate is not trusted, which no retry will change."""
+    """Return whether a request failed since the server's certificate is not trusted, which no retry will change."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return True

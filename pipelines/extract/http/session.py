@@ -46,7 +46,7 @@ def resolve_redirect(url: str, location: str, query: Mapping[str, str]) -> str:
         target = urljoin(url, location)
         origin, parts = _origin(target), urlsplit(target)
     except ValueError:
-        message = "an address that is none"
+        message = "an address that is not valid"
         raise CrossOriginError(message) from None
     if origin != _origin(url):
         raise CrossOriginError(origin)

@@ -92,7 +92,7 @@ def read_header(item: bytes) -> ItemHeader:
 
 
 def same_call(one: bytes, other: bytes) -> bool:
-    """Whether two versions of a call are equal, except for order of keys, white space and recordings' addresses."""
+    """Return whether two versions of a call are equal but for order of keys, white space and recordings' addresses."""
     try:
         return _same(_parse(one), _parse(other))
     except (ValueError, RecursionError):

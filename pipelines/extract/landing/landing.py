@@ -1,6 +1,6 @@
 """Landing: new and changed calls become versions in raw; unchanged calls cost nothing.
 
-Calls are held back by day until they fill a memory budget, so that a list in any order makes few files. One flush
+Calls are buffered by day until they fill a memory budget, so that a list in any order makes few files. One flush
 writes them all and then commits the landing log once: a crash leaves either everything of it or nothing.
 """
 
@@ -24,7 +24,7 @@ from pipelines.lake.storage import Storage
 from pipelines.suppression.filter import open_filter
 
 BUDGET = 64_000_000
-"""The most bytes of payload to hold back before they are written."""
+"""The most bytes of payload to buffer before they are written."""
 KNOWN_CALLS = 1_000_000
 """The most calls whose hashes are kept in memory, besides the days that are being filled."""
 _DELETED = ""
@@ -47,7 +47,7 @@ def require_landing_log(storage: Storage, landed: Stored[Landed]) -> None:
 
 @dataclass
 class Counts:
-    """The number of items by outcome; calls that are held back count once they are written."""
+    """The number of items by outcome; calls that are buffered count once they are written."""
 
     new: int = 0
     changed: int = 0
@@ -56,10 +56,10 @@ class Counts:
 
 @dataclass
 class _Day:
-    """The newest landed hash of each call of a day, and the versions held back, by call."""
+    """The newest landed hash of each call of a day, and the versions buffered, by call."""
 
     known: dict[str, str]
-    held: dict[str, Version] = field(default_factory=dict)
+    buffered: dict[str, Version] = field(default_factory=dict)
 
 
 class AccountGuard:
@@ -96,22 +96,22 @@ class AccountGuard:
 
 
 class RejectBuffer:
-    """Rejected items that are held back until they land.
+    """Rejected items that are buffered until they land.
 
     Attributes:
-        held: The items by hash.
+        buffered: The items by hash.
         seen: The hashes of all rejected items of this sync.
     """
 
     def __init__(self, storage: Storage, landed: Stored[Landed]) -> None:
-        self.held: dict[str, Version] = {}
+        self.buffered: dict[str, Version] = {}
         self._storage = storage
         self._landed = landed
         self._before: set[str] | None = None
         self.seen: set[str] = set()
 
-    def hold(self, version: Version) -> int:
-        """Hold an item back, unless it is held or landed already; return by how many bytes the buffer grew."""
+    def add(self, version: Version) -> int:
+        """Buffer an item, unless it is buffered or landed already; return by how many bytes the buffer grew."""
         if self._before is None:
             self._before = {
                 known
@@ -120,26 +120,25 @@ class RejectBuffer:
                 for known in raw.known_versions(self._storage, day, landed, raw.REJECTED)["payload_hash"]
             }
         self.seen.add(version.payload_hash)
-        if version.payload_hash in self._before or version.payload_hash in self.held:
+        if version.payload_hash in self._before or version.payload_hash in self.buffered:
             return 0
-        self.held[version.payload_hash] = version
+        self.buffered[version.payload_hash] = version
         return len(version.payload)
 
     def drop_matching(self, unwanted: Callable[[bytes], bool]) -> None:
-        """Drop items that are held back."""
-        self.held = {hashed: version for hashed, version in self.held.items() if not unwanted(version.payload)}
+        """Drop items that are buffered."""
+        self.buffered = {hashed: version for hashed, version in self.buffered.items() if not unwanted(version.payload)}
 
     def mark_landed(self) -> None:
-        """Record that the items held back have landed."""
-        self._before = (self._before or set()) | self.held.keys()
-        self.held.clear()
+        """Record that the items buffered have landed."""
+        self._before = (self._before or set()) | self.buffered.keys()
+        self.buffered.clear()
 
 
 class Landing:
     """Lands the items that are new or changed.
 
     Attributes:
-        counts: The number of items by outcome.
         changed_days: Days whose raw files have changed.
         suppression: What must not land.
     """
@@ -194,14 +193,14 @@ class Landing:
         if self.suppression.is_too_old(instant and instant.date()):
             return SeenItem(call_id or version.payload_hash, instant, day)
         if day is None or call_id is None:
-            self._bytes += self._rejects.hold(version)
+            self._bytes += self._rejects.add(version)
             self.counts.rejected = len(self._rejects.seen)
             return SeenItem(call_id or f"#{version.payload_hash}", None)
-        self._hold(self._day(day), call_id, version)
+        self._buffer(self._day(day), call_id, version)
         return SeenItem(call_id, instant, day)
 
     def flush(self) -> None:
-        """Write and commit what is held back; nothing is written if nothing differs.
+        """Write and commit what is buffered; nothing is written if nothing differs.
 
         Raises:
             ChorusCallsError: The calls belong to another account than the lake's.
@@ -209,14 +208,14 @@ class Landing:
         self._drop_suppressed()
         self.suppression.commit()
         self._drop_unchanged()
-        held = {day: list(entry.held.values()) for day, entry in self._days.items() if entry.held}
-        if held or self._rejects.held:
+        buffered = {day: list(entry.buffered.values()) for day, entry in self._days.items() if entry.buffered}
+        if buffered or self._rejects.buffered:
             self._account.record_new()
-            self._write(held, list(self._rejects.held.values()))
+            self._write(buffered, list(self._rejects.buffered.values()))
         self._bytes = 0
         self._evict_days()
 
-    def mark_gone(self, gone: Mapping[date, Sequence[Version]]) -> None:
+    def land_tombstones(self, gone: Mapping[date, Sequence[Version]]) -> None:
         """Land the tombstones of known calls, by day."""
         self.flush()
         if gone:
@@ -224,16 +223,16 @@ class Landing:
         for day in gone:
             self._known -= len(self._days.pop(day, _Day({})).known)
 
-    def _hold(self, day: _Day, call_id: str, version: Version) -> None:
-        """Hold a version back, in place of an earlier one, unless the same one has landed."""
-        held = day.held.get(call_id)
-        if held is not None and held.payload_hash == version.payload_hash:
+    def _buffer(self, day: _Day, call_id: str, version: Version) -> None:
+        """Buffer a version, in place of an earlier one, unless the same one has landed."""
+        buffered = day.buffered.get(call_id)
+        if buffered is not None and buffered.payload_hash == version.payload_hash:
             return
-        if held is not None:
-            self._bytes -= len(held.payload)
-            del day.held[call_id]
+        if buffered is not None:
+            self._bytes -= len(buffered.payload)
+            del day.buffered[call_id]
         if day.known.get(call_id) != version.payload_hash:
-            day.held[call_id] = version
+            day.buffered[call_id] = version
             self._bytes += len(version.payload)
 
     def _day(self, day: date) -> _Day:
@@ -254,35 +253,35 @@ class Landing:
         """Drop the least recently used days, so that memory stays bounded however long the list is."""
         if self._known <= KNOWN_CALLS:
             return
-        for day in [day for day, entry in self._days.items() if not entry.held]:
+        for day in [day for day, entry in self._days.items() if not entry.buffered]:
             if self._known <= KNOWN_CALLS:
                 return
             self._known -= len(self._days.pop(day).known)
 
     def _drop_suppressed(self) -> None:
-        """Drop items that are suppressed only since they were held back, such as a child item before its parent."""
-        while self.suppression.has_news():
+        """Drop items that are suppressed only since they were buffered, such as a child item before its parent."""
+        while self.suppression.has_new_entries():
             for entry in self._days.values():
-                for call_id, version in list(entry.held.items()):
+                for call_id, version in list(entry.buffered.items()):
                     kept = self.suppression.keep(version.payload, placed=True)
                     if kept is None:
-                        del entry.held[call_id]
+                        del entry.buffered[call_id]
                     elif kept != version.payload:
-                        entry.held[call_id] = Version(call_id, payload_hash(kept), kept)
+                        entry.buffered[call_id] = Version(call_id, payload_hash(kept), kept)
             self._rejects.drop_matching(lambda item: self.suppression.keep(item, placed=False) is None)
 
     def _drop_unchanged(self) -> None:
         """Drop versions that differ only in the order of keys or in white space."""
         for day, entry in self._days.items():
-            suspects = [call_id for call_id in entry.held if entry.known.get(call_id, _DELETED) != _DELETED]
+            suspects = [call_id for call_id in entry.buffered if entry.known.get(call_id, _DELETED) != _DELETED]
             if not suspects:
                 continue
             landed = raw.payloads(self._storage, day, self._landed.value.days[day], suspects)
             for call_id in suspects:
-                version = entry.held[call_id]
+                version = entry.buffered[call_id]
                 if call_id in landed and same_call(landed[call_id].encode(), version.payload):
                     entry.known[call_id] = version.payload_hash
-                    del entry.held[call_id]
+                    del entry.buffered[call_id]
 
     def _write(self, calls: Mapping[date, Sequence[Version]], rejected: Sequence[Version] = ()) -> None:
         """Write a file for each day, and commit all of them at once."""
@@ -324,7 +323,7 @@ class Landing:
             known = before.days.get(day, LandedDay())
             after.days[day] = LandedDay(known.digest, dict(known.calls), dict(known.rejected))
         for kind, day, file in files:
-            raw.count(after.days[day], kind, name, file)
+            raw.add_file(after.days[day], kind, name, file)
         self._landed.value = after
         try:
             state.commit(self._storage, self._landed)
@@ -333,12 +332,12 @@ class Landing:
             raise
         self.changed_days.update(day for _, day, _ in files)
         for entry in self._days.values():
-            changed = sum(call_id in entry.known for call_id in entry.held)
+            changed = sum(call_id in entry.known for call_id in entry.buffered)
             self.counts.changed += changed
-            self.counts.new += len(entry.held) - changed
-            self._known += len(entry.held) - changed
-            entry.known.update((call_id, version.payload_hash) for call_id, version in entry.held.items())
-            entry.held.clear()
+            self.counts.new += len(entry.buffered) - changed
+            self._known += len(entry.buffered) - changed
+            entry.known.update((call_id, version.payload_hash) for call_id, version in entry.buffered.items())
+            entry.buffered.clear()
         self._rejects.mark_landed()
 
 

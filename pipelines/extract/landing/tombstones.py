@@ -20,7 +20,7 @@ from pipelines.suppression.filter import SuppressionFilter
 
 
 @dataclass(frozen=True)
-class Absent:
+class MissingCalls:
     """Known calls that were not seen.
 
     Attributes:
@@ -54,14 +54,14 @@ class DeletionGuard:
     share: float = 0.1
     accepted: bool = False
 
-    def refusal(self, absent: Absent, *, hidden: int) -> Refusal | None:
+    def refusal(self, missing: MissingCalls, *, hidden: int) -> Refusal | None:
         """Return why missing calls must not be marked deleted; None if they may be.
 
         Args:
-            absent: The missing calls.
+            missing: The missing calls.
             hidden: The number of calls that the API counts beyond those it showed: each may be a missing one.
         """
-        deleted, known = sum(map(len, absent.deleted.values())), absent.known
+        deleted, known = sum(map(len, missing.deleted.values())), missing.known
         if self.accepted or not deleted:
             return None
         if deleted == known:
@@ -90,7 +90,7 @@ class DeletionDetector:
 
         Args:
             storage: The lake's files.
-            known: The days as they had landed before the scan; empty if `absent` will not be called.
+            known: The days as they had landed before the scan; empty if `missing` will not be called.
             suppression: What must not land, and so is not missing even if it has not been removed yet.
         """
         self._suppression = suppression
@@ -110,7 +110,7 @@ class DeletionDetector:
             if self._day.setdefault(item.key, day) != day:
                 self._more.setdefault(item.key, set()).add(day)
 
-    def absent(self) -> Absent:
+    def missing(self) -> MissingCalls:
         """Return the known calls that were not seen."""
         known = 0
         deleted: dict[date, list[str]] = {}
@@ -128,10 +128,10 @@ class DeletionDetector:
                         deleted.setdefault(day, []).append(call_id)
                 elif self._is_elsewhere(call_id, day):
                     moved.setdefault(day, []).append(call_id)
-        return Absent(known, deleted, moved)
+        return MissingCalls(known, deleted, moved)
 
     def _is_elsewhere(self, call_id: str, day: date) -> bool:
-        """Whether a call was seen on other days only; if its day could not be read once, that may be this day."""
+        """Return whether a call was seen on other days only; a day that could not be read may be this one."""
         first = self._day[call_id]
         if first is None or first == day:
             return False

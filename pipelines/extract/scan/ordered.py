@@ -169,13 +169,13 @@ def _seek(scan: OrderedScan, page: PageSeen) -> OrderedScan:
         return replace(scan, offset=max(page.total - len(page.keys), 1), streak=further)
     if max(times) < scan.until:  # the newest call, not the oldest: one old call may have come late
         return begin
-    apart = max((max(times) - min(times)) / len(times), _MOMENT)
-    back = int(max((min(times) - scan.until) / apart, 0) * _SEEK_MARGIN) + len(page.keys)
+    interval = max((max(times) - min(times)) / len(times), _MOMENT)
+    back = int(max((min(times) - scan.until) / interval, 0) * _SEEK_MARGIN) + len(page.keys)
     return replace(scan, offset=max(page.offset - back, 0), streak=further)
 
 
 def _is_crowded(scan: OrderedScan, page: PageSeen) -> bool:
-    """Whether the calls of one instant at a page's end leave no room for another on any page."""
+    """Return whether the calls of one instant at a page's end leave no room for another on any page."""
     return page.last_ties + 2 > scan.widest
 
 
@@ -191,7 +191,7 @@ def _overlap(scan: OrderedScan, page: PageSeen, *, joined: bool = False) -> int:
 
 
 def _joins(scan: OrderedScan, page: PageSeen) -> bool:
-    """Whether a page begins within the run and shows two of its last calls there.
+    """Return whether a page begins within the run and shows two of its last calls there.
 
     One call alone, or one behind calls that are not of the run, may have moved there. The page has to show all calls of
     the very last call's instant. At the list's head nothing can be hidden before a page.
@@ -286,7 +286,7 @@ def _at_end(scan: OrderedScan) -> OrderedScan:
 
 
 def _search(scan: OrderedScan, page: PageSeen) -> OrderedScan:
-    """Look for the run's last calls, of which a page showed none, where the list has shifted to."""
+    """Search for the run's last calls, of which a page showed none, at the place to which the list has shifted."""
     streak = replace(scan.streak, end_shown=0, joined=0)
     scan = replace(scan, empty=0, streak=streak, chain_breaks=scan.chain_breaks + 1)
     detour = replace(streak, detours=streak.detours + 1)
@@ -334,7 +334,7 @@ def _read_head(scan: OrderedScan, page: PageSeen) -> OrderedScan:
 
 
 def _reaches_run(scan: OrderedScan, page: PageSeen) -> bool:
-    """Whether a page ends with calls of the run; fewer may have moved there, above others that did too."""
+    """Return whether a page ends with calls of the run; fewer may have moved there, above others that did too."""
     count = max(min(OVERLAP, scan.widest // 2), scan.widest // 4, 1)
     return len(page.keys) >= count and page.unseen.isdisjoint(page.keys[-count:])
 

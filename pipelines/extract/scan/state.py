@@ -56,11 +56,10 @@ class PageSeen(msgspec.Struct, frozen=True):
     """What one page showed.
 
     Attributes:
-        offset: The offset that was requested.
         keys: The key of each item, in the page's order.
         unseen: The keys that the scan has not accepted yet.
-        times: When each call was created; None where that is unknown.
-        total: The number of items that the API reports; None where it reports none.
+        times: When each call was created; None if that is unknown.
+        total: The number of items that the API reports; None if it reports none.
     """
 
     offset: int

@@ -1,7 +1,7 @@
 """Compact raw: merge a day's small files, which hourly syncs leave by the dozen, so that a day stays quick to read.
 
-All rows and the day's digest stay the same, so no day turns stale. The merged files only cease to count; they are
-removed later, since a running build may have planned with them.
+All rows and the day's digest stay the same, so no day turns stale. The merged files only leave the landing log;
+they are removed later, since a running build may have planned with them.
 """
 
 from __future__ import annotations
@@ -34,10 +34,7 @@ def compact(storage: Storage, landed: Stored[Landed]) -> list[tuple[date, str]]:
 
     A day whose files cannot be read or written, as on a full disk, stays as it is. That costs only speed, so it is
     logged and left to the next sync.
-
-    Args:
-        storage: The lake's files; the caller holds the locks of a sync.
-        landed: The landing log as it is stored now.
+    The caller holds the locks of a sync.
 
     Returns:
         The days and kinds of files that were merged.
@@ -61,7 +58,7 @@ def compact(storage: Storage, landed: Stored[Landed]) -> list[tuple[date, str]]:
 def _due(landed: Landed) -> list[tuple[date, str]]:
     """Return the days and kinds with many small files, those with the most first."""
     numbers = {
-        (day, kind): len(_small(raw.counted(landed.days[day], kind)))
+        (day, kind): len(_small(raw.files_of(landed.days[day], kind)))
         for day in landed.days
         for kind in (raw.CALLS, raw.REJECTED)
     }
@@ -76,7 +73,7 @@ def _small(files: dict[str, LandedFile]) -> list[str]:
 
 def _merge(storage: Storage, landed: Landed, day: date, kind: str) -> None:
     """Merge small files of a day into one, which replaces them in the landing log and keeps the day's digest."""
-    files = raw.counted(landed.days[day], kind)
+    files = raw.files_of(landed.days[day], kind)
     merged: dict[str, pa.Table] = {}
     size = 0
     # From the newest back, so that a large old file is not rewritten for each new one.

@@ -1,6 +1,6 @@
 """Remove versions of days: expire those that no reader can hold any more, and drop at once those that must not be kept.
 
-`expire` also removes raw files that do not count, and unfinished files. A build may be about to use any of them: a raw
+`expire` also removes orphan raw files and unfinished files. A build may be about to use any of them: a raw
 file that was merged since the build was planned, or a version that comes back into use. So they are removed only while
 no sync and no build runs. Versions in the plan of a Dagster run, which releases the lock between its steps, are kept.
 `drop_versions` waits for nothing.
@@ -47,12 +47,7 @@ class Expired:
 
 
 def expire(storage: Storage, keep_versions: timedelta) -> Expired:
-    """Remove what nobody needs any more, unless a sync or a build is running.
-
-    Args:
-        storage: The lake's files.
-        keep_versions: The grace period of a version after it ceased to be published.
-    """
+    """Remove versions after their grace period, orphans and unfinished files, unless a sync or a build is running."""
     done = Expired()
     if not _has_work(storage, keep_versions):
         return done
@@ -67,7 +62,7 @@ def _has_work(storage: Storage, keep_versions: timedelta) -> bool:
     manifest = state.load_manifest(storage)
     return bool(
         storage.unfinished()
-        or raw.uncounted(storage, state.load_landed(storage))
+        or raw.orphan_files(storage, state.load_landed(storage))
         or _newly_unreferenced(storage, manifest)
         or _expired(storage, manifest.value, keep_versions)
     )
@@ -130,8 +125,8 @@ def drop_versions(storage: Storage, catalog: Catalog, days: Collection[date], *,
         storage: The lake's files; the caller holds the locks `SYNC` and `LAKE` exclusively, and not `PUBLISH`.
         catalog: The readers' catalog.
         days: The days.
-        keep_published: Keep the published version of each day and the one that its inputs give now. Whoever removes
-            something from the inputs must commit that first, or the old version still counts as the present one.
+        keep_published: Keep the published version of each day and the one that its inputs give now. A caller that
+            removes something from the inputs must commit that first, or the old version still is the present one.
 
     Returns:
         The folders of the dropped versions.
@@ -177,7 +172,7 @@ def known_manifest(storage: Storage, catalog: Catalog) -> Stored[Manifest]:
 
 
 def manifest_is_lost(storage: Storage, catalog: Catalog) -> bool:
-    """Say whether days were published and the manifest is missing."""
+    """Return whether days were published and the manifest is missing."""
     return storage.size(layout.MANIFEST) is None and (
         bool(catalog.generation()) or any(storage.folders(table) for table in TABLES)
     )
@@ -191,8 +186,8 @@ def remove_folder(storage: Storage, folder: str) -> None:
 
 
 def remove_orphans(storage: Storage) -> int:
-    """Remove the raw files that do not count; the caller holds `SYNC` and `LAKE` exclusively."""
-    return _delete(storage, raw.uncounted(storage, state.load_landed(storage)))
+    """Remove the raw files that are not in the landing log; the caller holds `SYNC` and `LAKE` exclusively."""
+    return _delete(storage, raw.orphan_files(storage, state.load_landed(storage)))
 
 
 def remove_unfinished(storage: Storage) -> int:
@@ -261,7 +256,7 @@ def _empty_folders(storage: Storage, days: Collection[date]) -> list[str]:
 
 
 def may_be_unmasked(storage: Storage) -> bool:
-    """Say whether versions may be left that were built before CHORUS_PII became `mask`."""
+    """Return whether versions may be left that were built before CHORUS_PII became `mask`."""
     lake = load_lake(storage)
     return lake is not None and lake.unmasked_versions
 
@@ -269,9 +264,7 @@ def may_be_unmasked(storage: Storage) -> bool:
 def drop_unmasked(storage: Storage, catalog: Catalog) -> list[str]:
     """Drop the versions that are no longer published, and clear the reminder once every published day is masked.
 
-    Args:
-        storage: The lake's files; the caller holds the locks `SYNC` and `LAKE` exclusively.
-        catalog: The readers' catalog.
+    The caller holds the locks `SYNC` and `LAKE` exclusively.
 
     Returns:
         The folders of the dropped versions.

@@ -33,13 +33,8 @@ class Reconciled:
 def reconcile(storage: Storage, catalog: Catalog, keep_versions: timedelta) -> Reconciled:
     """Bring catalog and links up to the manifest, finish interrupted removals, and remove what nobody needs any more.
 
-    Idempotent; where there is nothing to do, no file is touched. Published days with lost files are left to the next
-    build, and the catalog waits for them. Where the manifest itself is lost, nothing is done.
-
-    Args:
-        storage: The lake's files.
-        catalog: The readers' catalog.
-        keep_versions: The grace period of a version after it ceased to be published.
+    Idempotent; if there is nothing to do, no file is touched. Published days with lost files are left to the next
+    build, and the catalog waits for them. If the manifest itself is lost, nothing is done.
     """
     done = Reconciled()
     _update_catalog_and_links(storage, catalog, done)
@@ -87,7 +82,7 @@ def _finish_removals(storage: Storage, catalog: Catalog, done: Reconciled) -> No
 
 
 def _is_outdated(storage: Storage, manifest: Stored[Manifest], catalog: Catalog) -> bool:
-    """Say whether the catalog is behind the manifest, or shows the present days with other names than are known.
+    """Return whether the catalog is behind the manifest, or shows the present days with other names than are known.
 
     A catalog that is ahead, as where the manifest was lost, shows more than could be made again.
     """

@@ -21,7 +21,7 @@ from pipelines.lake.storage import Storage
 
 
 def retention_floor(storage: Storage) -> date | None:
-    """Return the first day that is kept; None where all are."""
+    """Return the first day that is kept; None if all are."""
     lake = load_lake(storage)
     return lake.retention_floor if lake else None
 
@@ -54,11 +54,8 @@ def days_before(storage: Storage, floor: date | None) -> list[date]:
 def remove_before_floor(storage: Storage, catalog: Catalog) -> list[date]:
     """Remove all that is left of the days before the floor, raw files and tables; idempotent.
 
-    They leave the landing log first, so that nobody builds them again; then readers lose them in one commit.
-
-    Args:
-        storage: The lake's files; the caller holds the locks `SYNC` and `LAKE` exclusively.
-        catalog: The readers' catalog.
+    They leave the landing log first, so that no build makes them again; then readers lose them in one commit.
+    The caller holds the locks `SYNC` and `LAKE` exclusively.
 
     Returns:
         The removed days.
@@ -92,7 +89,6 @@ class OldDays:
     """What a prune removes.
 
     Attributes:
-        floor: The first day that is kept.
         days: The days before it of which anything is left, oldest first.
         calls: How many calls they have, including those deleted at the API.
         rejected_items: How many items without a usable day arrived on these days.
@@ -116,7 +112,7 @@ def floor_of(age: timedelta) -> date:
 
 
 def old_days(storage: Storage, floor: date) -> OldDays:
-    """Report what lies before a floor, or before the lake's own where that is later; nothing is changed."""
+    """Report what lies before a floor, or before the lake's own if that is later; nothing is changed."""
     known = retention_floor(storage)
     floor = max(floor, known) if known else floor
     days = days_before(storage, floor)

@@ -64,7 +64,7 @@ def _over_time(figures: Figures) -> Figure:
 
 
 def _has_marks(figures: Figures) -> bool:
-    """Whether each day can be compared with the same weekday in the period before."""
+    """Return whether each day can be compared with the same weekday in the period before."""
     return figures.before is not None and figures.period.unit == "day" and figures.period.days % 7 == 0
 
 

@@ -66,12 +66,6 @@ def period_of(moment: str) -> str:
 
 
 def or_error(query: str, columns: int, argument: str) -> str:
-    """Return a query that fails for a wrong argument even if it has no row.
-
-    Args:
-        query: The query.
-        columns: How many columns it has.
-        argument: A query of one value, never null, that fails for a wrong argument.
-    """
+    """Return a query that fails with its argument, a query of one value that is never null, even if it has no row."""
     nulls = ", ".join(["NULL"] * columns)
     return f"{query} UNION ALL SELECT {nulls} FROM {argument} AS argument(given) WHERE given IS NULL"  # noqa: S608

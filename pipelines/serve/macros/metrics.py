@@ -213,7 +213,7 @@ SINGLE_CALL_MACROS = (
         "How long calls last, by 'day', 'week' or 'month': one row per period, organization_id and agent_id with "
         f"calls. Columns: {PERIOD_COLUMN}; organization_id; agent_id; duration_calls, the connected root calls, not "
         "deleted, that have a duration; p50 (the median), p90, p95 and p99, the seconds that so many percent of these "
-        "calls do not exceed, exact and interpolated between neighbours (quantile_cont), null where there are no such "
+        "calls do not exceed, exact and interpolated between neighbours (quantile_cont), null if there are no such "
         "calls. Never average or add percentiles: ask for another group with quantile_cont over calls.",
         "SELECT period_start, agent_id, p50, p95 FROM duration_percentiles('month') ORDER BY ALL",
     ),

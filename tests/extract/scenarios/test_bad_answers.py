@@ -85,7 +85,7 @@ def test_29_an_error_that_no_retry_can_fix_ends_the_sync_at_once(storage, code, 
 
 def test_31_a_long_wait_ends_the_sync_with_the_time_to_come_back(storage):
     faults = "unavailable:wait=3600:every=1:after=3"
-    assert "Come back after" in incomplete(storage, faults, "wait 3600 s", retry_seconds=30).message
+    assert "Try again after" in incomplete(storage, faults, "wait 3600 s", retry_seconds=30).message
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def test_31_a_wait_beyond_the_budget_stops_at_once_and_says_when_to_come_back(fa
         assert failed.value.reason == f"it answered {api.requests[0].status} and asked to wait 3600 s"
         when = datetime.fromisoformat(re.search(r"after (.*) UTC", failed.value.message)[1]).replace(tzinfo=UTC)
         assert timedelta(minutes=50) < when - datetime.now(UTC) <= timedelta(hours=1)
-        with pytest.raises(ChorusCallsError, match="Come back after"):  # nor does any other thread ask
+        with pytest.raises(ChorusCallsError, match="Try again after"):  # nor does any other thread ask
             client.page(10)
         assert len(api.requests) == 1
 
