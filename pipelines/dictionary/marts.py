@@ -151,6 +151,7 @@ _SUMS = (
         unit="turns",
         formula="sum(turn_count)",
         nullable=True,
+        signed=True,
     ),
     _calls("turn_calls", "Calls counted in turns.", "count where turn_count is not null"),
     measure(
