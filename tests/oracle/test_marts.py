@@ -136,7 +136,7 @@ def test_legs_by_hand():
         {"id": "l4", "durationSeconds": 30},
     ]
     row = only(tables(call("c", startedAt=NOON, transferCalls=legs))["transfer_metrics_daily"])
-    assert row == {
+    expected = {
         "organization_id": None,
         "agent_id": None,
         "phone_number_id": None,
@@ -158,6 +158,7 @@ def test_legs_by_hand():
         "average_leg_seconds": 30.0,
         "cost_per_minute": 1.0,
     }
+    assert {name: row[name] for name in expected} == expected
 
 
 def test_an_hour_is_that_of_creation_and_else_of_the_start():

@@ -60,8 +60,8 @@ def test_every_ratio_by_each_subset_of_the_dimensions_is_that_of_the_rows(measur
             for each in ratios:
                 assert same(row[each.name], ratio_of(behind, each.name, measures)), (each.name, row)
                 seen[each.name].add(row[each.name] is None)
-    # Where there is a row there is a call to divide by.
-    never_null = {each.name for each in ratios if ratio_parts(each.name)[2] == ("calls",)}
+    # Where there is a row there is a call or a leg to divide by.
+    never_null = {each.name for each in ratios if ratio_parts(each.name)[2] in {("calls",), ("legs",)}}
     assert {name for name, kinds in seen.items() if kinds != {True, False}} <= never_null
 
 
