@@ -69,8 +69,9 @@ lint-locks: $(SYNCED)
 	@cmp requirements.lock $(VENV)/requirements.lock && cmp requirements-dev.lock $(VENV)/requirements-dev.lock \
 		|| { echo "The locks do not match pyproject.toml. Run 'make lock' and commit them." >&2; exit 1; }
 
-docs: $(SYNCED) ## Write the pages that are made from the data dictionary
+docs: $(SYNCED) ## Write the pages that are made from the data dictionary, and the digests of a new TABLE_VERSION
 	@for page in $(PAGES); do $(BIN)/python -m pipelines.dictionary $$page > docs/$$page.md || exit 1; done
+	@$(BIN)/python -m tests.materialize.test_table_version
 
 bench: $(SYNCED) ## Measure speed and memory, and answers on a million calls; takes ten minutes
 	@$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)

@@ -13,8 +13,14 @@ from types import MappingProxyType
 from pipelines.dictionary.call_parts import CALL_ATTRIBUTES, DATA_ISSUES, TRANSCRIPT_TURNS, TRANSFER_LEGS
 from pipelines.dictionary.calls import CALLS, RAW
 from pipelines.dictionary.columns import CALL_DATE, Additivity, Column, ColumnType, Personal, Table
-from pipelines.dictionary.marts import CALL_METRICS_DAILY, CALL_VOLUME_HOURLY, TRANSFER_METRICS_DAILY
-from pipelines.dictionary.ratios import RATIOS, Ratio, ratios_of
+from pipelines.dictionary.marts import (
+    CALL_METRICS_DAILY,
+    CALL_VOLUME_HOURLY,
+    RATIOS,
+    TRANSFER_METRICS_DAILY,
+    ratios_of,
+)
+from pipelines.dictionary.ratios import Ratio
 
 __all__ = [
     "CALL_DATE",

@@ -84,6 +84,7 @@ _MEASURES = (
         "Number of turns, as the API states it. It can differ from message_count.",
         unit="turns",
         nullable=True,
+        signed=True,
     ),
     count(
         "message_count",

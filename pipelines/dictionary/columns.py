@@ -80,6 +80,7 @@ class Column:
         nullable: Whether it may be null ("not known").
         additivity: How it may be summed; None if it is not a measure.
         low_cardinality: Whether its values repeat often enough for Parquet's dictionary encoding to save space.
+        signed: Whether it may be negative: a whole number that is as the API states it, or the sum of such numbers.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Column:
     nullable: bool = True
     additivity: Additivity | None = None
     low_cardinality: bool = False
+    signed: bool = False
 
     @property
     def comment(self) -> str:
@@ -190,6 +192,7 @@ class _Options(TypedDict, total=False):
     nullable: bool
     additivity: Additivity
     low_cardinality: bool
+    signed: bool
 
 
 def text(name: str, description: str, **options: Unpack[_Options]) -> Column:

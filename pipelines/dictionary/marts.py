@@ -1,11 +1,15 @@
-"""The three marts: daily call metrics, daily transfer metrics, hourly call volume."""
+"""The three marts, daily call metrics, daily transfer metrics and hourly call volume, and their ratios."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from pipelines.dictionary.columns import (
     AGENT_ID,
     DIRECTION,
     MONEY,
+    MONEY_PER_MINUTE,
     ORGANIZATION_ID,
     PHONE_NUMBER_ID,
     PROVIDER,
@@ -19,7 +23,7 @@ from pipelines.dictionary.columns import (
     measure,
     position,
 )
-from pipelines.dictionary.ratios import ratio_columns
+from pipelines.dictionary.ratios import Ratio, ratio_columns
 
 DURATION_BOUNDS = (10, 30, 60, 120, 300, 600, 1800)
 """Upper bounds in seconds of the duration buckets; the last bucket is above them all."""
@@ -147,6 +151,7 @@ _SUMS = (
         unit="turns",
         formula="sum(turn_count)",
         nullable=True,
+        signed=True,
     ),
     _calls("turn_calls", "Calls counted in turns.", "count where turn_count is not null"),
     measure(
@@ -179,6 +184,99 @@ _HISTOGRAM = (
 )
 DURATION_BUCKETS = tuple(column.name for column in _HISTOGRAM)
 
+_COST_PER_MINUTE = Ratio(
+    "cost_per_minute",
+    "cost_rated",
+    ("seconds_rated",),
+    (_CALLS, _TRANSFERS),
+    "Cost of one minute, over the rows that have both a cost and a duration above zero.",
+    unit=MONEY_PER_MINUTE,
+    factor=60.0,
+)
+
+_CALL_RATIOS = (
+    _COST_PER_MINUTE,
+    Ratio(
+        "average_duration_seconds",
+        "duration_seconds",
+        ("duration_calls",),
+        (_CALLS,),
+        "Average duration of the connected calls whose duration is known.",
+        unit=SECONDS,
+    ),
+    Ratio("connect_rate", "connected_calls", ("calls",), (_CALLS,), "Share of calls that reached a person."),
+    Ratio(
+        "completion_rate",
+        "completed_calls",
+        ("terminal_calls",),
+        (_CALLS,),
+        "Share of the calls that are over whose outcome is completed.",
+    ),
+    Ratio(
+        "transfer_rate",
+        "transferred_calls",
+        ("connected_calls",),
+        (_CALLS,),
+        "Share of connected calls in which a transfer was attempted.",
+    ),
+    Ratio(
+        "transfer_rate_all",
+        "transferred_calls",
+        ("calls",),
+        (_CALLS,),
+        "Share of all calls, connected or not, in which a transfer was attempted.",
+    ),
+    Ratio(
+        "containment_rate",
+        "contained_calls",
+        ("connected_terminal_calls",),
+        (_CALLS,),
+        "Share of the connected calls that are over which the agent handled without a transfer.",
+    ),
+    Ratio(
+        "short_call_rate",
+        "short_calls",
+        ("connected_calls",),
+        (_CALLS,),
+        "Share of connected calls that lasted less than 10 seconds.",
+    ),
+    Ratio(
+        "agent_word_share",
+        "agent_words",
+        ("agent_words", "user_words"),
+        (_CALLS,),
+        "Share of the words of agent and customer that the agent spoke. It is not a share of talk time.",
+    ),
+)
+
+_TRANSFER_RATIOS = (
+    Ratio(
+        "transfer_success_rate",
+        "successful_legs",
+        ("successful_legs", "failed_legs"),
+        (_TRANSFERS,),
+        "Share of the legs with the result success or failed that succeeded. Pending and unknown legs are left out.",
+    ),
+    Ratio(
+        "average_leg_seconds",
+        "duration_seconds",
+        ("duration_legs",),
+        (_TRANSFERS,),
+        "Average duration of the transfer legs whose duration is known.",
+        unit=SECONDS,
+    ),
+    _COST_PER_MINUTE,
+)
+
+RATIOS: Mapping[str, Ratio] = MappingProxyType({ratio.name: ratio for ratio in (*_CALL_RATIOS, *_TRANSFER_RATIOS)})
+"""Every ratio of the marts by its name."""
+
+
+def ratios_of(table: Table) -> tuple[Ratio, ...]:
+    """Return the ratios of a mart, in the order of its columns; none for other tables."""
+    return tuple(RATIOS[name] for name in table.names if name in RATIOS and table.name in RATIOS[name].tables)
+
+
 CALL_METRICS_DAILY = Table(
     name=_CALLS,
     title="Call metrics by day",
@@ -198,18 +296,7 @@ CALL_METRICS_DAILY = Table(
         *_COUNTS,
         *_SUMS,
         *_HISTOGRAM,
-        *ratio_columns(
-            _CALLS,
-            "cost_per_minute",
-            "average_duration_seconds",
-            "connect_rate",
-            "completion_rate",
-            "transfer_rate",
-            "transfer_rate_all",
-            "containment_rate",
-            "short_call_rate",
-            "agent_word_share",
-        ),
+        *ratio_columns(_CALLS, _CALL_RATIOS),
     ),
 )
 
@@ -257,7 +344,7 @@ TRANSFER_METRICS_DAILY = Table(
             "Legs counted in seconds_to_transfer.",
             "count where seconds_to_transfer is not null",
         ),
-        *ratio_columns(_TRANSFERS, "transfer_success_rate", "average_leg_seconds", "cost_per_minute"),
+        *ratio_columns(_TRANSFERS, _TRANSFER_RATIOS),
     ),
 )
 

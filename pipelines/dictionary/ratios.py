@@ -1,4 +1,4 @@
-"""Every ratio of the marts, defined once: marts, checks, the catalog's macros and the documentation derive from it.
+"""Define what a ratio is: marts, checks, the catalog's macros and the documentation derive from the ratios in `marts`.
 
 A ratio is never averaged or summed. Its numerator and denominator are additive columns of the same table, so at any
 coarser grain it is sum(numerator) / sum(denominator).
@@ -6,11 +6,10 @@ coarser grain it is sum(numerator) / sum(denominator).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import MappingProxyType
 
-from pipelines.dictionary.columns import MONEY_PER_MINUTE, SECONDS, SHARE, Additivity, Column, ColumnType, Table
+from pipelines.dictionary.columns import SHARE, Additivity, Column, ColumnType
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,104 +68,16 @@ class Ratio:
         )
 
 
-_CALLS = ("call_metrics_daily",)
-_TRANSFERS = ("transfer_metrics_daily",)
-
-_ALL = (
-    Ratio(
-        "cost_per_minute",
-        "cost_rated",
-        ("seconds_rated",),
-        _CALLS + _TRANSFERS,
-        "Cost of one minute, over the rows that have both a cost and a duration above zero.",
-        unit=MONEY_PER_MINUTE,
-        factor=60.0,
-    ),
-    Ratio(
-        "average_duration_seconds",
-        "duration_seconds",
-        ("duration_calls",),
-        _CALLS,
-        "Average duration of the connected calls whose duration is known.",
-        unit=SECONDS,
-    ),
-    Ratio("connect_rate", "connected_calls", ("calls",), _CALLS, "Share of calls that reached a person."),
-    Ratio(
-        "completion_rate",
-        "completed_calls",
-        ("terminal_calls",),
-        _CALLS,
-        "Share of the calls that are over whose outcome is completed.",
-    ),
-    Ratio(
-        "transfer_rate",
-        "transferred_calls",
-        ("connected_calls",),
-        _CALLS,
-        "Share of connected calls in which a transfer was attempted.",
-    ),
-    Ratio(
-        "transfer_rate_all",
-        "transferred_calls",
-        ("calls",),
-        _CALLS,
-        "Share of all calls, connected or not, in which a transfer was attempted.",
-    ),
-    Ratio(
-        "containment_rate",
-        "contained_calls",
-        ("connected_terminal_calls",),
-        _CALLS,
-        "Share of the connected calls that are over which the agent handled without a transfer.",
-    ),
-    Ratio(
-        "short_call_rate",
-        "short_calls",
-        ("connected_calls",),
-        _CALLS,
-        "Share of connected calls that lasted less than 10 seconds.",
-    ),
-    Ratio(
-        "agent_word_share",
-        "agent_words",
-        ("agent_words", "user_words"),
-        _CALLS,
-        "Share of the words of agent and customer that the agent spoke. It is not a share of talk time.",
-    ),
-    Ratio(
-        "transfer_success_rate",
-        "successful_legs",
-        ("successful_legs", "failed_legs"),
-        _TRANSFERS,
-        "Share of the legs with the result success or failed that succeeded. Pending and unknown legs are left out.",
-    ),
-    Ratio(
-        "average_leg_seconds",
-        "duration_seconds",
-        ("duration_legs",),
-        _TRANSFERS,
-        "Average duration of the transfer legs whose duration is known.",
-        unit=SECONDS,
-    ),
-)
-
-RATIOS: Mapping[str, Ratio] = MappingProxyType({ratio.name: ratio for ratio in _ALL})
-"""Every ratio by its name, in the order of the marts' columns."""
-
-
-def ratio_columns(table: str, *names: str) -> tuple[Column, ...]:
-    """Return the columns of the named ratios for a mart.
+def ratio_columns(table: str, ratios: Iterable[Ratio]) -> tuple[Column, ...]:
+    """Return the columns of ratios for a mart.
 
     Raises:
         ValueError: A ratio does not list that mart among its tables.
     """
-    for name in names:
-        if table not in RATIOS[name].tables:
-            message = f"ratio {name} is not defined for {table}"
+    columns = []
+    for ratio in ratios:
+        if table not in ratio.tables:
+            message = f"ratio {ratio.name} is not defined for {table}"
             raise ValueError(message)
-    return tuple(RATIOS[name].column for name in names)
-
-
-def ratios_of(table: Table) -> tuple[Ratio, ...]:
-    """Return the ratios of a mart, in the order of its columns; none for other tables."""
-    return tuple(RATIOS[name] for name in table.names if name in RATIOS and table.name in RATIOS[name].tables)
+        columns.append(ratio.column)
+    return tuple(columns)

@@ -13,17 +13,15 @@ from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.columns import (
     Note,
     cost_per_minute,
-    instants,
-    measures,
     personal_columns,
     seconds_between,
 )
-from pipelines.flatten.decode import OBJECT_PATHS, Call, Chunk, text_fields
+from pipelines.flatten.decode import OBJECT_PATHS, Analysis, Call, Chunk, text_fields, values_as_sent
 from pipelines.flatten.issues import INVALID, MISSING, UNKNOWN, Problem
 from pipelines.flatten.settings import FlattenSettings
 from pipelines.flatten.source import source_at
 
-_TEXTS = text_fields(Call)
+_TEXTS, _ANALYSIS_TEXTS = text_fields(Call), text_fields(Analysis)
 _SENT = {field.name: field.encode_name for field in msgspec.structs.fields(Call)}
 _NOT_REACHED = ("no_answer", "busy", "canceled", "voicemail")
 _NOT_TERMINAL = ("in_progress", "unknown")
@@ -42,17 +40,13 @@ def calls_table(chunk: Chunk, counts: pl.DataFrame, legs: pa.Table, settings: Fl
     calls = chunk.calls
     columns = _texts(calls)
     columns["call_id"] = pa.array([call.id for call in calls], pa.string())
-    columns["turn_count"] = pa.array([call.turn_count for call in calls], pa.int64())
-    columns["duration_seconds"] = measures([call.duration_seconds for call in calls], _note(chunk, "duration_seconds"))
-    columns["cost"] = measures([call.cost for call in calls], _note(chunk, "cost"))
-    columns["started_at"] = instants([call.started_at for call in calls], _note(chunk, "started_at"))
-    columns["ended_at"] = instants([call.ended_at for call in calls], _note(chunk, "ended_at"))
-    columns["created_at"] = instants([call.created_at for call in calls], _note(chunk, "created_at"))
+    columns |= values_as_sent(Call, calls, lambda name: _note(chunk, name))
     if columns["created_at"].null_count:
         _note_missing_created_at(chunk)
     _note_wrong_objects(chunk)
-    summaries = [call.analysis.summary if call.analysis else None for call in calls]
-    columns["summary"] = pa.array(summaries, pa.string())
+    columns |= {
+        name: pa.array([getattr(call.analysis, name, None) for call in calls], pa.string()) for name in _ANALYSIS_TEXTS
+    }
     columns |= {name: pa.array(sources, pa.binary()).cast(pa.string()) for name, sources in chunk.objects.items()}
     columns["outcome"] = _outcomes(chunk, settings)
     columns["cost_per_minute"] = cost_per_minute(columns["cost"], columns["duration_seconds"])

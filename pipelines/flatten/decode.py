@@ -6,11 +6,12 @@ value costs its field and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeVar
 
@@ -18,8 +19,9 @@ import msgspec
 import polars as pl
 import pyarrow as pa
 from msgspec import Meta, Raw, Struct
+from msgspec.structs import FieldInfo
 
-from pipelines.flatten.columns import Note
+from pipelines.flatten.columns import Note, instants, measures
 from pipelines.flatten.issues import INCONSISTENT, INVALID, Issues, Origin, Problem
 from pipelines.flatten.source import JsonPath, elements, members, scalar_of
 from pipelines.json_source import UNREADABLE, storable
@@ -127,15 +129,42 @@ OBJECT_PATHS: Mapping[str, JsonPath] = MappingProxyType(
     }
 )
 """The columns of free-form objects, each with its path in a call."""
+_TEXT, _MEASURE, _INTEGER = str | None, float | str | None, Int64 | None
 _INT64 = range(-(2**63), 2**63)
 _ESCAPED_NUL = "\\u0000"
 T = TypeVar("T", Call, Leg)
 
 
-def text_fields(kind: type[Call | Leg]) -> tuple[str, ...]:
-    """Return the fields of a call or leg that are plain text: neither its id nor a time."""
+def text_fields(kind: type[Struct]) -> tuple[str, ...]:
+    """Return the fields of a call, leg or analysis that are plain text: neither its id nor a time."""
     fields = msgspec.structs.fields(kind)
-    return tuple(f.name for f in fields if f.type == (str | None) and f.name != "id" and not f.name.endswith("_at"))
+    return tuple(f.name for f in fields if f.type == _TEXT and f.name != "id" and not _is_time(f))
+
+
+def values_as_sent(
+    kind: type[Call | Leg], records: Sequence[Call | Leg], note: Callable[[str], Note]
+) -> dict[str, pa.Array]:
+    """Return the columns that are a measure, a whole number or a time as sent.
+
+    Args:
+        kind: Whose fields to take.
+        records: Calls and legs that have these fields.
+        note: Gives each column the function that records its bad values.
+    """
+    columns: dict[str, pa.Array] = {}
+    for field in msgspec.structs.fields(kind):
+        name, read = field.name, attrgetter(field.name)
+        if field.type == _MEASURE:
+            columns[name] = measures([read(record) for record in records], note(name))
+        elif field.type == _INTEGER:
+            columns[name] = pa.array([read(record) for record in records], pa.int64())
+        elif _is_time(field):
+            columns[name] = instants([read(record) for record in records], note(name))
+    return columns
+
+
+def _is_time(field: FieldInfo) -> bool:
+    return field.type == _TEXT and field.name.endswith("_at")
 
 
 class FieldDecoder:
@@ -152,7 +181,6 @@ class FieldDecoder:
         """Decode a call from its JSON."""
         fields = members(source)
         call = self._record(Call, fields, (), "calls")
-        call.turn_count = self._integer(fields.get("turnCount"), ("turnCount",), "turn_count")
         call.transcript = self._transcript(fields.get("transcript"), ("transcript",))
         call.analysis = self._analysis(fields.get("analysis"))
         call.context_variables = self._object(
@@ -166,7 +194,7 @@ class FieldDecoder:
         self.problems.append(Problem(table, column, steps, kind, message))
 
     def _record(self, kind: type[T], fields: dict[str, str], steps: JsonPath, table: str) -> T:
-        """Decode the texts, measures and times of a call or a leg."""
+        """Decode the texts, times, measures and whole numbers of a call or a leg."""
         record = kind()
         for field in msgspec.structs.fields(kind):
             here = (*steps, field.encode_name)
@@ -174,11 +202,13 @@ class FieldDecoder:
             source = fields.get(field.encode_name)
             if column == "leg_id" and source is not None and source.startswith(("{", "[")):
                 continue  # no usable id: an issue is recorded when the leg gets another id
-            if field.type == (str | None):
-                decode = self._time if field.name.endswith("_at") else self._text
+            if field.type == _TEXT:
+                decode = self._time if _is_time(field) else self._text
                 setattr(record, field.name, decode(source, here, table, column))
-            elif field.type == (float | str | None):
+            elif field.type == _MEASURE:
                 setattr(record, field.name, self._measure(source, here, table, column))
+            elif field.type == _INTEGER:
+                setattr(record, field.name, self._integer(source, here, table, column))
         return record
 
     def _text(self, source: str | None, steps: JsonPath, table: str, column: str) -> str | None:
@@ -216,14 +246,14 @@ class FieldDecoder:
         self._note(table, column, steps, INVALID, "no number; left out")
         return None
 
-    def _integer(self, source: str | None, steps: JsonPath, column: str) -> int | None:
+    def _integer(self, source: str | None, steps: JsonPath, table: str, column: str) -> int | None:
         value = scalar_of(source)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, int) and not isinstance(value, bool) and value in _INT64:
             return value
         if value is not None:
-            self._note("calls", column, steps, INVALID, "no whole number; left out")
+            self._note(table, column, steps, INVALID, "no whole number; left out")
         return None
 
     def _container(self, source: str | None, steps: JsonPath, table: str, column: str, *, opening: str) -> str | None:

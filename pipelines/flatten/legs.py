@@ -15,12 +15,11 @@ from pipelines.flatten.columns import (
     Note,
     cost_per_minute,
     instants,
-    measures,
     personal_columns,
     seconds_between,
     silent,
 )
-from pipelines.flatten.decode import Call, Chunk, Leg, text_fields
+from pipelines.flatten.decode import Call, Chunk, Leg, text_fields, values_as_sent
 from pipelines.flatten.issues import INCONSISTENT, MISSING, UNKNOWN, Origin, Problem
 from pipelines.flatten.leg_index import DayIndex, Item, Parent, ResolvedLeg
 from pipelines.flatten.settings import FlattenSettings, OutcomeMaps
@@ -135,10 +134,7 @@ def _fields(legs: Sequence[Leg | Call], note: Callable[[str], Note]) -> dict[str
     """Return the columns that nested legs and items have in common; `note` gives each column its recorder."""
     return {
         **{name: pa.array([getattr(leg, name) for leg in legs], pa.string()) for name in _TEXTS},
-        "duration_seconds": measures([leg.duration_seconds for leg in legs], note("duration_seconds")),
-        "cost": measures([leg.cost for leg in legs], note("cost")),
-        "started_at": instants([leg.started_at for leg in legs], note("started_at")),
-        "ended_at": instants([leg.ended_at for leg in legs], note("ended_at")),
+        **values_as_sent(Leg, legs, note),
     }
 
 

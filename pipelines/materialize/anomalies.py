@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 
+from pipelines.dictionary import TABLES
 from pipelines.errors import ChorusCallsError
 from pipelines.lake.state import load_landed
 from pipelines.lake.tables import VersionTables
@@ -24,7 +25,8 @@ from pipelines.quality.anomalies import (
 )
 from pipelines.workspace import Workspace
 
-_SUMS = ("calls", "cost_missing_calls", "cost_rated", "seconds_rated")
+_MART = TABLES["call_metrics_daily"]
+_SUMS = tuple(figure.name for figure in fields(DayMetrics) if figure.name in _MART.names)
 _WORDS_OF = r"\.(status|transferStatus)$"
 
 EXTRACT_ANOMALY_CHECKS: Mapping[str, str] = {
@@ -72,17 +74,16 @@ def extract_anomalies(workspace: Workspace, today: date) -> dict[str, AnomalyRes
 
 
 def _of_version(tables: VersionTables) -> DayMetrics:
-    sums = tables.frame("call_metrics_daily", _SUMS).select(
-        pl.col("calls", "cost_missing_calls").sum(), _sum("cost_rated"), _sum("seconds_rated")
-    )
+    sums = tables.frame(_MART.name, _SUMS).select(map(_sum, _SUMS))
     issues = tables.frame("data_issues", ["kind", "path"])
     words = issues.filter(pl.col("kind") == "unknown_value", pl.col("path").str.contains(_WORDS_OF))
     return DayMetrics(**sums.row(0, named=True), unknown_words=words.height)
 
 
 def _sum(name: str) -> pl.Expr:
-    """Sum a column; null if it has no value, as in SQL."""
-    return pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
+    """Sum a column; null where it can be null and has no value, as in SQL."""
+    known = pl.lit(value=True) if not _MART.column(name).nullable else pl.col(name).count() > 0
+    return pl.when(known).then(pl.col(name).sum()).alias(name)
 
 
 def _published(catalog: Path, first: date, last: date) -> dict[date, DayMetrics]:
@@ -90,12 +91,13 @@ def _published(catalog: Path, first: date, last: date) -> dict[date, DayMetrics]
     from pipelines.serve.query import run_query  # noqa: PLC0415 - imports DuckDB, which loading definitions must not wait for
 
     back = timedelta(days=max(thresholds.HISTORY_DAYS, 7 * thresholds.WEEKS + thresholds.RECENT_DAYS))
+    sums = (f"CAST(sum({name}) AS {_MART.column(name).type.sql})" for name in _SUMS)
     sql = (
-        f"SELECT call_date, {', '.join(f'sum({name}) AS {name}' for name in _SUMS)} "  # noqa: S608 - own names and days
-        f"FROM call_metrics_daily WHERE call_date BETWEEN DATE '{first - back}' AND DATE '{last}' GROUP BY call_date"
+        f"SELECT call_date, {', '.join(sums)} "  # noqa: S608 - own names and days
+        f"FROM {_MART.name} WHERE call_date BETWEEN DATE '{first - back}' AND DATE '{last}' GROUP BY call_date"
     )
     try:
         with run_query(catalog, sql) as found:
-            return {day: DayMetrics(int(calls), int(missing), *rated) for day, calls, missing, *rated in found.rows}
+            return {day: DayMetrics(**dict(zip(_SUMS, sums, strict=True))) for day, *sums in found.rows}
     except ChorusCallsError:
         return {}

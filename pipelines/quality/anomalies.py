@@ -18,6 +18,8 @@ from pipelines.quality import thresholds
 class DayMetrics:
     """The metrics of one day that the checks read, over all its root calls that are not deleted.
 
+    A field with the name of a column of call_metrics_daily is the sum of that column.
+
     Attributes:
         cost_missing_calls: Number of calls whose cost is not known.
         cost_rated: Cost of the calls that have both a cost and a duration; None if there are none.

@@ -13,9 +13,6 @@ from pipelines.quality.check import DayTables, Problems
 TOLERANCE = 1e-9
 """Relative difference allowed between two ways to add the same numbers."""
 
-SIGNED = frozenset({"turn_count", "turns"})
-"""Counts that are as the API states them and may be negative."""
-
 
 def find_schema_mismatches(tables: DayTables) -> Problems:
     """Compare name, type and order of the columns of every table's file with the data dictionary."""
@@ -93,7 +90,7 @@ def find_invalid_numbers(tables: DayTables) -> Problems:
     """Find negative counts and measures, and measures that are not finite."""
     problems: dict[str, int] = {}
     for table in ("calls", "transfer_legs", *MARTS):
-        measures = [column for column in TABLES[table].columns if column.additivity and column.name not in SIGNED]
+        measures = [column for column in TABLES[table].columns if column.additivity and not column.signed]
         rows = tables.frame(table, [column.name for column in measures])
         wrong = count_rows(rows, {column.name: _is_invalid(column) for column in measures})
         problems |= {f"{table}.{name} negative or not finite": count for name, count in wrong.items()}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.oracle.names import KEYS
+from tests.oracle.names import CORE_TABLES, INSTANT, INT, KEYS, NUM, OBJECTS, SENT, TEXT, api_name
 from tests.oracle.rows import Shaping
 from tests.support.examples import examples
 from tests.support.flattened import LANDED, Rows, flatten, flatten_calls
@@ -19,35 +19,28 @@ from tests.support.json_text import Sent, to_json
 bounded = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 NOT_TEXT = ([], {"a": 1}, ["text"])
-NOT_MEASURES = (-1, Sent("-0.01"), Sent("NaN"), Sent("1e999"), Sent("-Infinity"), "abc", "1_000", "", True, [], {})
-NOT_TIMES = (7, True, "soon", "", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", [], {})
 NOT_OBJECTS = (7, "text", True, [], Sent("NaN"))
-OUTCOME = {"outcome", "is_terminal", "is_connected", "is_contained"}
-MESSAGES = {"message_count", "user_message_count", "agent_message_count", "user_word_count", "agent_word_count"}
-
-# Per field: invalid values, and the columns of calls that depend on it.
-FIELDS: dict[str, tuple[tuple[Any, ...], set[str]]] = {
-    "organizationId": (NOT_TEXT, {"organization_id"}),
-    "agentId": (NOT_TEXT, {"agent_id"}),
-    "phoneNumberId": (NOT_TEXT, {"phone_number_id"}),
-    "callSid": (NOT_TEXT, {"call_sid"}),
-    "provider": (NOT_TEXT, {"provider"}),
-    "direction": (NOT_TEXT, {"direction"}),
-    "status": (NOT_TEXT, {"status", *OUTCOME}),
-    "endedReason": (NOT_TEXT, {"ended_reason", *OUTCOME}),
-    "customerNumber": (NOT_TEXT, {"customer_number", "customer_key"}),
-    "recordingUrl": (NOT_TEXT, {"recording_url", "has_recording"}),
-    "durationSeconds": (NOT_MEASURES, {"duration_seconds", "cost_per_minute", "is_connected", "is_contained"}),
-    "cost": (NOT_MEASURES, {"cost", "cost_per_minute"}),
-    "turnCount": ((2.5, "3", True, Sent("1e999"), Sent("9223372036854775808"), [], {}), {"turn_count"}),
-    "startedAt": (NOT_TIMES, {"started_at", "started_at_local", "seconds_to_transfer"}),
-    "endedAt": (NOT_TIMES, {"ended_at"}),
-    "transcript": (NOT_OBJECTS[:3], MESSAGES),
-    "analysis": (NOT_OBJECTS, {"summary", "extractions"}),
-    "contextVariables": (NOT_OBJECTS, {"context_variables"}),
-    "metadata": (NOT_OBJECTS, {"metadata"}),
+INVALID: dict[str, tuple[Any, ...]] = {
+    TEXT: NOT_TEXT,
+    NUM: (-1, Sent("-0.01"), Sent("NaN"), Sent("1e999"), Sent("-Infinity"), "abc", "1_000", "", True, [], {}),
+    INT: (2.5, "3", True, Sent("1e999"), Sent("9223372036854775808"), [], {}),
+    INSTANT: (7, True, "soon", "", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", [], {}),
 }
-# Columns that legs take from their call.
+# Invalid values of each field. createdAt, which places the call, and what makes it a leg or transferred have their own
+# tests.
+FIELDS: dict[str, tuple[Any, ...]] = {
+    **{
+        api_name(column): NOT_OBJECTS if column in OBJECTS else INVALID[CORE_TABLES["calls"][column]]
+        for column in SENT["calls"]
+        if column not in ("created_at", "transfer_type", "transfer_status")
+    },
+    "transcript": NOT_OBJECTS[:3],
+    "analysis": NOT_OBJECTS,
+}
+# The columns that are one field, by the field: an invalid value changes no other of them.
+OWN_COLUMNS = {api_name(column): {column} for column in SENT["calls"]} | {"analysis": {"summary", "extractions"}}
+AS_SENT = {column for columns in OWN_COLUMNS.values() for column in columns}
+# What legs take from their call, and so may change with it.
 INHERITED = {"organization_id", "agent_id", "phone_number_id", "direction", "seconds_to_transfer"}
 SOURCES = {"analysis": "extraction", "contextVariables": "context", "metadata": "metadata"}
 
@@ -99,19 +92,25 @@ def test_every_call_that_was_received_has_one_row(history):
 @settings(bounded, max_examples=examples(150))
 @given(st.data(), st.sampled_from(sorted(FIELDS)), st.integers(0, 10_000))
 def test_a_bad_value_costs_only_its_field(data, field, seed):
-    values, columns = FIELDS[field]
-    bad = data.draw(st.sampled_from(values))
+    """The tables are those of the same calls without the field, and one issue says what was wrong."""
+    bad = data.draw(st.sampled_from(FIELDS[field]))
     good = {**sane_call(seed, "c1"), "parentCallId": None}
     bystander = {**sane_call(seed + 1, "c2"), "parentCallId": None, "createdAt": good["createdAt"], "transferCalls": []}
     if good["transferCalls"]:
         good["transferCalls"] = [{**leg, "id": f"leg{at}"} for at, leg in enumerate(good["transferCalls"])]
     before, after = flatten_calls(good, bystander), flatten_calls({**good, field: bad}, bystander)
+    missing = flatten_calls({**good, field: None}, bystander)
 
-    assert _without(before["calls"], columns) == _without(after["calls"], columns)
+    assert {table: after[table] for table in after if table != "data_issues"} == {
+        table: missing[table] for table in missing if table != "data_issues"
+    }
+    own = OWN_COLUMNS.get(field, set())
+    others = AS_SENT - own
+    assert _only(before["calls"], others) == _only(after["calls"], others)
     assert after["calls"][1] == before["calls"][1]
-    assert _without(before["transfer_legs"], INHERITED & columns) == _without(
-        after["transfer_legs"], INHERITED & columns
-    )
+    inherited = INHERITED & (own | ({"seconds_to_transfer"} if field == "startedAt" else set()))
+    of_legs = set(CORE_TABLES["transfer_legs"]) - inherited
+    assert _only(before["transfer_legs"], of_legs) == _only(after["transfer_legs"], of_legs)
     if field != "transcript":
         assert after["transcript_turns"] == before["transcript_turns"]
     else:
@@ -122,8 +121,8 @@ def test_a_bad_value_costs_only_its_field(data, field, seed):
     _assert_noted(before, after, f"$.{field}", bad)
 
 
-def _without(rows: list[dict[str, Any]], columns: set[str]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if name not in columns} for row in rows]
+def _only(rows: list[dict[str, Any]], columns: set[str]) -> list[dict[str, Any]]:
+    return [{name: row[name] for name in columns} for row in rows]
 
 
 def _assert_noted(before: Rows, after: Rows, path: str, bad: Any) -> None:

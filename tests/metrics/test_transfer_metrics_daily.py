@@ -23,30 +23,29 @@ def test_a_day_worked_out_by_hand():
     )
     assert day.height == 1
     row = day.row(0, named=True)
-    assert row == pytest.approx(
-        {
-            "organization_id": "org_1",
-            "agent_id": "agent_1",
-            "phone_number_id": "number_1",
-            "direction": "inbound",
-            "transfer_type": "warm",
-            "legs": 5,
-            "successful_legs": 2,
-            "failed_legs": 1,
-            "pending_legs": 1,
-            "unknown_legs": 1,
-            "duration_seconds": 180.0,
-            "duration_legs": 4,
-            "cost": 0.18,
-            "cost_rated": 0.15,
-            "seconds_rated": 90.0,
-            "seconds_to_transfer": 60.0,
-            "seconds_to_transfer_legs": 2,
-            "transfer_success_rate": 2 / 3,
-            "average_leg_seconds": 45.0,
-            "cost_per_minute": 0.10,
-        }
-    )
+    expected = {
+        "organization_id": "org_1",
+        "agent_id": "agent_1",
+        "phone_number_id": "number_1",
+        "direction": "inbound",
+        "transfer_type": "warm",
+        "legs": 5,
+        "successful_legs": 2,
+        "failed_legs": 1,
+        "pending_legs": 1,
+        "unknown_legs": 1,
+        "duration_seconds": 180.0,
+        "duration_legs": 4,
+        "cost": 0.18,
+        "cost_rated": 0.15,
+        "seconds_rated": 90.0,
+        "seconds_to_transfer": 60.0,
+        "seconds_to_transfer_legs": 2,
+        "transfer_success_rate": 2 / 3,
+        "average_leg_seconds": 45.0,
+        "cost_per_minute": 0.10,
+    }
+    assert {name: row[name] for name in expected} == pytest.approx(expected)
 
 
 def test_columns_types_and_order_are_the_dictionarys():

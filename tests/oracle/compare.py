@@ -7,8 +7,8 @@ import math
 from collections import Counter
 from typing import Any
 
-from tests.oracle.names import COLUMNS, KEYS
-from tests.oracle.tables import sort_key
+from tests.oracle.names import KEYS
+from tests.oracle.tables import COLUMNS, sort_key
 
 Row = dict[str, Any]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tests.oracle.names import SPEAKERS
+from tests.oracle.names import CORE_TABLES, INSTANT, INT, NUM, OBJECTS, SENT, SPEAKERS, TEXT, api_name
 from tests.oracle.source import Node, read_json
 from tests.oracle.values import (
     Issue,
@@ -27,31 +27,19 @@ from tests.oracle.values import (
 
 Reader = Callable[[Node | None, Place, Notes], Any]
 
-# What a call and a leg have in common: the API's name, the column, how it is read.
-LEG_FIELDS: Mapping[str, tuple[str, Reader]] = {
-    "transferType": ("transfer_type", text_value),
-    "transferStatus": ("transfer_status", text_value),
-    "status": ("status", text_value),
-    "durationSeconds": ("duration_seconds", measure_value),
-    "cost": ("cost", measure_value),
-    "customerNumber": ("customer_number", text_value),
-    "recordingUrl": ("recording_url", text_value),
-    "startedAt": ("started_at", time_value),
-    "endedAt": ("ended_at", time_value),
-}
-CALL_FIELDS: Mapping[str, tuple[str, Reader]] = LEG_FIELDS | {
-    "organizationId": ("organization_id", text_value),
-    "agentId": ("agent_id", text_value),
-    "phoneNumberId": ("phone_number_id", text_value),
-    "callSid": ("call_sid", text_value),
-    "provider": ("provider", text_value),
-    "direction": ("direction", text_value),
-    "endedReason": ("ended_reason", text_value),
-    "turnCount": ("turn_count", count_value),
-    "createdAt": ("created_at", time_value),
-    "contextVariables": ("context_variables", object_value),
-    "metadata": ("metadata", object_value),
-}
+_READERS: Mapping[str, Reader] = {TEXT: text_value, NUM: measure_value, INT: count_value, INSTANT: time_value}
+
+
+def _fields(table: str) -> Mapping[str, tuple[str, Reader]]:
+    return {
+        api_name(column): (column, object_value if column in OBJECTS else _READERS[CORE_TABLES[table][column]])
+        for column in SENT[table]
+    }
+
+
+# By the API's name: the column, and how it is read.
+LEG_FIELDS = _fields("transfer_legs")
+CALL_FIELDS = _fields("calls")
 
 
 @dataclass(frozen=True)

@@ -1,55 +1,87 @@
-"""The names the tables promise: columns in their order, keys, shipped words, personal columns."""
+"""What the core tables promise: columns in their order with their types, keys, shipped words, personal columns.
+
+It is written independently of the data dictionary, and is the only other place that lists columns: tests compare both.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+TEXT, INT, NUM, FLAG = "text", "int64", "float64", "boolean"
+INSTANT, LOCAL, DATE = "timestamp (UTC)", "timestamp (local)", "date"
 
-def _names(words: str) -> tuple[str, ...]:
-    return tuple(words.split())
+Columns = Mapping[str, str]
+"""The type of each column by its name, in the order of the columns."""
 
 
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "calls": _names(
-        """call_id organization_id agent_id phone_number_id call_sid provider direction status outcome is_terminal
-        is_connected ended_reason customer_number customer_key duration_seconds cost cost_per_minute turn_count
-        message_count user_message_count agent_message_count user_word_count agent_word_count is_root parent_call_id
-        transfer_type transfer_status transfer_leg_count is_transferred is_contained seconds_to_transfer
-        has_recording recording_url summary extractions context_variables metadata started_at ended_at created_at
-        started_at_local first_landed_at landed_at version_count deleted_at"""
+def columns(*groups: tuple[str, str]) -> Columns:
+    """Return columns that are written in groups of the same type, each as a type and the names."""
+    return {name: kind for kind, names in groups for name in names.split()}
+
+
+CORE_TABLES: Mapping[str, Columns] = {
+    "calls": columns(
+        (TEXT, "call_id organization_id agent_id phone_number_id call_sid provider direction status outcome"),
+        (FLAG, "is_terminal is_connected"),
+        (TEXT, "ended_reason customer_number customer_key"),
+        (NUM, "duration_seconds cost cost_per_minute"),
+        (INT, "turn_count message_count user_message_count agent_message_count user_word_count agent_word_count"),
+        (FLAG, "is_root"),
+        (TEXT, "parent_call_id transfer_type transfer_status"),
+        (INT, "transfer_leg_count"),
+        (FLAG, "is_transferred is_contained"),
+        (NUM, "seconds_to_transfer"),
+        (FLAG, "has_recording"),
+        (TEXT, "recording_url summary extractions context_variables metadata"),
+        (INSTANT, "started_at ended_at created_at"),
+        (LOCAL, "started_at_local"),
+        (INSTANT, "first_landed_at landed_at"),
+        (INT, "version_count"),
+        (INSTANT, "deleted_at"),
     ),
-    "transcript_turns": _names("""call_id leg_id turn_index role speaker content word_count char_count"""),
-    "transfer_legs": _names(
-        """leg_id call_id leg_index source parent_found organization_id agent_id phone_number_id direction
-        transfer_type transfer_status transfer_outcome status duration_seconds cost cost_per_minute customer_number
-        customer_key has_recording recording_url message_count seconds_to_transfer started_at ended_at deleted_at"""
+    "transcript_turns": columns(
+        (TEXT, "call_id leg_id"), (INT, "turn_index"), (TEXT, "role speaker content"), (INT, "word_count char_count")
     ),
-    "call_attributes": _names("""call_id source key value value_type value_number"""),
-    "data_issues": _names("""call_id table_name path kind message raw_value landed_at"""),
-    "call_metrics_daily": _names(
-        """organization_id agent_id phone_number_id direction provider
-        calls terminal_calls connected_calls connected_terminal_calls completed_calls failed_calls no_answer_calls
-        busy_calls voicemail_calls canceled_calls unknown_outcome_calls transferred_calls contained_calls
-        short_calls cost_missing_calls summary_calls extraction_calls
-        duration_seconds duration_calls cost cost_rated seconds_rated cost_zero_duration messages user_words
-        agent_words turns turn_calls seconds_to_transfer seconds_to_transfer_calls
-        duration_le_10 duration_le_30 duration_le_60 duration_le_120 duration_le_300 duration_le_600
-        duration_le_1800 duration_gt_1800
-        cost_per_minute average_duration_seconds connect_rate completion_rate transfer_rate transfer_rate_all
-        containment_rate short_call_rate agent_word_share"""
+    "transfer_legs": columns(
+        (TEXT, "leg_id call_id"),
+        (INT, "leg_index"),
+        (TEXT, "source"),
+        (FLAG, "parent_found"),
+        (TEXT, "organization_id agent_id phone_number_id direction"),
+        (TEXT, "transfer_type transfer_status transfer_outcome status"),
+        (NUM, "duration_seconds cost cost_per_minute"),
+        (TEXT, "customer_number customer_key"),
+        (FLAG, "has_recording"),
+        (TEXT, "recording_url"),
+        (INT, "message_count"),
+        (NUM, "seconds_to_transfer"),
+        (INSTANT, "started_at ended_at deleted_at"),
     ),
-    "transfer_metrics_daily": _names(
-        """organization_id agent_id phone_number_id direction transfer_type
-        legs successful_legs failed_legs pending_legs unknown_legs duration_seconds duration_legs cost cost_rated
-        seconds_rated seconds_to_transfer seconds_to_transfer_legs
-        transfer_success_rate average_leg_seconds cost_per_minute"""
-    ),
-    "call_volume_hourly": _names(
-        """hour_utc agent_id direction local_date local_hour local_weekday calls connected_calls
-        connected_terminal_calls completed_calls transferred_calls contained_calls duration_seconds cost cost_rated
-        seconds_rated peak_concurrency"""
-    ),
+    "call_attributes": columns((TEXT, "call_id source key value value_type"), (NUM, "value_number")),
+    "data_issues": columns((TEXT, "call_id table_name path kind message raw_value"), (INSTANT, "landed_at")),
 }
+"""The tables that are flattened from raw; `marts` has the others."""
+
+_SENT_BY_BOTH = """transfer_type transfer_status status duration_seconds cost customer_number recording_url
+    started_at ended_at"""
+SENT: Mapping[str, tuple[str, ...]] = {
+    "calls": tuple(
+        f"""{_SENT_BY_BOTH} organization_id agent_id phone_number_id call_sid provider direction ended_reason
+        turn_count created_at context_variables metadata""".split()
+    ),
+    "transfer_legs": tuple(_SENT_BY_BOTH.split()),
+}
+"""The columns that are a field of the API by themselves, as it sends it with each call and with each leg."""
+
+OBJECTS = ("context_variables", "metadata")
+"""Those whose text is a JSON object."""
+
+
+def api_name(column: str) -> str:
+    """Return the API's name of the field that a column is."""
+    first, *others = column.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
 
 # The columns that name a row. data_issues has no unique key; these give its order.
 KEYS: Mapping[str, tuple[str, ...]] = {

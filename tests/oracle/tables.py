@@ -9,8 +9,8 @@ from typing import Any
 from tests.oracle.calls import call_rows
 from tests.oracle.items import Version, read_items
 from tests.oracle.legs import list_legs
-from tests.oracle.marts import call_metrics_rows, hourly_rows, transfer_metrics_rows
-from tests.oracle.names import COLUMNS, KEYS
+from tests.oracle.marts import MARTS, call_metrics_rows, hourly_rows, transfer_metrics_rows
+from tests.oracle.names import CORE_TABLES, KEYS, Columns
 from tests.oracle.rows import (
     Row,
     Shaping,
@@ -23,6 +23,11 @@ from tests.oracle.rows import (
 )
 from tests.oracle.source import read_json
 from tests.oracle.values import Notes, Place, is_usable_id, member, parse_time, text_value
+
+CONTRACT: Mapping[str, Columns] = {**CORE_TABLES, **MARTS}
+"""All tables in their order."""
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {table: tuple(columns) for table, columns in CONTRACT.items()}
 
 
 def call_date(payload: str) -> date | None:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from tests.oracle.compare import assert_same_rows
 from tests.oracle.examples import issues, only, tables
 from tests.oracle.items import Version
+from tests.oracle.names import SENT
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import call_date, expected_lake
 
@@ -67,86 +68,95 @@ def of(item):
     return lake[DAY]
 
 
-def test_the_call_is_one_row_with_every_field():
-    expected = {
-        "call_id": OWN_ID,
-        "organization_id": "7bc05553-4b68-44e8-b7bc-37be63c6d9e9",
-        "agent_id": "bc309ecf-5f66-4057-93c5-6611cc9cb7b2",
-        "phone_number_id": "8e9ce3fb-4d22-4fe3-baa7-b7892dd942d7",
-        "call_sid": "string",
-        "provider": "string",
-        "direction": "inbound",
-        "status": "string",
-        "outcome": "unknown",
-        "is_terminal": False,
-        "is_connected": True,
-        "ended_reason": "string",
-        "customer_number": None,
-        "customer_key": None,
-        "duration_seconds": 0.0,
-        "cost": 0.0,
-        "cost_per_minute": None,
-        "turn_count": 0,
-        "message_count": 1,
-        "user_message_count": 1,
-        "agent_message_count": 0,
-        "user_word_count": 1,
-        "agent_word_count": 0,
-        "is_root": False,
-        "parent_call_id": PARENT_ID,
-        "transfer_type": "warm_briefing",
-        "transfer_status": "initiated",
-        "transfer_leg_count": 1,
-        "is_transferred": True,
-        "is_contained": False,
-        "seconds_to_transfer": 0.0,
-        "has_recording": True,
-        "recording_url": None,
-        "summary": "string",
-        "extractions": "{}",
-        "context_variables": "{}",
-        "metadata": "{}",
-        "started_at": MOMENT,
-        "ended_at": MOMENT,
-        "created_at": MOMENT,
-        "started_at_local": datetime(2019, 8, 24, 14, 15, 22),  # noqa: DTZ001 - a local time has no zone
-        "first_landed_at": LANDED,
-        "landed_at": LANDED,
-        "version_count": 1,
-        "deleted_at": None,
-    }
-    assert_same_rows(of(EXAMPLE)["calls"], [expected], "calls")
+def test_the_call_is_one_row_with_every_field_and_null_for_fields_it_lacks():
+    calls = of(EXAMPLE)["calls"]
+    expected = (
+        only(calls)
+        | dict.fromkeys(SENT["calls"])
+        | {
+            "call_id": OWN_ID,
+            "organization_id": "7bc05553-4b68-44e8-b7bc-37be63c6d9e9",
+            "agent_id": "bc309ecf-5f66-4057-93c5-6611cc9cb7b2",
+            "phone_number_id": "8e9ce3fb-4d22-4fe3-baa7-b7892dd942d7",
+            "call_sid": "string",
+            "provider": "string",
+            "direction": "inbound",
+            "status": "string",
+            "outcome": "unknown",
+            "is_terminal": False,
+            "is_connected": True,
+            "ended_reason": "string",
+            "customer_number": None,
+            "customer_key": None,
+            "duration_seconds": 0.0,
+            "cost": 0.0,
+            "cost_per_minute": None,
+            "turn_count": 0,
+            "message_count": 1,
+            "user_message_count": 1,
+            "agent_message_count": 0,
+            "user_word_count": 1,
+            "agent_word_count": 0,
+            "is_root": False,
+            "parent_call_id": PARENT_ID,
+            "transfer_type": "warm_briefing",
+            "transfer_status": "initiated",
+            "transfer_leg_count": 1,
+            "is_transferred": True,
+            "is_contained": False,
+            "seconds_to_transfer": 0.0,
+            "has_recording": True,
+            "recording_url": None,
+            "summary": "string",
+            "extractions": "{}",
+            "context_variables": "{}",
+            "metadata": "{}",
+            "started_at": MOMENT,
+            "ended_at": MOMENT,
+            "created_at": MOMENT,
+            "started_at_local": datetime(2019, 8, 24, 14, 15, 22),  # noqa: DTZ001 - a local time has no zone
+            "first_landed_at": LANDED,
+            "landed_at": LANDED,
+            "version_count": 1,
+            "deleted_at": None,
+        }
+    )
+    assert_same_rows(calls, [expected], "calls")
 
 
 def test_its_own_leg_is_one_leg_of_it_with_one_turn():
     of_day = of(EXAMPLE)
-    expected_leg = {
-        "leg_id": OWN_ID,
-        "call_id": OWN_ID,
-        "leg_index": 0,
-        "source": "nested",
-        "parent_found": True,
-        "organization_id": "7bc05553-4b68-44e8-b7bc-37be63c6d9e9",
-        "agent_id": "bc309ecf-5f66-4057-93c5-6611cc9cb7b2",
-        "phone_number_id": "8e9ce3fb-4d22-4fe3-baa7-b7892dd942d7",
-        "direction": "inbound",
-        "transfer_type": "warm_briefing",
-        "transfer_status": "initiated",
-        "transfer_outcome": "pending",
-        "status": "string",
-        "duration_seconds": 0.0,
-        "cost": 0.0,
-        "cost_per_minute": None,
-        "customer_number": None,
-        "customer_key": None,
-        "has_recording": True,
-        "recording_url": None,
-        "message_count": 1,
-        "seconds_to_transfer": 0.0,
-        "started_at": MOMENT,
-        "ended_at": MOMENT,
-        "deleted_at": None,
-    }
+    expected_leg = (
+        only(of_day["transfer_legs"])
+        | dict.fromkeys(SENT["transfer_legs"])
+        | {
+            "leg_id": OWN_ID,
+            "call_id": OWN_ID,
+            "leg_index": 0,
+            "source": "nested",
+            "parent_found": True,
+            "organization_id": "7bc05553-4b68-44e8-b7bc-37be63c6d9e9",
+            "agent_id": "bc309ecf-5f66-4057-93c5-6611cc9cb7b2",
+            "phone_number_id": "8e9ce3fb-4d22-4fe3-baa7-b7892dd942d7",
+            "direction": "inbound",
+            "transfer_type": "warm_briefing",
+            "transfer_status": "initiated",
+            "transfer_outcome": "pending",
+            "status": "string",
+            "duration_seconds": 0.0,
+            "cost": 0.0,
+            "cost_per_minute": None,
+            "customer_number": None,
+            "customer_key": None,
+            "has_recording": True,
+            "recording_url": None,
+            "message_count": 1,
+            "seconds_to_transfer": 0.0,
+            "started_at": MOMENT,
+            "ended_at": MOMENT,
+            "deleted_at": None,
+        }
+    )
     assert_same_rows(of_day["transfer_legs"], [expected_leg], "transfer_legs")
     turn = only(of_day["transcript_turns"])
     assert tuple(turn.values()) == (OWN_ID, OWN_ID, 0, "user", "customer", "string", 1, 6)

@@ -6,8 +6,8 @@ import math
 from hypothesis import HealthCheck, given, settings
 
 from tests.oracle.compare import assert_same_tables
-from tests.oracle.names import COLUMNS, KEYS
-from tests.oracle.tables import expected_lake
+from tests.oracle.names import KEYS
+from tests.oracle.tables import COLUMNS, expected_lake
 from tests.support.examples import examples
 from tests.support.generated_calls import histories, shapings
 from tests.support.json_text import SPELLINGS, Sent, Twice, to_json, to_json_bytes

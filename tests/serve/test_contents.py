@@ -14,6 +14,7 @@ from pipelines.extract.scan.state import Ending
 from pipelines.extract.scan_report import ScanReport, record_scan
 from pipelines.lake import layout
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog
+from tests.oracle.marts import ratio_parts
 from tests.support.small_lake import SmallLake, at
 
 DAY = date(2026, 12, 31)
@@ -55,9 +56,19 @@ def test_the_macros_of_ratios_give_what_a_hand_gives(lake):
         "transfer_success_rate(3, 1)": 0.75,
         "average_leg_seconds(45, 2)": 22.5,
     }
-    assert {call.partition("(")[0] for call in expected} == set(RATIOS)
     [row] = ask(made(lake).path, f"SELECT {', '.join(expected)}")
     assert row == pytest.approx(tuple(expected.values()))
+
+
+def test_the_macro_of_each_ratio_is_its_promised_formula(lake):
+    calls, expected = [], []
+    for name in RATIOS:
+        factor, numerator, denominator = ratio_parts(name)
+        values = {part: 3 + 4 * place for place, part in enumerate(dict.fromkeys((numerator, *denominator)))}
+        calls.append(f"{name}({', '.join(map(str, values.values()))})")
+        expected.append(factor * values[numerator] / sum(values[part] for part in denominator))
+    [row] = ask(made(lake).path, f"SELECT {', '.join(calls)}")
+    assert row == pytest.approx(tuple(expected))
 
 
 @pytest.mark.matrix(quick=1)

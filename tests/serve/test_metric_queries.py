@@ -20,18 +20,15 @@ from tests.support.metrics_lake import counted, over, total
 
 pytestmark = pytest.mark.matrix(quick=4)
 
-BY_DIRECTION = {"connect_rate"}
-LEG_METRICS = {"transfer_success_rate", "average_leg_seconds"}
 
-
-def of_ratio(name):
-    if name in LEG_METRICS:
-        return expect.leg_ratio(name)
-    return expect.call_ratio(name, "direction" if name in BY_DIRECTION else "agent_id")
+def of_ratio(metric):
+    if metric.source == "transfer_metrics_daily":
+        return expect.leg_ratio(metric.name)
+    return expect.call_ratio(metric.name, "direction" if "direction" in metric.sql else "agent_id")
 
 
 EXPECTED = {
-    **{name: of_ratio(name) for name, metric in METRICS.items() if metric.ratio is not None},
+    **{name: of_ratio(metric) for name, metric in METRICS.items() if metric.ratio is not None},
     "calls": lambda calls, _legs: expect.figures(counted(calls), [expect.month, "direction"], calls=len),
     "outcome_shares": expect.outcome_shares,
     "ended_reasons": expect.ended_reasons,

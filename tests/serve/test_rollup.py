@@ -8,17 +8,15 @@ from itertools import chain, combinations
 import pytest
 
 from pipelines.dictionary import TABLES, Additivity, ratios_of
+from tests.oracle.marts import CALL_MEASURES, LEG_MEASURES, ratio_of, ratio_parts
 from tests.support.metrics_lake import (
-    CALL_RATIOS,
     DAYS,
-    LEG_RATIOS,
     SILENT_DAY,
     column,
     counted,
     counted_legs,
     groups,
     period_start,
-    ratio,
     total,
 )
 
@@ -30,10 +28,10 @@ every_grain = pytest.mark.parametrize("grain", GRAINS)
 
 
 def rows_behind(measured, macro):
-    """The rows that a macro speaks of, and how its ratios are worked out from them."""
+    """The rows that a macro speaks of, and how its measures are worked out from them."""
     if macro == "call_metrics":
-        return counted(measured.calls), CALL_RATIOS
-    return counted_legs(measured.legs), LEG_RATIOS
+        return counted(measured.calls), CALL_MEASURES
+    return counted_legs(measured.legs), LEG_MEASURES
 
 
 def same(found, expected):
@@ -47,7 +45,7 @@ def same(found, expected):
 @every_grain
 @every_macro
 def test_every_ratio_by_each_subset_of_the_dimensions_is_that_of_the_rows(measured, macro, grain):
-    rows, definitions = rows_behind(measured, macro)
+    rows, measures = rows_behind(measured, macro)
     mart = TABLES[MACROS[macro]]
     ratios = ratios_of(mart)
     seen = {each.name: set() for each in ratios}
@@ -60,16 +58,17 @@ def test_every_ratio_by_each_subset_of_the_dimensions_is_that_of_the_rows(measur
         for row in found:
             behind = expected[tuple(row[name] for name in columns)]
             for each in ratios:
-                assert same(row[each.name], ratio(behind, definitions[each.name])), (each.name, row)
+                assert same(row[each.name], ratio_of(behind, each.name, measures)), (each.name, row)
                 seen[each.name].add(row[each.name] is None)
-    never_null = {"connect_rate", "transfer_rate_all"}  # where there is a row there is a call to divide by
+    # Where there is a row there is a call or a leg to divide by.
+    never_null = {each.name for each in ratios if ratio_parts(each.name)[2] in {("calls",), ("legs",)}}
     assert {name for name, kinds in seen.items() if kinds != {True, False}} <= never_null
 
 
 @every_grain
 @every_macro
 def test_a_row_of_a_macro_has_the_ratios_and_sums_of_its_own_period_and_dimensions(measured, macro, grain):
-    rows, definitions = rows_behind(measured, macro)
+    rows, measures = rows_behind(measured, macro)
     mart = TABLES[MACROS[macro]]
     keyed = groups(rows, lambda row: (period_start(row["call_date"], grain), *(row[name] for name in mart.key)))
     daily = groups(
@@ -83,7 +82,7 @@ def test_a_row_of_a_macro_has_the_ratios_and_sums_of_its_own_period_and_dimensio
     for row in found:
         key = tuple(row[name] for name in ("period_start", *mart.key))
         for each in ratios_of(mart):
-            assert same(row[each.name], ratio(keyed[key], definitions[each.name])), (each.name, key)
+            assert same(row[each.name], ratio_of(keyed[key], each.name, measures)), (each.name, key)
         for each in sums:
             assert same(row[each.name], total(daily[key], column(each.name))), (each.name, key)
 

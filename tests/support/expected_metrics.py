@@ -10,9 +10,8 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.oracle.marts import CALL_MEASURES, LEG_MEASURES, ratio_of
 from tests.support.metrics_lake import (
-    CALL_RATIOS,
-    LEG_RATIOS,
     TIMEZONE,
     Part,
     Row,
@@ -26,7 +25,6 @@ from tests.support.metrics_lake import (
     over,
     over_now,
     period_start,
-    ratio,
     timed,
     total,
     where,
@@ -71,13 +69,16 @@ def number(test: Callable[[Row], bool]) -> Callable[[list[Row]], float | None]:
 def call_ratio(name: str, by: str) -> Callable[[list[Row], list[Row]], Figures]:
     """Return the ratio of a metric's query: by month and one dimension, with the number of calls."""
     return lambda calls, _legs: figures(
-        counted(calls), [month, by], calls=len, **{name: lambda rows: ratio(rows, CALL_RATIOS[name])}
+        counted(calls), [month, by], calls=len, **{name: lambda rows: ratio_of(rows, name, CALL_MEASURES)}
     )
 
 
 def leg_ratio(name: str) -> Callable[[list[Row], list[Row]], Figures]:
     return lambda _calls, legs: figures(
-        counted_legs(legs), [month, "transfer_type"], legs=len, **{name: lambda rows: ratio(rows, LEG_RATIOS[name])}
+        counted_legs(legs),
+        [month, "transfer_type"],
+        legs=len,
+        **{name: lambda rows: ratio_of(rows, name, LEG_MEASURES)},
     )
 
 
@@ -131,8 +132,8 @@ def cost_trend(calls: list[Row], _legs: list[Row]) -> Figures:
         [month],
         calls=len,
         cost=summed(column("cost")),
-        average_duration_seconds=lambda rows: ratio(rows, CALL_RATIOS["average_duration_seconds"]),
-        cost_per_minute=lambda rows: ratio(rows, CALL_RATIOS["cost_per_minute"]),
+        average_duration_seconds=lambda rows: ratio_of(rows, "average_duration_seconds", CALL_MEASURES),
+        cost_per_minute=lambda rows: ratio_of(rows, "cost_per_minute", CALL_MEASURES),
     )
     for (first,), figure in found.items():
         before = found.get((period_start(first - timedelta(days=1), "month"),), {"cost": None})["cost"]
@@ -290,7 +291,7 @@ def hours(calls: list[Row], _legs: list[Row]) -> Figures:
         counted(calls),
         [lambda call: local(call).isoweekday(), lambda call: local(call).hour],
         calls=len,
-        connect_rate=lambda rows: ratio(rows, CALL_RATIOS["connect_rate"]),
+        connect_rate=lambda rows: ratio_of(rows, "connect_rate", CALL_MEASURES),
     )
 
 

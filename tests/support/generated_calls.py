@@ -17,6 +17,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.oracle.items import Version
+from tests.oracle.names import CORE_TABLES, INSTANT, INT, NUM, OBJECTS, SENT, TEXT, api_name
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import call_date, usable_call_id
 from tests.support.json_text import SPELLINGS, Sent, Twice, to_json
@@ -153,7 +154,7 @@ def _legs(random: Random, moment: datetime) -> list[dict[str, Any]]:
     return [_leg(random, moment) for _ in range(random.choice((0, 0, 1, 1, 2, 3)))]
 
 
-LEG_FIELDS: Mapping[str, Maker] = {
+_LEG_FIELDS: Mapping[str, Maker] = {
     "id": _maybe(_one_of(*LEG_IDS), 0.95),
     "transferType": _maybe(_one_of("warm_briefing", "blind")),
     "transferStatus": _maybe(_one_of(*TRANSFER_STATUSES)),
@@ -166,7 +167,7 @@ LEG_FIELDS: Mapping[str, Maker] = {
     "cost": _maybe(_one_of(*MEASURES)),
     "status": _maybe(_one_of(*STATUSES)),
 }
-CALL_FIELDS: Mapping[str, Maker] = {
+_CALL_FIELDS: Mapping[str, Maker] = {
     "parentCallId": _maybe(_one_of(*PARENT_IDS), 0.4),
     "transferCalls": _maybe(_legs, 0.7),
     "transcript": _maybe(_transcript),
@@ -192,6 +193,27 @@ CALL_FIELDS: Mapping[str, Maker] = {
     "transferStatus": _maybe(_one_of(*TRANSFER_STATUSES), 0.4),
     "aFieldNobodyKnows": _maybe(_json_value),
 }
+
+# Fields of which nothing special is known: any value of their type.
+_BY_TYPE: Mapping[str, Maker] = {
+    TEXT: _maybe(_text),
+    NUM: _maybe(_one_of(*MEASURES)),
+    INT: _maybe(_one_of(0, 3, -2, Sent("4.0"))),
+    INSTANT: _maybe(_shortly_after(7200)),
+}
+
+
+def _every_field(table: str, known: Mapping[str, Maker]) -> Mapping[str, Maker]:
+    makers = {
+        api_name(column): _maybe(_object) if column in OBJECTS else _BY_TYPE[CORE_TABLES[table][column]]
+        for column in SENT[table]
+        if column != "created_at"
+    }
+    return {**known, **{name: make for name, make in makers.items() if name not in known}}
+
+
+LEG_FIELDS = _every_field("transfer_legs", _LEG_FIELDS)
+CALL_FIELDS = _every_field("calls", _CALL_FIELDS)
 
 
 # A member with this value is left out.

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pipelines.dictionary.marts import RATIOS
 from pipelines.dictionary.metrics.calls import COST_METRICS, DURATION_METRICS, OUTCOME_METRICS
 from pipelines.dictionary.metrics.conversations import CALLER_METRICS, CONVERSATION_METRICS, TRANSFER_METRICS
 from pipelines.dictionary.metrics.metric import Metric
-from pipelines.dictionary.ratios import RATIOS
 
 __all__ = ["METRICS", "METRIC_GROUPS", "RATIOS_OF_METRICS", "Metric"]
 

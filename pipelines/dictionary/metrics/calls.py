@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.dictionary.columns import MONEY
-from pipelines.dictionary.marts import DURATION_BUCKETS
+from pipelines.dictionary.marts import DURATION_BUCKETS, RATIOS
 from pipelines.dictionary.metrics.metric import (
     ADDS_UP,
     CONNECTED_CALLS,
@@ -15,7 +15,7 @@ from pipelines.dictionary.metrics.metric import (
     Metric,
     of_ratio,
 )
-from pipelines.dictionary.ratios import RATIOS, Ratio
+from pipelines.dictionary.ratios import Ratio
 
 OUTCOME_METRICS = (
     Metric(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipelines.dictionary.columns import SECONDS
+from pipelines.dictionary.marts import RATIOS
 from pipelines.dictionary.metrics.metric import (
     CONNECTED_CALLS,
     LEGS,
@@ -12,7 +13,7 @@ from pipelines.dictionary.metrics.metric import (
     Metric,
     of_ratio,
 )
-from pipelines.dictionary.ratios import RATIOS, Ratio
+from pipelines.dictionary.ratios import Ratio
 
 AVERAGE_SECONDS_TO_TRANSFER = Ratio(
     "average_seconds_to_transfer",
