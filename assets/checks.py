@@ -41,7 +41,7 @@ QUALITY_SPECS = [
 
 
 def _warning(name: str, asset: str, rule: str, *, daily: bool) -> dg.AssetCheckSpec:
-    description = f"{rule} A warning: the day is published all the same."
+    description = f"{rule} A warning: it keeps no day from being published."
     return dg.AssetCheckSpec(
         name, asset=asset, description=description, partitions_def=daily_partitions() if daily else None
     )

@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -75,20 +76,28 @@ def landed_events(day: date, landed: LandedDay) -> Iterator[DayEvent]:
 
 
 def built_event(
-    asset: dg.AssetKey | str,
+    table: str,
     day: date,
     version: str,
     *,
+    lake: Path,
     rows: int,
     size: int,
     metadata: Mapping[str, Any] = MappingProxyType({}),
     tags: Mapping[str, str] = MappingProxyType({}),
 ) -> dg.AssetMaterialization:
     """Return the event of one table of a day that was built; its tags are those of `core_tags`."""
+    uri = (lake.absolute() / table).as_uri()
     return dg.AssetMaterialization(
-        asset,
+        table,
         partition=str(day),
-        metadata={"dagster/partition_row_count": rows, "bytes": size, "version": version, **metadata},
+        metadata={
+            "dagster/partition_row_count": rows,
+            "bytes": size,
+            "version": version,
+            "dagster/uri": uri,
+            **metadata,
+        },
         tags={**tags, DATA_VERSION_TAG: version},
     )
 
@@ -202,6 +211,7 @@ def sync_published_events(
     instance: dg.DagsterInstance,
     manifest: Manifest,
     *,
+    lake: Path,
     active: Collection[date],
     stale: Collection[date],
     until: float = math.inf,
@@ -215,6 +225,7 @@ def sync_published_events(
     Args:
         instance: Where the events are.
         manifest: What is published.
+        lake: The lake's folder.
         active: Days that a run is working on, which logs them itself.
         stale: Days that are to be built, and may well have failed.
         until: When to stop, by the monotonic clock; the next call logs the rest.
@@ -237,14 +248,14 @@ def sync_published_events(
         if time.monotonic() > until:
             break
         for asset in wrong:
-            for event in _events_of(asset, day, published, STALE_CORE if day in waiting else tags):
+            for event in _events_of(asset, day, published, lake, STALE_CORE if day in waiting else tags):
                 instance.report_runless_asset_event(event)
         logged.append(day)
     return logged
 
 
 def _events_of(
-    asset: dg.AssetKey, day: date, published: PublishedDay, tags: Mapping[str, str]
+    asset: dg.AssetKey, day: date, published: PublishedDay, lake: Path, tags: Mapping[str, str]
 ) -> Iterator[dg.AssetMaterialization]:
     """Yield the events of one of the compared assets, and of those that it represents."""
     if asset == CATALOG:
@@ -253,4 +264,4 @@ def _events_of(
     tables, origin = (CORE_TABLES, tags) if asset == _CORE else ([asset.to_user_string()], {})
     for table in tables:
         rows, size = published.rows[table], published.bytes[table]
-        yield built_event(table, day, published.version, rows=rows, size=size, tags=origin)
+        yield built_event(table, day, published.version, lake=lake, rows=rows, size=size, tags=origin)

@@ -53,8 +53,8 @@ def changed_days(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.
     instance, now = context.instance, datetime.now(UTC)
     sync_landed_events(instance, landed, instance.report_runless_asset_event, until=until)
     queue = build_queue(instance, workspace, now=now)
-    published = load_manifest(storage).value
-    sync_published_events(instance, published, active=queue.active, stale=queue.stale, until=until)
+    published, lake_path = load_manifest(storage).value, workspace.settings.lake_path
+    sync_published_events(instance, published, lake=lake_path, active=queue.active, stale=queue.stale, until=until)
     active = RunsFilter(job_name=build_days.name, statuses=ACTIVE_RUN_STATUSES)
     room = max(0, MAX_ACTIVE_RUNS - instance.get_runs_count(active))
     # No run_key: a key is skipped for ever once a run with it was launched, even if that run failed.

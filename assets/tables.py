@@ -184,7 +184,7 @@ def _table_event(
 ) -> dg.AssetMaterialization:
     """Return the event of a table of a day that was built: what its file holds, and a mart's key figures."""
     tables = VersionTables(workspace.storage, day, version)
-    metadata: dict[str, Any] = {"dagster/uri": (workspace.settings.lake_path.absolute() / table).as_uri()}
+    metadata: dict[str, Any] = {}
     if times := _times(tables, table):
         metadata["earliest"], metadata["latest"] = map(dg.MetadataValue.timestamp, times)
     if seconds is not None:
@@ -198,7 +198,8 @@ def _table_event(
         metadata["key figures"] = markdown_table(("of the day", "", "unit"), cells)
         metadata |= {name: value for name, value in figures.items() if value is not None}
     size = workspace.storage.size(layout.table_file(day, version, table)) or 0
-    return built_event(table, day, version, rows=rows, size=size, metadata=metadata, tags=tags)
+    lake = workspace.settings.lake_path
+    return built_event(table, day, version, lake=lake, rows=rows, size=size, metadata=metadata, tags=tags)
 
 
 def _times(tables: VersionTables, table: str) -> tuple[datetime, datetime] | None:

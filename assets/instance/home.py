@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Final
 
@@ -34,11 +35,10 @@ retention:
   sensor: {purge_after_days: {skipped: 3, failure: 30, success: 30}}
 """
 
-_LAUNCHER: Final = "run_launcher: {module: assets.instance.launcher, class: WatchedRunLauncher}\n"
-_EARLIER_LAUNCHERS: Final = tuple(
-    _LAUNCHER.replace("assets.instance", earlier) for earlier in ("pipelines", "pipelines.orchestration")
+_MOVED_LAUNCHER: Final = re.compile(
+    r"""^([^#\n]*\bmodule["']?: *["']?)pipelines\.(?:orchestration\.)?launcher(?![\w.])""", re.MULTILINE
 )
-"""The line as earlier versions wrote it; Dagster cannot start with it, since the module has moved."""
+"""The launcher's module as earlier versions named it, in whatever form of YAML; Dagster cannot start with it."""
 
 
 def dagster_home() -> Path:
@@ -50,16 +50,14 @@ def dagster_home() -> Path:
     home = Path(os.environ.get(VARIABLE) or _DEFAULT).expanduser().absolute()
     home.mkdir(mode=0o750, parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
-    known = settings.read_text(encoding="utf-8") if settings.exists() else ""
-    wanted = _update_launcher(known or _DAGSTER_YAML)
-    if wanted != known:
-        settings.write_text(wanted, encoding="utf-8")
+    if not settings.exists():
+        settings.write_text(_DAGSTER_YAML, encoding="utf-8")
+        return home
+    known = settings.read_bytes().decode()  # as it is, with its line ends
+    updated = _MOVED_LAUNCHER.sub(r"\1assets.instance.launcher", known)
+    if updated != known:
+        settings.write_bytes(updated.encode())
     return home
-
-
-def _update_launcher(text: str) -> str:
-    """Put the launcher's present module into the line that an earlier version wrote; all else stays as it is."""
-    return "".join(_LAUNCHER if line in _EARLIER_LAUNCHERS else line for line in text.splitlines(keepends=True))
 
 
 def open_instance() -> dg.DagsterInstance:

@@ -11,6 +11,7 @@ from pipelines.extract.landing.tombstones import DeletionGuard
 from pipelines.extract.names import NamesReport, refresh_names
 from pipelines.extract.scan_report import PageProgress, ScanReport
 from pipelines.extract.sync import sync
+from pipelines.lake.identity import SettingsDifferError
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.storage import LakeBusyError
 from pipelines.materialize.days import BuildReport, days_to_build
@@ -76,10 +77,10 @@ def run(
         SettingsDifferError: The lake was built with other settings.
         LakeBusyError: Another sync is running.
         KeyRefusedError: The API refused the key.
-        ChorusCallsError: The scan is incomplete, more calls are missing than may be marked deleted, or days could not
-            be built. What was read is landed and, with `SyncOptions.build`, built.
+        ChorusCallsError: The scan is incomplete, more calls are missing than may be marked deleted, the lake could not
+            be repaired, or days could not be built. What was read is landed and, with `SyncOptions.build`, built.
     """
-    prepare(workspace, notify)
+    unrepaired = _prepare(workspace, notify)
     try:
         scan = _scan(workspace, client, options, progress)
         names = _refresh_names(workspace, client)
@@ -96,7 +97,21 @@ def run(
         on_landed(result)
     if options.build:
         result.build = build(workspace, days_to_build(workspace), progress=progress)
+    if unrepaired:
+        raise unrepaired
     return result
+
+
+def _prepare(workspace: Workspace, notify: Callable[[str], None]) -> ChorusCallsError | None:
+    """Prepare the lake; return why it could not be repaired, which keeps no call from landing."""
+    try:
+        prepare(workspace, notify)
+    except SettingsDifferError:
+        raise
+    except ChorusCallsError as error:
+        notify(error.message)
+        return error
+    return None
 
 
 def _scan(workspace: Workspace, client: CallsClient, options: SyncOptions, progress: Progress) -> ScanReport:

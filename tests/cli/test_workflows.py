@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from assets.instance.in_process_runs import run_extract
+from pipelines.errors import ChorusCallsError
 from pipelines.simulator.messages import error
 from pipelines.workflows import build, sync
 from tests.support.program import program, serve
@@ -64,3 +65,15 @@ def test_with_other_settings_nothing_is_read_and_nothing_is_built(program, serve
     monkeypatch.setenv("CHORUS_TIMEZONE", "Asia/Tokyo")
     assert program("sync")[0] == 2
     assert steps == ["require_same_settings"]
+
+
+def test_a_lake_that_cannot_be_repaired_is_synced_before_the_command_fails(program, serve, monkeypatch):
+    def fail(*_):
+        message = "The links could not be updated."
+        raise ChorusCallsError(message)
+
+    serve(small_world(calls=20, days=2))
+    monkeypatch.setattr(build, "reconcile", fail)
+    code, _, errors = program("sync")
+    assert (code, errors.splitlines()[-1]) == (1, "The links could not be updated.")
+    assert program.rows()

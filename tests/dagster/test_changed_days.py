@@ -117,7 +117,9 @@ def test_days_published_without_dagster_are_reported(tick, land, instance, works
     assert tick() == "Every landed day is published as it is."
     for asset in ("landed_calls", *CORE_AND_MARTS, "catalog"):
         assert materialized(instance, asset) == {"2026-03-01", "2026-03-02"}
-    assert newest(instance, "calls", "2026-03-02").metadata["dagster/partition_row_count"].value == 2
+    metadata = newest(instance, "calls", "2026-03-02").metadata
+    assert metadata["dagster/partition_row_count"].value == 2
+    assert metadata["dagster/uri"].value == (workspace.settings.lake_path / "calls").as_uri()
 
     event_count = len(instance.fetch_materializations(dg.AssetKey("catalog"), limit=99).records)
     tick()

@@ -9,8 +9,9 @@ import dagster as dg
 import pytest
 
 from assets.instance.in_process_runs import run_extract, run_job
+from pipelines.errors import ChorusCallsError
 from pipelines.lake import state
-from pipelines.serve.catalog import open_catalog
+from pipelines.serve.catalog import DuckDBCatalog, open_catalog
 from pipelines.simulator.faults import parse_faults
 from pipelines.simulator.messages import error
 from tests.support.dagster_runs import materialized, run_stale_days, staleness, step_failures
@@ -102,6 +103,17 @@ def test_an_extract_that_is_cut_off_fails_and_keeps_what_landed(api, instance, w
     words = step_failures(result)["call_pages"]
     assert "incomplete" in words.lower()
     assert KEY not in words
+    assert materialized(instance, "landed_calls") == landed_days(workspace) != set()
+
+
+def test_a_lake_that_cannot_be_repaired_keeps_no_call_from_landing(instance, workspace, monkeypatch):
+    def fail(*_):
+        message = "The catalog could not be written."
+        raise ChorusCallsError(message)
+
+    monkeypatch.setattr(DuckDBCatalog, "make", fail)
+    result = run_extract(instance)
+    assert step_failures(result) == {"call_pages": "The catalog could not be written."}
     assert materialized(instance, "landed_calls") == landed_days(workspace) != set()
 
 

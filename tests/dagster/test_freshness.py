@@ -32,7 +32,8 @@ def test_what_is_built_of_days_rests_over_a_weekend(asset, workspace, land, inst
     assert freshness(instance, asset, timedelta()) == "UNKNOWN"
     land("2026-03-01")
     build_on_command_line(workspace, [date(2026, 3, 1)])
-    sync_published_events(instance, state.load_manifest(workspace.storage).value, active=(), stale=())
+    manifest = state.load_manifest(workspace.storage).value
+    sync_published_events(instance, manifest, lake=workspace.settings.lake_path, active=(), stale=())
     friday_evening_to_monday_noon = timedelta(hours=66)
     ages = (timedelta(minutes=1), friday_evening_to_monday_noon, timedelta(days=3, minutes=1), timedelta(days=6))
     assert [freshness(instance, asset, age) for age in ages] == ["PASS", "PASS", "WARN", "FAIL"]

@@ -49,12 +49,32 @@ def test_a_home_of_an_earlier_version_gets_the_launcher_that_has_moved_and_keeps
 
 
 @pytest.mark.usefixtures("workspace")
+@pytest.mark.parametrize(
+    "form",
+    [
+        "run_launcher:\n  module: {}\n  class: WatchedRunLauncher\n",
+        "run_launcher: {{class: WatchedRunLauncher, module: {}}}",
+        "run_launcher: {{module: '{}', class: WatchedRunLauncher}}  # ours\n",
+        'run_launcher: {{"module": "{}", "class": "WatchedRunLauncher"}}\n',
+        "# a comment\r\nrun_launcher: {{module: {}, class: WatchedRunLauncher}}\r\n",
+    ],
+)
+def test_a_launcher_that_has_moved_is_found_in_a_file_that_somebody_wrote(form):
+    settings = dagster_home() / "dagster.yaml"
+    settings.write_bytes(form.format("pipelines.orchestration.launcher").encode())
+    with open_instance() as instance:
+        assert isinstance(instance.run_launcher, WatchedRunLauncher)
+    assert settings.read_bytes() == form.format("assets.instance.launcher").encode()
+
+
+@pytest.mark.usefixtures("workspace")
 def test_another_launcher_stays_as_it_is():
     settings = dagster_home() / "dagster.yaml"
-    text = "run_launcher: {module: pipelines.orchestration.launcher_of_ours, class: WatchedRunLauncher}\n"
-    settings.write_text(text)
-    dagster_home()
-    assert settings.read_text() == text
+    ours = "run_launcher: {module: pipelines.orchestration.launcher_of_ours, class: WatchedRunLauncher}\n"
+    for text in (ours, "# module: pipelines.launcher\n", ""):
+        settings.write_text(text)
+        dagster_home()
+        assert settings.read_text() == text
 
 
 @pytest.mark.usefixtures("workspace")
