@@ -223,7 +223,7 @@ def landed_from_raw(storage: Storage, files: Iterable[StoredFile]) -> Counted:
             continue
         day, kind, name = parts
         found, landed_at = _raw_file(storage, file.path, file.size), _newest(storage, file.path)
-        if found is None or landed_at is None:
+        if found is None or landed_at is None or not file.path.endswith(".parquet"):
             counted.unreadable.append(file.path)
         else:
             days[day][name, kind] = found
