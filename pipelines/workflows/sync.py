@@ -11,11 +11,12 @@ from pipelines.extract.landing.tombstones import DeletionGuard
 from pipelines.extract.names import NamesReport, refresh_names
 from pipelines.extract.scan_report import PageProgress, ScanReport
 from pipelines.extract.sync import sync
+from pipelines.lake.identity import require_same_settings
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.storage import LakeBusyError
 from pipelines.materialize.days import BuildReport, days_to_build
 from pipelines.privacy.forget import finish_erasures
-from pipelines.workflows.build import Progress, build, no_progress, prepare, sentence
+from pipelines.workflows.build import Progress, build, no_progress, repair, sentence
 from pipelines.workspace import Workspace
 
 
@@ -79,10 +80,16 @@ def run(
         SettingsDifferError: The lake was built with other settings.
         LakeBusyError: Another sync is running.
         KeyRefusedError: The API refused the key.
-        ChorusCallsError: The scan is incomplete, more calls are missing than may be marked deleted, or days could not
-            be built. What was read is landed and, with `SyncOptions.build`, built.
+        ChorusCallsError: The lake could not be repaired, the scan is incomplete, more calls are missing than may be
+            marked deleted, or days could not be built. What was read is landed and, in a lake that is whole, built with
+            `SyncOptions.build`.
     """
-    prepare(workspace, notify)
+    require_same_settings(workspace.storage, workspace.table_settings)
+    unrepaired: Exception | None = None
+    try:
+        repair(workspace, notify)
+    except (ChorusCallsError, OSError) as error:
+        unrepaired = error  # calls land all the same, since the API may not list them for long
     try:
         scan = _scan(workspace, client, options, progress)
         names = _refresh_names(workspace, client)
@@ -90,13 +97,15 @@ def run(
         raise
     except ChorusCallsError:
         finish_erasures(workspace, notify)
-        if options.build and (days := days_to_build(workspace)):
+        if options.build and not unrepaired and (days := days_to_build(workspace)):
             notify(sentence(build(workspace, days, progress=progress)))
         raise
     finish_erasures(workspace, notify)  # the scan may have found more identifiers of erased customers
     result = SyncResult(scan, names)
     if on_landed:
         on_landed(result)
+    if unrepaired:
+        raise unrepaired
     if options.build:
         result.build = build(workspace, days_to_build(workspace), progress=progress)
     return result

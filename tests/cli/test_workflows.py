@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from assets.instance.in_process_runs import run_extract
+from pipelines.lake import layout
 from pipelines.simulator.messages import error
 from pipelines.workflows import build, sync
 from tests.support.program import program, serve
@@ -30,9 +31,9 @@ def steps(monkeypatch):
 
         monkeypatch.setattr(module, name, step)
 
-    for name in ("require_same_settings", "reconcile", "finish_erasures", "build_days"):
+    for name in ("reconcile", "finish_erasures", "build_days"):
         spy(build, name)
-    for name in ("sync", "refresh_names", "finish_erasures"):
+    for name in ("require_same_settings", "sync", "refresh_names", "finish_erasures"):
         spy(sync, name)
     return taken
 
@@ -64,3 +65,21 @@ def test_with_other_settings_nothing_is_read_and_nothing_is_built(program, serve
     monkeypatch.setenv("CHORUS_TIMEZONE", "Asia/Tokyo")
     assert program("sync")[0] == 2
     assert steps == ["require_same_settings"]
+
+
+@pytest.mark.parametrize("shell", ["command line", "dagster"])
+def test_calls_land_in_a_lake_that_cannot_be_repaired(program, serve, steps, shell):
+    serve(small_world())
+    program.sync("--max-pages", "1", "--no-build")
+    landed = len(program.newest())
+    (program.lake / layout.MANIFEST).write_text("{")
+    steps.clear()
+    if shell == "dagster":
+        with dg.DagsterInstance.ephemeral() as instance:
+            assert not run_extract(instance).success
+    else:
+        code, _, err = program("sync")
+        assert code == 1
+        assert "doctor --repair" in err
+    assert steps == ["require_same_settings", "reconcile", "sync", "refresh_names", "finish_erasures"]
+    assert len(program.newest()) > landed
