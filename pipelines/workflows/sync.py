@@ -70,7 +70,7 @@ def run(
 
     Args:
         workspace: The lake.
-        client: The API.
+        client: The API; it is closed before days are built.
         options: How much to read, and whether to build.
         notify: Called with a sentence for each thing that a person should know.
         progress: Shows how many calls are read, and how many days are built.
@@ -107,6 +107,7 @@ def run(
     if unrepaired:
         raise unrepaired
     if options.build:
+        client.close()  # prefetched pages that nobody needs would be requested again and again meanwhile
         result.build = build(workspace, days_to_build(workspace), progress=progress)
     return result
 

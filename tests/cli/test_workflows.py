@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import dagster as dg
 import pytest
 
@@ -83,3 +85,18 @@ def test_calls_land_in_a_lake_that_cannot_be_repaired(program, serve, steps, she
         assert "doctor --repair" in err
     assert steps == ["require_same_settings", "reconcile", "sync", "refresh_names", "finish_erasures"]
     assert len(program.newest()) > landed
+
+
+def test_the_client_is_closed_before_days_are_built(program, serve, monkeypatch):
+    serve(small_world(calls=20, days=2))
+    threads: list[set[str]] = []
+    real = build.build_days
+
+    def build_days(*arguments, **options):
+        threads.append({thread.name for thread in threading.enumerate()})
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(build, "build_days", build_days)
+    assert program.sync()["build"]["days_built"]
+    assert threads
+    assert not any("requests-watch" in names for names in threads)
