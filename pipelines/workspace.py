@@ -16,10 +16,10 @@ from pipelines.lake.local import LocalStorage
 from pipelines.lake.publish import Catalog
 from pipelines.lake.state import TableSettings
 from pipelines.lake.storage import Storage
-from pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from pipelines.extract.http.client import CallsClient
+    from pipelines.settings import Settings
 
 TABLE_VERSION = 1
 """Raised whenever the same raw calls give other rows, so that every day is built again."""

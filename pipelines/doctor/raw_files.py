@@ -56,7 +56,11 @@ def changed(subject: Subject, landed: Landed) -> Iterator[Finding]:
 def orphan_files(subject: Subject, landed: Landed) -> Iterator[Finding]:
     """Find files that are not in the landing log, which a killed sync leaves; those of a running sync are left out."""
     paths = {layout.raw_file(kind, day, name) for day, kind, name, _ in raw.landed_files(landed)}
-    extra = {file.path: parts for file in subject.raw if file.path not in paths and (parts := parts_of(file.path))}
+    extra = {
+        file.path: parts
+        for file in subject.raw
+        if file.path not in paths and file.path.endswith(".parquet") and (parts := parts_of(file.path))
+    }
     if not extra or is_locked(subject.storage, SYNC):
         return
     try:
@@ -73,9 +77,9 @@ def orphan_files(subject: Subject, landed: Landed) -> Iterator[Finding]:
 
 
 def parts_of(path: str) -> tuple[date, str, str] | None:
-    """Return day, kind and name of a raw file; None for the path of any other file."""
+    """Return day, kind and name of a file in the folder of a day of raw; None for the path of any other file."""
     match path.split("/"):
-        case [layout.RAW, kind, folder, file] if file.endswith(".parquet") and (day := layout.day_of(folder)):
+        case [layout.RAW, kind, folder, file] if day := layout.day_of(folder):
             return day, kind, file.removesuffix(".parquet")
     return None
 

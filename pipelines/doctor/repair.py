@@ -222,7 +222,7 @@ def landed_from_raw(storage: Storage, files: Iterable[StoredFile]) -> RebuiltLog
             continue
         day, kind, name = parts
         found, landed_at = _raw_file(storage, file.path, file.size), _newest(storage, file.path)
-        if found is None or landed_at is None:
+        if found is None or landed_at is None or not file.path.endswith(".parquet"):
             rebuilt.unreadable.append(file.path)
         else:
             days[day][name, kind] = found

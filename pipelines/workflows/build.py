@@ -81,13 +81,22 @@ def run(
 
 
 def prepare(workspace: Workspace, notify: Callable[[str], None], *, accept_settings: bool = False) -> None:
-    """Check the settings, repair what a crash left behind, and finish pending erasures, before anything is written.
+    """Check the settings, then repair the lake, before anything is written.
 
     Raises:
         SettingsDifferError: The lake was built with other settings, and they are not accepted.
         ChorusCallsError: The lake cannot be repaired, or an erasure cannot be finished.
     """
     require_same_settings(workspace.storage, workspace.table_settings, accept=accept_settings)
+    repair(workspace, notify)
+
+
+def repair(workspace: Workspace, notify: Callable[[str], None]) -> None:
+    """Repair what a crash left behind, and finish pending erasures.
+
+    Raises:
+        ChorusCallsError: The lake cannot be repaired, or an erasure cannot be finished.
+    """
     reconcile(workspace.storage, workspace.catalog, workspace.keep_versions)
     finish_erasures(workspace, notify)
 

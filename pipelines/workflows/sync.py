@@ -11,12 +11,12 @@ from pipelines.extract.landing.tombstones import DeletionGuard
 from pipelines.extract.names import NamesReport, refresh_names
 from pipelines.extract.scan_report import PageProgress, ScanReport
 from pipelines.extract.sync import sync
-from pipelines.lake.identity import SettingsDifferError
+from pipelines.lake.identity import require_same_settings
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.storage import LakeBusyError
 from pipelines.materialize.days import BuildReport, days_to_build
 from pipelines.privacy.forget import finish_erasures
-from pipelines.workflows.build import Progress, build, no_progress, prepare, sentence
+from pipelines.workflows.build import Progress, build, no_progress, repair, sentence
 from pipelines.workspace import Workspace
 
 
@@ -67,7 +67,7 @@ def run(
 
     Args:
         workspace: The lake.
-        client: The API.
+        client: The API; it is closed before days are built.
         options: How much to read, and whether to build.
         notify: Called with a sentence for each thing that a person should know.
         progress: Shows how many calls are read, and how many days are built.
@@ -80,7 +80,12 @@ def run(
         ChorusCallsError: The scan is incomplete, more calls are missing than may be marked deleted, the lake could not
             be repaired, or days could not be built. What was read is landed and, with `SyncOptions.build`, built.
     """
-    unrepaired = _prepare(workspace, notify)
+    require_same_settings(workspace.storage, workspace.table_settings)
+    unrepaired: Exception | None = None
+    try:
+        repair(workspace, notify)
+    except (ChorusCallsError, OSError) as error:
+        unrepaired = error  # calls land all the same, since the API may not list them for long
     try:
         scan = _scan(workspace, client, options, progress)
         names = _refresh_names(workspace, client)
@@ -88,7 +93,7 @@ def run(
         raise
     except ChorusCallsError:
         finish_erasures(workspace, notify)
-        if options.build and (days := days_to_build(workspace)):
+        if options.build and not unrepaired and (days := days_to_build(workspace)):
             notify(sentence(build(workspace, days, progress=progress)))
         raise
     finish_erasures(workspace, notify)  # the scan may have found more identifiers of erased customers
@@ -96,22 +101,11 @@ def run(
     if on_landed:
         on_landed(result)
     if options.build:
+        client.close()  # prefetched pages that nobody needs would be requested again and again meanwhile
         result.build = build(workspace, days_to_build(workspace), progress=progress)
     if unrepaired:
         raise unrepaired
     return result
-
-
-def _prepare(workspace: Workspace, notify: Callable[[str], None]) -> ChorusCallsError | None:
-    """Prepare the lake; return why it could not be repaired, which keeps no call from landing."""
-    try:
-        prepare(workspace, notify)
-    except SettingsDifferError:
-        raise
-    except ChorusCallsError as error:
-        notify(error.message)
-        return error
-    return None
 
 
 def _scan(workspace: Workspace, client: CallsClient, options: SyncOptions, progress: Progress) -> ScanReport:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import dagster as dg
 import pytest
 
 from assets.instance.in_process_runs import run_extract
 from pipelines.errors import ChorusCallsError
+from pipelines.lake import layout
 from pipelines.simulator.messages import error
 from pipelines.workflows import build, sync
 from tests.support.program import program, serve
@@ -31,9 +34,9 @@ def steps(monkeypatch):
 
         monkeypatch.setattr(module, name, step)
 
-    for name in ("require_same_settings", "reconcile", "finish_erasures", "build_days"):
+    for name in ("reconcile", "finish_erasures", "build_days"):
         spy(build, name)
-    for name in ("sync", "refresh_names", "finish_erasures"):
+    for name in ("require_same_settings", "sync", "refresh_names", "finish_erasures"):
         spy(sync, name)
     return taken
 
@@ -77,3 +80,36 @@ def test_a_lake_that_cannot_be_repaired_is_synced_before_the_command_fails(progr
     code, _, errors = program("sync")
     assert (code, errors.splitlines()[-1]) == (1, "The links could not be updated.")
     assert program.rows()
+
+
+@pytest.mark.parametrize("shell", ["command line", "dagster"])
+def test_calls_land_in_a_lake_that_cannot_be_repaired(program, serve, steps, shell):
+    serve(small_world())
+    program.sync("--max-pages", "1", "--no-build")
+    landed = len(program.newest())
+    (program.lake / layout.MANIFEST).write_text("{")
+    steps.clear()
+    if shell == "dagster":
+        with dg.DagsterInstance.ephemeral() as instance:
+            assert not run_extract(instance).success
+    else:
+        code, _, err = program("sync")
+        assert code == 1
+        assert "doctor --repair" in err
+    assert steps == ["require_same_settings", "reconcile", "sync", "refresh_names", "finish_erasures"]
+    assert len(program.newest()) > landed
+
+
+def test_the_client_is_closed_before_days_are_built(program, serve, monkeypatch):
+    serve(small_world(calls=20, days=2))
+    threads: list[set[str]] = []
+    real = build.build_days
+
+    def build_days(*arguments, **options):
+        threads.append({thread.name for thread in threading.enumerate()})
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(build, "build_days", build_days)
+    assert program.sync()["build"]["days_built"]
+    assert threads
+    assert not any("requests-watch" in names for names in threads)

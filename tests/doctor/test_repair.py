@@ -48,6 +48,16 @@ def test_lost_state_comes_back(patient, name, how):
     assert patient.rows() == rows
 
 
+def test_a_repair_deletes_no_file_beside_the_raw_files(patient):
+    landed, beside = patient.landed, patient.raw()[0].with_suffix(".parquet.bak")
+    shutil.copy(patient.raw()[0], beside)
+    (patient.lake / layout.LANDED).unlink()
+    assert patient.repair()
+    aside = patient.lake / "state/broken" / beside.relative_to(patient.lake)
+    assert aside.read_bytes() == patient.raw()[0].read_bytes()
+    assert patient.landed == landed
+
+
 @pytest.mark.slow
 def test_days_without_a_complete_version_wait_for_a_build(patient):
     rows, day = patient.rows(), max(patient.manifest.days)

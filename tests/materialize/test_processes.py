@@ -126,3 +126,12 @@ def taken_by(work: processes.WorkQueue, number: int) -> list[date]:
     while (after := work.take(number)) is not None:
         taken.append(after[0])
     return taken
+
+
+def test_a_worker_imports_neither_settings_nor_http_nor_duckdb():
+    program = (
+        "import sys, pipelines.materialize.processes\n"
+        "print(*sorted({'pydantic', 'requests', 'duckdb', 'click'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
