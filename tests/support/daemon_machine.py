@@ -14,8 +14,8 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from assets._dagster import ACTIVE_RUN_STATUSES
 from assets.instance.home import VARIABLE, dagster_home
 from assets.jobs import extract_calls
 from tests.support.processes import eventually, free_port, left_of, running
@@ -45,7 +45,7 @@ class Machine:
         unfinished: The runs that are not over.
     """
 
-    unfinished = RunsFilter(statuses=NOT_FINISHED_STATUSES)
+    unfinished = RunsFilter(statuses=ACTIVE_RUN_STATUSES)
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         """Set the place up; nothing runs yet."""
