@@ -1,4 +1,4 @@
-"""Files change through `pipelines.lake.disk` alone: tests interrupt each of its steps, and could not interrupt others."""
+"""Files change through `pipelines.lake.disk` alone, whose every step tests can interrupt, unlike those of others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lost state comes back: after a repair and a build every row of every table is as it was."""
+"""Lost state comes back row by row, and what others are about to change is not taken for damage."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import shutil
 import msgspec
 import pytest
 
+from pipelines.doctor import examine as examining
+from pipelines.doctor.inspection import read_subject
 from pipelines.doctor.repair import _once, _RawFile
 from pipelines.lake import layout, raw, state
 from pipelines.lake.maintenance import compaction
 from pipelines.lake.versions import read_audit
-from tests.doctor.test_damage import cut, spoil
+from pipelines.settings import load_settings
+from pipelines.simulator import SimulatedApi
+from tests.doctor.test_examine import cut, link, spoil, uncount
+from tests.support.simulated import KEY, small_world
 
 LOST = {
     "landed.json": [layout.LANDED],
@@ -184,3 +189,43 @@ def test_a_version_that_was_refused_is_not_published(patient):
     assert day not in patient.manifest.days
     (finding,) = patient.examine()
     assert (finding["check"], finding["day"]) == ("day_refused", str(day))
+
+
+@pytest.mark.slow
+def test_files_of_a_sync_that_is_under_way_are_its_own(patient):
+    uncount(patient)
+    with patient.storage.lock("sync"):
+        assert patient.examine() == []
+    assert [finding["check"] for finding in patient.examine()] == ["raw_uncounted"]
+
+
+@pytest.mark.slow
+def test_what_a_commit_moves_between_two_reads_is_no_damage(patient, monkeypatch):
+    """Show the doctor a lake as it was before a sync and a build, and then as it is."""
+    old = read_subject(load_settings())
+    path = patient.lake / layout.LANDED
+    landed = path.read_text()
+    kept = patient.manifest
+    later = small_world(calls=40, days=3)
+    later.advance(hours=8)
+    with SimulatedApi(later, key=KEY) as api:
+        monkeypatch.setenv("CHORUS_API_URL", api.url)
+        assert patient("sync", "--full")[0] == 0
+    monkeypatch.setenv("CHORUS_API_URL", patient.api.url)
+    assert (path.read_text() == landed, patient.manifest.generation > kept.generation) == (False, True)
+    reads = iter([old])
+    monkeypatch.setattr(examining, "read_subject", lambda settings: next(reads, None) or read_subject(settings))
+    seen = [finding for check in examining._AREAS for finding in check(old).findings]
+    assert {finding.check for finding in seen} == {"link_old"}
+    assert patient.examine() == []
+
+
+@pytest.mark.slow
+def test_links_and_catalog_are_left_out_where_somebody_goes_on_publishing(patient, monkeypatch):
+    monkeypatch.setattr("pipelines.doctor.inspection._PUBLISH_WAIT_SECONDS", 0.0)
+    link(patient).unlink()
+    (patient.lake / layout.CATALOG).unlink()
+    patient.version().joinpath("calls.parquet").unlink()
+    with patient.storage.lock("publish"):
+        assert {finding["check"] for finding in patient.examine()} == {"table_missing"}
+        assert "being published" in patient("doctor")[1]

@@ -1,4 +1,4 @@
-"""Names are read where the API tells them; whatever it does instead costs names alone, and none that were known."""
+"""Names of agents and numbers come in any shape of list; a failure costs names alone, and none that were known."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipelines.lake import layout, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.storage import SwapConflictError
 from pipelines.simulator import Response, SimulatedApi
-from pipelines.simulator.messages import error
+from pipelines.simulator.messages import error, page
 from tests.support.extraction import client_of
 from tests.support.name_lists import SECRET, catalog_of, dimension, item, known, refreshed
 from tests.support.simulated import KEY, simulated_api
@@ -201,3 +201,102 @@ def test_a_full_disk_costs_a_warning(storage, api, monkeypatch):
 
     monkeypatch.setattr(state, "commit", full)
     assert "No space left" in refreshed(storage, api).warnings[0]
+
+
+@pytest.fixture
+def numbers_api():
+    with simulated_api(items=[]) as running:
+        running.directory["phone-numbers"] = [item("p1", "Main")]
+        yield running
+
+
+@pytest.mark.matrix(quick=2)
+def test_many_pages_are_read(storage, numbers_api):
+    numbers_api.directory["agents"] = [item(f"a{number}", f"Agent {number}") for number in range(250)]
+    refreshed(storage, numbers_api)
+    assert len(known(storage)[0]) == 250
+    assert len([seen for seen in numbers_api.directory_requests if "agents" in seen.path]) == 3
+
+
+@pytest.mark.matrix(quick=2)
+@pytest.mark.parametrize("total", ["right", "none", "wrong"])
+@pytest.mark.parametrize("size", [7, 130])
+def test_a_list_without_pages_is_read_once_and_its_repetition_ends_it(storage, numbers_api, total, size):
+    items = [item(f"a{number}", f"Agent {number}") for number in range(size)]
+    shown = {"right": page(items, total=size, limit=100, offset=0), "none": Response(200, _data(items)),
+             "wrong": page(items, total=10_000, limit=100, offset=0)}[total]  # fmt: skip
+    answer_always(numbers_api, shown)
+    refreshed(storage, numbers_api)
+    assert len(known(storage)[0]) == size
+    assert len([seen for seen in numbers_api.directory_requests if "agents" in seen.path]) <= 2
+
+
+def _data(items: list[bytes]) -> bytes:
+    return b'{"data":[%b]}' % b",".join(items)
+
+
+@pytest.mark.matrix(quick=2)
+def test_short_pages_without_a_total_are_followed(storage, numbers_api):
+    items = [item(f"a{number}", f"Agent {number}") for number in range(50)]
+    numbers_api.directory_faults[:] = [lambda seen, _: Response(200, _data(items[seen.offset : seen.offset + 20]))]
+    refreshed(storage, numbers_api)
+    assert len(known(storage)[0]) == 50
+
+
+@pytest.mark.matrix(quick=2)
+def test_a_list_without_end_is_left(storage, numbers_api):
+    numbers_api.directory_faults[:] = [
+        lambda seen, _: Response(200, _data([item(f"id-{seen.number}-{seen.path[4]}", "one")]))
+    ]
+    refreshed(storage, numbers_api)
+    assert len(numbers_api.directory_requests) == 100
+    assert [len(names) for names in known(storage)] == [50, 50]
+
+
+@pytest.mark.matrix(quick=2)
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        (b'"O\'Hara \\"the\\" <b>"', 'O\'Hara "the" <b>'),
+        (b'" two\\nlines\\t\\u0007 end "', "two lines end"),
+        (b'"a\\u0000b"', "a\ufffdb"),
+        (b'"\\ud83d alone"', "\ufffd alone"),
+        (b'"\\u202egnirts"', "gnirts"),
+        (b'"' + b"x" * 5_000 + b'"', "x" * 199 + "…"),
+        (b"12", "12"),
+        (b'"  "', None),
+        (b"null", None),
+        (b"true", None),
+        (b'{"en": "Nora"}', None),
+    ],
+    ids=["quotes", "control", "nul", "surrogate", "turned", "long", "number", "blank", "null", "flag", "object"],
+)
+def test_names_become_one_line_that_every_tool_can_show(storage, numbers_api, sent, shown):
+    numbers_api.directory["agents"] = [b'{"systemPrompt": "\\ud800", "id": "a1", "name": %b}' % sent]
+    refreshed(storage, numbers_api)
+    assert known(storage)[0] == ({} if shown is None else {"a1": shown})
+    assert dimension(catalog_of(storage)) == ([] if shown is None else [("a1", shown, None, None)])
+
+
+@pytest.mark.matrix(quick=2)
+def test_items_that_are_none_cost_no_other(storage, numbers_api):
+    numbers_api.directory["agents"] = [
+        *(b"null", b"[]", b'"a"', b"NaN", item(...), item(None, "none"), item("", "none"), item(" ", "none")),
+        *(
+            item("x" * 2_000, "none"),
+            item({"a": 1}, "none"),
+            item(7, "Seven"),
+            item("a1", "Nora"),
+            item("a1", "Two"),
+        ),
+    ]
+    refreshed(storage, numbers_api)
+    assert known(storage)[0] == {"7": "Seven", "a1": "Two"}
+
+
+@pytest.mark.matrix(quick=2)
+def test_a_number_without_a_name_is_shown_by_its_number(storage, numbers_api):
+    numbers = [item("p1", "", number="+15550100100"), item("p2", None, number="+15550100101"), item("p3")]
+    numbers_api.directory["phone-numbers"] = numbers
+    refreshed(storage, numbers_api)
+    assert known(storage)[1] == {"p1": "+15550100100", "p2": "+15550100101"}

@@ -1,17 +1,25 @@
-"""Old days go for good, wherever they lie, and no later sync brings them back."""
+"""Old days are removed for good wherever they are, also beside other programs and after a kill, and stay away."""
 
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.maintenance import retention
 from pipelines.lake.maintenance import retention as module
-from pipelines.lake.maintenance.retention import floor_of
+from pipelines.lake.maintenance.retention import days_before, floor_of
+from pipelines.lake.publish import Build, read_plan, write_plan
+from pipelines.lake.storage import LakeBusyError
 from pipelines.serve.catalog import open_catalog
+from tests.support.crash_lake import KILLED, ReferenceRun, crash_lake
+from tests.support.faulty_disk import Fault, FaultyDisk
+from tests.support.lake_contents import Readers
 from tests.support.old_days import (
     CHILD,
     DAYS,
@@ -190,3 +198,101 @@ def test_a_lost_manifest_stops_it_before_anything_is_changed(lake):
     code, _, err = lake(*SEVEN, "--yes")
     assert (code, "doctor --repair" in err) == (1, True)
     assert everything(lake) == before
+
+
+PRUNE = "prune --older-than 9d --yes"
+ENDING = ("build", "sync --full", "prune --older-than 1d --yes")
+"""Commands that end what was begun; each point is given to one of them."""
+
+
+@pytest.fixture(scope="module")
+def crashing_lake(tmp_path_factory):
+    with crash_lake(tmp_path_factory.mktemp("crash")) as made, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retention, "floor_of", lambda _: FLOOR)
+        assert made.run("sync --full").code == 0  # so that a sync finds nothing new, and leaves what the others leave
+        made.keep()
+        yield made
+
+
+def floor(crashing_lake):
+    return json.loads((crashing_lake.lake / "state/lake.json").read_bytes())["retention_floor"]
+
+
+@pytest.mark.slow
+def test_a_prune_may_be_killed_at_every_step(crashing_lake):
+    known = ReferenceRun(crashing_lake, PRUNE, repaired_by="build")
+    points = list(known.sample(Fault.KILL))
+    assert (len(known.states), len(points) > 25) == (3, True)  # before, without the old days, with the first day anew
+    left = set()
+    for number, point in enumerate(points):
+        known.restore()
+        readers = Readers(crashing_lake.lake)
+        readers.observe()
+        assert crashing_lake.run(PRUNE, FaultyDisk(Fault.KILL, point)).code == KILLED
+        readers.observe()
+        assert all(state in known.states for state in readers.generations.values()), known.steps[point]
+        ending = ENDING[number % len(ENDING)] if floor(crashing_lake) else PRUNE
+        left.add((ending, bool(days_before(LocalStorage(crashing_lake.lake), FLOOR))))
+        assert crashing_lake.run(ending).code == 0
+        readers.observe()
+        assert crashing_lake.content() == known.content, (known.steps[point], ending)
+    assert left >= {(ending, True) for ending in (PRUNE, *ENDING)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "shared", "word"), [("sync", False, "a sync"), ("lake", True, "builds")])
+def test_it_waits_for_a_running_sync_or_build(lake, monkeypatch, name, shared, word):
+    storage, said = LocalStorage(lake.lake), []
+    holding, prune_waits, over = threading.Event(), threading.Event(), threading.Event()
+
+    def hold():
+        with storage.lock(name, shared=shared):
+            holding.set()
+            prune_waits.wait(30)
+            over.set()
+
+    def say(line):
+        said.append(line)
+        prune_waits.set()
+
+    def remove(*arguments):
+        assert over.is_set()
+        with pytest.raises(LakeBusyError), storage.lock(name, shared=True, wait=0):
+            pass
+        return real(*arguments)
+
+    real = module.remove_before_floor
+    monkeypatch.setattr(module, "remove_before_floor", remove)
+    monkeypatch.setattr("pipelines.cli.lake.say", say)
+    other = threading.Thread(target=hold)
+    other.start()
+    assert holding.wait(30)
+    assert lake(*SEVEN, "--yes")[0] == 0
+    other.join()
+    assert said[0].startswith(f"Waiting for {word} to end. Nothing has been changed yet")
+    assert days_on_disk(lake) == DAYS[2:]
+
+
+@pytest.mark.slow
+def test_nobody_begins_while_it_removes(lake, monkeypatch):
+    storage, tried = LocalStorage(lake.lake), []
+
+    def meanwhile(*arguments):
+        for name, shared in (("sync", False), ("lake", True)):
+            with pytest.raises(LakeBusyError), storage.lock(name, shared=shared, wait=0):
+                pass
+            tried.append(name)
+        return real(*arguments)
+
+    real = module.remove_before_floor
+    monkeypatch.setattr(module, "remove_before_floor", meanwhile)
+    assert lake(*SEVEN, "--yes")[0] == 0
+    assert tried == ["sync", "lake"]
+
+
+@pytest.mark.slow
+def test_a_planned_run_does_not_bring_them_back(lake):
+    storage = LocalStorage(lake.lake)
+    write_plan(storage, "run", {day: Build("a" * 24, None) for day in (*DAYS[:2], DAYS[4])})
+    lake(*SEVEN, "--yes")
+    assert list(read_plan(storage, "run")) == [DAYS[4]]
