@@ -1,4 +1,4 @@
-"""From the API's answer to the tables through the command line, and what a failure ends with."""
+"""From the API's answer to the tables through the command line, what a failure ends with, and the API's own example."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from pipelines.dictionary import TABLES
 from pipelines.simulator import World
 from pipelines.simulator.conversation import read_dialogues
 from pipelines.simulator.messages import error
+from tests.oracle.examples import API_CALL, API_LEG, OWN_ID, PARENT_ID
 from tests.support.simulated import KEY, START, small_world
 
 
@@ -259,3 +261,71 @@ def test_tables_of_recorded_conversations_are_the_oracles(program, serve):
     assert report["scan"]["calls_seen"] == len(world.items()) >= 3_000
     assert program.newest() == sorted(item.decode() for item in world.items())
     program.assert_tables_are_the_oracles()
+
+
+RATIOS = {
+    "call_metrics_daily": (
+        *("cost_per_minute", "average_duration_seconds", "completion_rate", "containment_rate"),
+        *("agent_word_share",),
+    ),
+    "transfer_metrics_daily": ("transfer_success_rate", "cost_per_minute"),
+}
+
+
+@pytest.fixture
+def tables(program, serve):
+    """Sync one call and return the tables of its day."""
+
+    def sync(call: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+        serve(items=[json.dumps(call).encode()])
+        program.sync()
+        program.assert_tables_are_the_oracles()
+        (of_day,) = program.rows().values()
+        return of_day
+
+    return sync
+
+
+def counts(of_day, *names):
+    return [len(of_day[name]) for name in names]
+
+
+def test_the_example_is_one_call_one_leg_and_one_turn(tables):
+    of_day = tables(API_CALL)
+    assert counts(of_day, "calls", "transfer_legs", "transcript_turns") == [1, 1, 1]
+    (call,), (leg,), (turn,) = (of_day[name] for name in ("calls", "transfer_legs", "transcript_turns"))
+    assert (call["call_id"], call["parent_call_id"], call["is_root"]) == (OWN_ID, PARENT_ID, False)
+    assert (call["outcome"], call["is_transferred"], call["transfer_leg_count"]) == ("unknown", True, 1)
+    assert (leg["leg_id"], leg["call_id"], leg["source"]) == (OWN_ID, OWN_ID, "nested")
+    assert (leg["transfer_outcome"], leg["seconds_to_transfer"]) == ("pending", 0.0)
+    assert (turn["call_id"], turn["leg_id"], turn["speaker"], turn["word_count"]) == (OWN_ID, OWN_ID, "customer", 1)
+    # It is a leg of another call, and call metrics count root calls.
+    assert counts(of_day, "call_metrics_daily", "call_volume_hourly", "call_attributes") == [0, 0, 0]
+    (metrics,) = of_day["transfer_metrics_daily"]
+    assert (metrics["legs"], metrics["pending_legs"], metrics["duration_seconds"], metrics["cost"]) == (1, 1, 0.0, 0.0)
+    assert {metrics[name] for name in RATIOS["transfer_metrics_daily"]} == {None}
+
+
+@pytest.mark.slow
+def test_as_a_root_call_with_a_leg_of_another_id_it_counts(tables):
+    of_day = tables({**API_CALL, "parentCallId": None, "transferCalls": [{**API_LEG, "id": "another"}]})
+    assert counts(of_day, "calls", "transfer_legs", "transcript_turns") == [1, 1, 2]
+    assert [turn["leg_id"] for turn in of_day["transcript_turns"]] == [None, "another"]
+    assert counts(of_day, *(name for name in TABLES if name.endswith(("_daily", "_hourly")))) == [1, 1, 1]
+    (metrics,) = of_day["call_metrics_daily"]
+    assert [metrics[name] for name in ("calls", "transferred_calls", "connected_calls", "terminal_calls")] == [
+        1,
+        1,
+        1,
+        0,
+    ]
+    assert [metrics[name] for name in RATIOS["call_metrics_daily"]] == [None, 0.0, None, None, 0.0]
+    assert (metrics["transfer_rate"], metrics["transfer_rate_all"]) == (1.0, 1.0)
+    (legs,) = of_day["transfer_metrics_daily"]
+    assert {legs[name] for name in RATIOS["transfer_metrics_daily"]} == {None}
+
+
+@pytest.mark.slow
+def test_its_words_that_no_map_has_are_noted(tables):
+    noted = [(row["path"], row["kind"]) for row in tables(API_CALL)["data_issues"]]
+    assert noted == [("$.status", "unknown_value")]

@@ -31,12 +31,6 @@ from tests.support.extraction import (
     synced,
 )
 from tests.support.simulated import simulated_api, small_world
-from tests.support.small_lake import SmallLake
-
-
-@pytest.fixture
-def storage(tmp_path):
-    return SmallLake(tmp_path / "lake").storage
 
 
 @pytest.mark.matrix(quick=1)

@@ -23,11 +23,6 @@ from tests.support.small_lake import SmallLake
 CALLS = 900
 
 
-@pytest.fixture
-def storage(tmp_path) -> Storage:
-    return SmallLake(tmp_path / "lake").storage
-
-
 def down_after(pages: int, status: int = 500):
     """An API that answers so many pages and then no more."""
     return lambda request, respond: respond(request) if request.number <= pages else error(status, "down")

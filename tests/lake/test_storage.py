@@ -1,4 +1,4 @@
-"""The few things the lake asks of a folder: whole files, swaps that see each other, links, private modes, locks."""
+"""What the lake asks of a folder: whole files, compare-and-swap, links, private modes, locks ending with processes."""
 
 from __future__ import annotations
 

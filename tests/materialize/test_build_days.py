@@ -259,6 +259,7 @@ def spoil(opened, day: date) -> None:
     file.write_bytes(b"no parquet")
 
 
+@pytest.mark.slow
 def test_days_come_out_of_several_processes_as_out_of_one(six_days, processors, tmp_path):
     processors(3)
     heard = []
@@ -273,6 +274,7 @@ def test_days_come_out_of_several_processes_as_out_of_one(six_days, processors, 
         assert published_rows(alone, day) == published_rows(six_days, day)
 
 
+@pytest.mark.matrix(quick=2)
 @pytest.mark.parametrize("batch", [2, 31])
 @pytest.mark.parametrize("bad", [DAYS[1], DAYS[-1]], ids=["of one process", "of the other"])
 def test_a_day_that_cannot_be_built_keeps_no_other_from_being_published(six_days, processors, monkeypatch, bad, batch):

@@ -235,68 +235,17 @@ def test_hours_of_a_day_worked_out_by_hand():
         call("f", created_at=at("11:10"), is_root=False),
         call("g", created_at=at("12:10"), deleted_at=at("13:00")),
     )
-    assert hours.rows(named=True) == [
-        pytest.approx(row)
-        for row in (
-            {
-                "hour_utc": 10,
-                "agent_id": "agent_1",
-                "direction": "inbound",
-                "local_date": DAY,
-                "local_hour": 10,
-                "local_weekday": 1,
-                "calls": 3,
-                "connected_calls": 2,
-                "connected_terminal_calls": 2,
-                "completed_calls": 2,
-                "transferred_calls": 1,
-                "contained_calls": 1,
-                "duration_seconds": 180.0,
-                "cost": 0.12,
-                "cost_rated": 0.10,
-                "seconds_rated": 60.0,
-                "peak_concurrency": 1,
-            },
-            {
-                "hour_utc": 11,
-                "agent_id": "agent_1",
-                "direction": "inbound",
-                "local_date": DAY,
-                "local_hour": 11,
-                "local_weekday": 1,
-                "calls": 1,
-                "connected_calls": 1,
-                "connected_terminal_calls": 0,
-                "completed_calls": 0,
-                "transferred_calls": 0,
-                "contained_calls": 0,
-                "duration_seconds": 30.0,
-                "cost": 0.05,
-                "cost_rated": 0.05,
-                "seconds_rated": 30.0,
-                "peak_concurrency": 2,
-            },
-            {
-                "hour_utc": 11,
-                "agent_id": "agent_1",
-                "direction": "outbound",
-                "local_date": DAY,
-                "local_hour": 11,
-                "local_weekday": 1,
-                "calls": 1,
-                "connected_calls": 0,
-                "connected_terminal_calls": 0,
-                "completed_calls": 0,
-                "transferred_calls": 0,
-                "contained_calls": 0,
-                "duration_seconds": None,
-                "cost": None,
-                "cost_rated": None,
-                "seconds_rated": None,
-                "peak_concurrency": 0,
-            },
-        )
+    columns = [
+        *("hour_utc", "agent_id", "direction", "local_date", "local_hour", "local_weekday", "calls", "connected_calls"),
+        *("connected_terminal_calls", "completed_calls", "transferred_calls", "contained_calls"),
+        *("duration_seconds", "cost", "cost_rated", "seconds_rated", "peak_concurrency"),
     ]
+    rows = [
+        (10, "agent_1", "inbound", DAY, 10, 1, 3, 2, 2, 2, 1, 1, 180.0, 0.12, 0.10, 60.0, 1),
+        (11, "agent_1", "inbound", DAY, 11, 1, 1, 1, 0, 0, 0, 0, 30.0, 0.05, 0.05, 30.0, 2),
+        (11, "agent_1", "outbound", DAY, 11, 1, 1, 0, 0, 0, 0, 0, None, None, None, None, 0),
+    ]
+    assert hours.rows(named=True) == [pytest.approx(dict(zip(columns, row, strict=True))) for row in rows]
 
 
 def test_columns_of_hours_are_the_dictionarys():

@@ -61,3 +61,49 @@ def pick(rows: list[Row], *columns: str) -> list[tuple[Any, ...]]:
 def issues(of_day: dict[str, list[Row]]) -> list[tuple[Any, ...]]:
     """What was wrong that day, without the wording."""
     return pick(of_day["data_issues"], "call_id", "table_name", "path", "kind", "raw_value")
+
+
+OWN_ID = "497f6eca-6276-4993-bfeb-53cbbbba6f08"
+PARENT_ID = "429ac6c7-ec5a-4ab0-83cf-f52248dbb28d"
+
+API_LEG: dict[str, Any] = {
+    "id": OWN_ID,
+    "transferType": "warm_briefing",
+    "transferStatus": "initiated",
+    "durationSeconds": 0,
+    "customerNumber": "string",
+    "recordingUrl": "string",
+    "transcript": [{"role": "user", "content": "string"}],
+    "startedAt": "2019-08-24T14:15:22Z",
+    "endedAt": "2019-08-24T14:15:22Z",
+    "cost": 0,
+    "status": "string",
+}
+"""The example of the API's reference: a child call that nests a leg with its own id."""
+API_CALL: dict[str, Any] = {
+    "id": OWN_ID,
+    "organizationId": "7bc05553-4b68-44e8-b7bc-37be63c6d9e9",
+    "agentId": "bc309ecf-5f66-4057-93c5-6611cc9cb7b2",
+    "phoneNumberId": "8e9ce3fb-4d22-4fe3-baa7-b7892dd942d7",
+    "callSid": "string",
+    "provider": "string",
+    "direction": "inbound",
+    "status": "string",
+    "customerNumber": "string",
+    "durationSeconds": 0,
+    "cost": 0,
+    "recordingUrl": "string",
+    "turnCount": 0,
+    "transcript": [{"role": "user", "content": "string"}],
+    "analysis": {"summary": "string", "extractions": {}},
+    "endedReason": "string",
+    "contextVariables": {},
+    "metadata": {},
+    "parentCallId": PARENT_ID,
+    "transferType": "warm_briefing",
+    "transferStatus": "initiated",
+    "transferCalls": [API_LEG],
+    "startedAt": "2019-08-24T14:15:22Z",
+    "endedAt": "2019-08-24T14:15:22Z",
+    "createdAt": "2019-08-24T14:15:22Z",
+}

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, date, datetime
 
 from tests.oracle.compare import assert_same_rows
-from tests.oracle.examples import issues, only, tables
+from tests.oracle.examples import API_CALL, API_LEG, OWN_ID, PARENT_ID, issues, only, tables
 from tests.oracle.items import Version
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import call_date, expected_lake
@@ -12,51 +12,8 @@ from tests.oracle.tables import call_date, expected_lake
 DAY = date(2019, 8, 24)
 MOMENT = datetime(2019, 8, 24, 14, 15, 22, tzinfo=UTC)
 LANDED = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
-OWN_ID = "497f6eca-6276-4993-bfeb-53cbbbba6f08"
-PARENT_ID = "429ac6c7-ec5a-4ab0-83cf-f52248dbb28d"
 OTHER_ID = "5b0c4b4e-19f6-4a3c-8d5e-0d6c7a1f2e3d"
-
-LEG = {
-    "id": OWN_ID,
-    "transferType": "warm_briefing",
-    "transferStatus": "initiated",
-    "durationSeconds": 0,
-    "customerNumber": "string",
-    "recordingUrl": "string",
-    "transcript": [{"role": "user", "content": "string"}],
-    "startedAt": "2019-08-24T14:15:22Z",
-    "endedAt": "2019-08-24T14:15:22Z",
-    "cost": 0,
-    "status": "string",
-}
-EXAMPLE = {
-    "id": OWN_ID,
-    "organizationId": "7bc05553-4b68-44e8-b7bc-37be63c6d9e9",
-    "agentId": "bc309ecf-5f66-4057-93c5-6611cc9cb7b2",
-    "phoneNumberId": "8e9ce3fb-4d22-4fe3-baa7-b7892dd942d7",
-    "callSid": "string",
-    "provider": "string",
-    "direction": "inbound",
-    "status": "string",
-    "customerNumber": "string",
-    "durationSeconds": 0,
-    "cost": 0,
-    "recordingUrl": "string",
-    "turnCount": 0,
-    "transcript": [{"role": "user", "content": "string"}],
-    "analysis": {"summary": "string", "extractions": {}},
-    "endedReason": "string",
-    "contextVariables": {},
-    "metadata": {},
-    "parentCallId": PARENT_ID,
-    "transferType": "warm_briefing",
-    "transferStatus": "initiated",
-    "transferCalls": [LEG],
-    "startedAt": "2019-08-24T14:15:22Z",
-    "endedAt": "2019-08-24T14:15:22Z",
-    "createdAt": "2019-08-24T14:15:22Z",
-}
-VARIANT = EXAMPLE | {"parentCallId": None, "transferCalls": [LEG | {"id": OTHER_ID}]}
+VARIANT = API_CALL | {"parentCallId": None, "transferCalls": [API_LEG | {"id": OTHER_ID}]}
 
 
 def of(item):
@@ -115,11 +72,11 @@ def test_the_call_is_one_row_with_every_field():
         "version_count": 1,
         "deleted_at": None,
     }
-    assert_same_rows(of(EXAMPLE)["calls"], [expected], "calls")
+    assert_same_rows(of(API_CALL)["calls"], [expected], "calls")
 
 
 def test_its_own_leg_is_one_leg_of_it_with_one_turn():
-    of_day = of(EXAMPLE)
+    of_day = of(API_CALL)
     expected_leg = {
         "leg_id": OWN_ID,
         "call_id": OWN_ID,
@@ -155,7 +112,7 @@ def test_its_own_leg_is_one_leg_of_it_with_one_turn():
 
 
 def test_a_child_is_in_no_call_metrics_and_its_leg_divides_nothing_by_zero():
-    of_day = of(EXAMPLE)
+    of_day = of(API_CALL)
     assert of_day["call_metrics_daily"] == []
     assert of_day["call_volume_hourly"] == []
     metrics = only(of_day["transfer_metrics_daily"])
@@ -193,8 +150,8 @@ def test_as_a_root_call_with_another_leg_it_has_two_turns_and_a_row_in_each_mart
 
 
 def test_a_leg_of_the_parent_that_is_seen_too_is_the_same_leg():
-    parent = EXAMPLE | {"id": PARENT_ID, "parentCallId": None, "transferCalls": [LEG], "transcript": None}
-    child = EXAMPLE | {"transferCalls": []}
+    parent = API_CALL | {"id": PARENT_ID, "parentCallId": None, "transferCalls": [API_LEG], "transcript": None}
+    child = API_CALL | {"transferCalls": []}
     of_day = tables(parent, child, day=DAY)
     leg = only(of_day["transfer_legs"])
     assert (leg["leg_id"], leg["call_id"], leg["source"]) == (OWN_ID, PARENT_ID, "nested")
