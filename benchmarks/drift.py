@@ -55,7 +55,7 @@ def changed(one: Account, name: str) -> list[Bar]:
 
 
 def killed(one: Account) -> list[Bar]:
-    """A first scan that is killed, and the sync that goes on."""
+    """A first scan that is killed, and the sync that resumes."""
     one.sync(lake="undisturbed")
     whole = len(one.api.requests)
     one.sync("--no-build", kill_at=round(whole * KILLED_AT))

@@ -196,7 +196,7 @@ def test_a_table_in_a_pipe_is_not_cut(capsys):
     assert lines[2].split() == ["7", "[red]:smile:[/red]"]
 
 
-def test_numbers_stand_under_each_other(capsys):
+def test_numbers_are_aligned(capsys):
     print_table(["n"], [[5], [1_000]])
     assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == ["   n", "   5", "1000"]
 

@@ -114,7 +114,7 @@ def test_a_refused_change_leaves_the_day_as_it_was(workspace, land, instance, fa
     assert lakes.published_rows(workspace, date(2026, 3, 1)) == before
 
 
-def test_verdicts_are_shown_by_day_on_what_they_judged(land, instance, fail_check):
+def test_verdicts_are_shown_by_day_on_the_materialization_they_checked(land, instance, fail_check):
     land("2026-03-01", "2026-03-02", "2026-03-03")
     fail_check("2026-03-02")
     build(instance, last="2026-03-03")

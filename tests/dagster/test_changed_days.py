@@ -89,7 +89,7 @@ def test_a_refused_day_waits_for_a_change(tick, land, instance, fail_check):
 
 
 @pytest.mark.slow
-def test_a_refused_day_is_judged_again_by_newer_checks(tick, land, instance, fail_check, monkeypatch):
+def test_newer_checks_run_again_on_a_refused_day(tick, land, instance, fail_check, monkeypatch):
     land("2026-03-05")
     fail_check("2026-03-05")
     run_job("build_days", instance=instance, partition_range=(date(2026, 3, 5), date(2026, 3, 5)))

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.service
 
 SEED = int(os.environ.get("SEED", "1"))
 POWER_CUTS = [(DAEMON,), (CODE, DAEMON), (CODE, DAEMON)]
-"""What loses its power, one cut after the other: the daemon alone, or everything with the runs at work."""
+"""What loses its power, one cut after the other: the daemon alone, or everything with active runs."""
 LONGEST_WAIT = 4.0
 BAD = date(2026, 3, 3)
 EVALUATION = dg.DagsterEventType.ASSET_CHECK_EVALUATION
@@ -144,7 +144,7 @@ def test_no_change_is_lost_whenever_the_power_goes(workspace, world, api, tmp_pa
         for what in POWER_CUTS:
             move(world, chance)
             server.move()
-            eventually(server.works, "a run at work")
+            eventually(server.works, "an active run")
             time.sleep(chance.uniform(0, LONGEST_WAIT))
             server.cut(*what)
             server.start()

@@ -29,12 +29,12 @@ TOLD_BY_LANDING = {"first_landed_at", "landed_at", "version_count"}
 
 
 @pytest.mark.matrix(quick=2)
-@pytest.mark.parametrize("how", ["lost", "spoilt"])
+@pytest.mark.parametrize("how", ["lost", "corrupt"])
 @pytest.mark.parametrize("name", LOST)
 def test_lost_state_comes_back(patient, name, how):
     rows, landed, manifest = patient.rows(), patient.landed, patient.manifest
     for path in LOST[name]:
-        spoil(path)(patient) if how == "spoilt" else (patient.lake / path).unlink()
+        spoil(path)(patient) if how == "corrupt" else (patient.lake / path).unlink()
     assert patient.repair()
     assert patient.landed == landed
     assert patient.manifest.days.keys() == manifest.days.keys()
@@ -43,7 +43,7 @@ def test_lost_state_comes_back(patient, name, how):
     }
     assert patient.manifest.generation == manifest.generation + (layout.MANIFEST in LOST[name])
     aside = sorted(path.name for path in patient.lake.rglob("*.broken-*"))
-    assert len(aside) == (len(LOST[name]) if how == "spoilt" else 0)
+    assert len(aside) == (len(LOST[name]) if how == "corrupt" else 0)
     before = patient.snapshot()
     assert patient.repair() == []
     assert patient.snapshot() == before
@@ -162,7 +162,7 @@ def test_everything_that_landed_counts_once_where_that_can_be(there, kept):
     assert sorted(name for name, _ in _once(files)) == sorted(kept)
 
 
-def test_a_repair_waits_for_nobody_who_works_on_the_lake(patient, monkeypatch):
+def test_a_repair_does_not_wait_for_other_programs(patient, monkeypatch):
     monkeypatch.setattr("pipelines.doctor.repair._WAIT_SECONDS", 0.0)
     (patient.lake / layout.MANIFEST).unlink()
     before = patient.snapshot()
@@ -221,7 +221,7 @@ def test_what_a_commit_moves_between_two_reads_is_no_damage(patient, monkeypatch
 
 
 @pytest.mark.slow
-def test_links_and_catalog_are_left_out_where_somebody_goes_on_publishing(patient, monkeypatch):
+def test_links_and_catalog_are_left_out_while_another_program_publishes(patient, monkeypatch):
     monkeypatch.setattr("pipelines.doctor.inspection._PUBLISH_WAIT_SECONDS", 0.0)
     link(patient).unlink()
     (patient.lake / layout.CATALOG).unlink()

@@ -63,7 +63,7 @@ def test_a_backup_excludes_syncs_and_brings_everything_back(program, serve, plac
     program.sync()
     before, raw = program.rows(), program.versions()
 
-    # This cp says that it began, and waits to be let go on.
+    # This cp says that it began, and waits until it may continue.
     command(place / "bin/cp", "echo begun", "read answer", f'exec {shutil.which("cp")} "$@"')
     with shell(BACKUP, place) as backup:
         assert backup.stdout.readline() == "begun\n"

@@ -153,7 +153,7 @@ def test_all_reading_together_has_an_end(storage, api, monkeypatch):
 
 
 def test_an_api_that_wants_no_more_requests_is_asked_no_more(storage, api):
-    """The pace of the calls goes on: what their last answer asked for is kept."""
+    """The rate limit of the calls is kept: what their last answer asked for is kept."""
     rest = {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "60"}
     api.faults.append(lambda seen, respond: respond(seen).with_headers(**rest))
     with client_of(api.url, retry_seconds=120) as client:  # so long the calls would wait
@@ -314,7 +314,7 @@ def write(lookups, text, kind="agents", encoding="utf-8"):
     (lookups / f"{kind}.csv").write_bytes(text.encode(encoding))
 
 
-def test_they_stand_where_the_api_tells_none(storage, lookups):
+def test_lookups_fill_in_names_that_the_api_lacks(storage, lookups):
     write(lookups, 'id,name\na1,"Lucía, ""the"" first"\na2,Sam\n')
     write(lookups, "name,id\nMain,p1\n", "phone_numbers")
     with simulated_api(items=[]) as api:

@@ -90,15 +90,15 @@ def test_what_changed_within_the_lookback_is_found(storage):
 
 
 @pytest.mark.slow
-def test_the_frontier_moves_with_each_complete_scan(storage):
+def test_the_watermark_moves_with_each_complete_scan(storage):
     world = small_world(calls=300, days=10)
     with simulated_api(world) as api:
         for hours in (0, 30, 30):
             world.advance(hours=hours)
             report = synced(storage, api, lookback_hours=1)
             newest = max(json.loads(item)["createdAt"] for item in world.items())
-            frontier = json.loads(storage.read(layout.SCAN))["frontier"]
-            assert datetime.fromisoformat(frontier) == datetime.fromisoformat(newest)
+            watermark = json.loads(storage.read(layout.SCAN))["frontier"]
+            assert datetime.fromisoformat(watermark) == datetime.fromisoformat(newest)
     assert report.mode == "incremental"
     assert landed_payloads(storage).keys() == listed(world).keys()
 
@@ -214,12 +214,12 @@ def test_a_clock_far_from_the_apis_stops_the_sync_before_anything_lands(storage,
     assert raw_rows(storage) == []
 
 
-def test_a_call_dated_ahead_does_not_move_the_frontier_past_now(storage):
+def test_a_call_dated_ahead_does_not_move_the_watermark_past_now(storage):
     tomorrow = (state.now() + timedelta(days=1)).strftime("%Y-%m-%dT00:00:00Z")
     with simulated_api(items=[call("z", createdAt=tomorrow), call("a")]) as api:
         synced(storage, api)
-    frontier = datetime.fromisoformat(json.loads(storage.read(layout.SCAN))["frontier"])
-    assert frontier <= state.now()
+    watermark = datetime.fromisoformat(json.loads(storage.read(layout.SCAN))["frontier"])
+    assert watermark <= state.now()
 
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)

@@ -141,10 +141,10 @@ def test_a_failed_incremental_scan_leaves_the_watermark(storage):
     world = small_world(calls=CALLS, days=9)
     with simulated_api(world) as api:
         synced(storage, api)
-        frontier = json.loads(storage.read(layout.SCAN))["frontier"]
+        watermark = json.loads(storage.read(layout.SCAN))["frontier"]
         world.advance(days=2)
         interrupted_sync(storage, api, pages=1)
-        assert json.loads(storage.read(layout.SCAN))["frontier"] == frontier
+        assert json.loads(storage.read(layout.SCAN))["frontier"] == watermark
         report = synced(storage, api)
     assert (report.mode, report.ending) == ("incremental", Ending.WATERMARK)
     assert landed_ids(storage) == ids(world)

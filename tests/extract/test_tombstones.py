@@ -227,7 +227,7 @@ def test_more_than_the_allowed_share_is_not_marked_without_confirmation(storage)
         "incomplete: 4 of 30 known calls are no longer listed, more than CHORUS_MAX_DELETED_SHARE allows. "
         "If they were really deleted, run `chorus-calls sync --full --accept-deletions`."
     ) in said
-    # What the scan saw has landed, the moved call has moved, and the frontier is where it would be.
+    # What the scan saw has landed, the moved call has moved, and the watermark is where it would be.
     assert set(gone(storage).values()) == {"moved"}
     assert shown(storage, date(2026, 3, 5)) == {"new": (True, 1)}
     assert json.loads(storage.read(layout.SCAN))["frontier"][:10] == "2026-03-05"

@@ -100,7 +100,7 @@ def test_instants_are_those_of_the_one_reading_of_times(texts):
     ]
 
 
-def test_seconds_between_moments_that_lie_centuries_apart():
+def test_seconds_between_moments_centuries_apart():
     moments = [datetime(1, 1, 1, tzinfo=UTC), datetime(2026, 3, 10, 0, 0, 0, 250000, tzinfo=UTC), None]
     later = [datetime(2026, 3, 10, tzinfo=UTC), datetime(2026, 3, 10, 0, 0, 1, tzinfo=UTC), moments[1]]
     columns = [pa.array(values, pa.timestamp("us", "UTC")) for values in (moments, later)]

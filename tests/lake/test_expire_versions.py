@@ -238,7 +238,7 @@ def test_plans_lose_what_is_purged(three_days, catalog):
     assert read_plan(three_days.storage, "other") == {DAYS[2]: staying}
 
 
-def test_links_of_an_older_version_are_swung_before_it_goes(three_days, catalog):
+def test_links_of_an_older_version_are_updated_before_it_is_removed(three_days, catalog):
     for table in TABLES:
         three_days.storage.link(layout.table_file(DAY, OLD, table), layout.link_file(DAY, table))
     drop_versions(three_days.storage, catalog, {DAY}, keep_published=True)

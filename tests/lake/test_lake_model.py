@@ -48,7 +48,7 @@ MOST = 4
 
 @dataclass
 class Reader:
-    """Somebody who has read what is published and goes on to read its files, for as long as they are promised."""
+    """Somebody who has read what is published and then reads its files, for as long as they are promised."""
 
     manifest: Manifest
     until: datetime
@@ -86,7 +86,7 @@ class Programs(RuleBasedStateMachine):
         self.go(len(self.running) - 1, stop)
 
     def go(self, number: int, stop: Stop) -> None:
-        """Let a program go on for some steps, or until it is before a step of a kind, or to its end."""
+        """Let a program continue for some steps, or until it is before a step of a kind, or to its end."""
         actor = self.running[number % len(self.running)]
         if isinstance(stop, int):
             actor.advance(stop)

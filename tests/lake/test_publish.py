@@ -231,7 +231,7 @@ def test_a_catalog_that_lags_is_made(one_day, catalog):
     assert reconcile(one_day.storage, catalog, A_DAY) == Reconciled()
 
 
-def test_links_that_are_missing_or_of_another_version_are_swung(one_day, catalog):
+def test_links_that_are_missing_or_of_another_version_are_updated(one_day, catalog):
     first = build(one_day, catalog)
     one_day.land(DAY)
     second = build(one_day, catalog, calls=200)
@@ -243,7 +243,7 @@ def test_links_that_are_missing_or_of_another_version_are_swung(one_day, catalog
     assert reconcile(one_day.storage, catalog, A_DAY) == Reconciled()
 
 
-def test_a_link_of_the_same_size_as_the_right_one_is_swung_too(one_day, catalog):
+def test_a_link_of_the_same_size_as_the_right_one_is_updated_too(one_day, catalog):
     first = build(one_day, catalog)
     one_day.land(DAY)
     second = build(one_day, catalog)

@@ -53,7 +53,7 @@ def test_what_is_not_there(storage):
         storage.open_input("nothing")
 
 
-def test_nobody_sees_a_file_before_it_is_whole(storage):
+def test_a_file_is_not_visible_before_it_is_complete(storage):
     put(storage, "a/file.parquet", b"old")
     with storage.create("a/file.parquet") as stream:
         stream.write(b"new, half written")
@@ -153,7 +153,7 @@ def test_a_link_is_the_file_once_more(storage):
     assert storage.read("days/1/calls.parquet") == b"one"
 
 
-def test_a_copy_stands_in_where_links_are_not_to_be_had(storage, monkeypatch):
+def test_files_are_copied_where_links_are_not_supported(storage, monkeypatch):
     def refuse(*_):
         raise OSError
 
@@ -183,7 +183,7 @@ def test_folders_are_listed_by_name_without_hidden_ones_and_files(storage):
     assert storage.folders("nowhere") == []
 
 
-def test_an_unfinished_file_lies_on_the_file_system_of_its_target(storage):
+def test_an_unfinished_file_is_on_the_file_system_of_its_target(storage):
     for path, folder in (("raw/x/file", "raw"), ("days/x/file", "days"), ("calls/x/file", "state"), ("file", "state")):
         with storage.create(path):
             assert [name.split("/")[0] for name in storage.unfinished()] == [folder]

@@ -49,7 +49,7 @@ def manifest(lake):
 
 
 def files(lake):
-    """Every file of a version, with what tells it from one that was written again."""
+    """Every file of a version, with what distinguishes it from one written again."""
     paths = (lake.storage.root / file.path for file in lake.storage.list("days"))
     return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
 
@@ -60,9 +60,9 @@ def test_processes_side_by_side_build_what_one_does(tmp_path, landed, monkeypatc
         monkeypatch.setattr(processes, "_processors", lambda processors=processors: processors)
         opened = workspace(tmp_path / name)
         land(opened, landed)
-        told = []
-        reports.append(build_days(opened, days, on_day=told.append))
-        assert sorted(told) == days
+        notified = []
+        reports.append(build_days(opened, days, on_day=notified.append))
+        assert sorted(notified) == days
         rows.append({day: published_rows(opened, day) for day in days})
     assert len(days) >= 4  # so that another process is started
     assert rows[0] == rows[1]

@@ -1,4 +1,4 @@
-"""Short ways to say "on this day the API had these calls" and to look at what comes of it."""
+"""Short ways to say "on this day the API had these calls" and to check what comes of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Phone numbers: one spelling, the key that stands for a caller, and the masked form."""
+"""Phone numbers: one spelling, the pseudonym of a caller, and the masked form."""
 
 from __future__ import annotations
 

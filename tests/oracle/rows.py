@@ -112,7 +112,7 @@ def _attribute_value(node: Node, place: Place, notes: Notes) -> Row:
 
 
 def issue_row(issue: Issue, shaping: Shaping) -> Row:
-    """A row of data_issues; under `mask` without a value that may tell who somebody is."""
+    """A row of data_issues; under `mask` without a value that may identify a person."""
     personal = not PERSONAL[issue.table_name].isdisjoint(issue.columns)
     hidden = issue.raw is None or (personal and shaping.pii == "mask")
     return {

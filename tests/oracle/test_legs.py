@@ -59,7 +59,7 @@ def test_an_item_of_the_same_day_fills_the_nulls_of_its_nested_leg():
     assert (child["call_id"], child["message_count"], child["transfer_leg_count"]) == ("l1", 2, 0)
 
 
-def test_a_nested_transcript_stands_for_both():
+def test_a_nested_transcript_counts_for_both():
     of_day = tables(
         call("c1", transferCalls=[{"id": "l1", "transcript": SAID}]), call("l1", transcript=ANSWERED, parentCallId="c1")
     )

@@ -94,7 +94,7 @@ def test_a_new_leg_goes_and_the_item_that_it_is(program, serve):
     program.assert_tables_are_the_oracles()
 
 
-def test_the_journal_of_a_interrupted_scan_names_nobody(program, serve, rows):
+def test_the_journal_of_an_interrupted_scan_names_nobody(program, serve, rows):
     fillers = [item(f"filler-{number:03}", f"2026-02-{1 + number // 10:02}T10:00:00Z") for number in range(250)]
     serve(items=encoded([*fillers, *ITEMS]))
     assert program.sync("--full", "--max-pages", "1")["scan"]["ending"] == "limited to a number of pages"
@@ -135,12 +135,12 @@ def test_it_waits_for_a_running_sync_or_build_and_says_so(program, lock, shared,
     before = program.files()
     said, waits = [], threading.Event()
 
-    def tell(line):
+    def notify(line):
         said.append(line)
         waits.set()
 
     workspace = open_workspace(load_settings())
-    one = threading.Thread(target=forget, args=(workspace, read_request(NUMBER, None), tell))
+    one = threading.Thread(target=forget, args=(workspace, read_request(NUMBER, None), notify))
     with LocalStorage(program.lake).lock(lock, shared=shared):
         one.start()
         assert waits.wait(60)

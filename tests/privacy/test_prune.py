@@ -266,7 +266,10 @@ def floor(crashing_lake):
 def test_a_prune_may_be_killed_at_every_step(crashing_lake):
     known = ReferenceRun(crashing_lake, PRUNE, repaired_by="build")
     points = list(known.sample(Fault.KILL))
-    assert (len(known.states), len(points) > 25) == (3, True)  # before, without the old days, with the first day anew
+    assert (len(known.states), len(points) > 25) == (
+        3,
+        True,
+    )  # before, without the old days, with the first day built again
     left = set()
     for number, point in enumerate(points):
         known.restore()
@@ -318,7 +321,7 @@ def test_it_waits_for_a_running_sync_or_build(lake, monkeypatch, name, shared, w
 
 
 @pytest.mark.slow
-def test_nobody_begins_while_it_removes(lake, monkeypatch):
+def test_no_program_starts_while_it_removes(lake, monkeypatch):
     storage, tried = LocalStorage(lake.lake), []
 
     def meanwhile(*arguments):

@@ -45,7 +45,7 @@ def test_a_number_is_found_however_it_is_written(text):
 
 
 @pytest.mark.parametrize("text", ["030 123456", "+49 (0)30 12 34 56", "0049/30/123456", "(030) 123-456", "4930123456"])
-def test_a_trunk_prefix_may_stand_before_it(text):
+def test_a_trunk_prefix_may_precede_it(text):
     assert found(needles_for("+4930123456"), text)
 
 

@@ -50,7 +50,7 @@ def page(report):
 
 
 @pytest.mark.slow
-def test_key_figures_stand_beside_their_changes(page):
+def test_key_figures_are_shown_with_their_changes(page):
     expected = {
         "Calls": ["5", "+25.0%"],
         "Minutes": ["7", "+75.0%"],
@@ -229,7 +229,7 @@ def test_figures_are_written_for_people(written, expected):
         (date(2026, 2, 3), date(2026, 2, 3), (date(2026, 2, 3), date(2026, 2, 3))),
     ],
 )
-def test_the_period_lies_within_the_known_days(first, last, expected):
+def test_the_period_is_within_the_known_days(first, last, expected):
     assert choose_period(first, last, KNOWN) == Period(*expected)
 
 

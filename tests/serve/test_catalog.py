@@ -98,7 +98,7 @@ def test_everything_carries_the_comment_of_the_dictionary(lake):
 
 
 @pytest.mark.slow
-def test_the_currency_stands_beside_money_in_comments_and_dictionary_tables(lake):
+def test_the_currency_is_shown_with_money_in_comments_and_dictionary_tables(lake):
     catalog = made(lake, currency="EUR")
     columns = "table_name = 'calls' AND column_name IN ('cost', 'cost_per_minute', 'duration_seconds')"
     found = ask(catalog, f"SELECT column_name, unit FROM _columns WHERE {columns} ORDER BY ALL")

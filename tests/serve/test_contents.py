@@ -161,7 +161,7 @@ def test_freshness_sees_scans_that_end_after_the_catalog_was_made(lake):
     assert shown["last_complete_full_scan_at"] == first["started_at"]
 
 
-def test_a_catalog_to_hand_out_stands_alone_and_holds_no_text_of_calls(lake, tmp_path):
+def test_a_catalog_to_hand_out_needs_no_other_file_and_holds_no_text_of_calls(lake, tmp_path):
     lake.land(DAY)
     texts = {"calls": [{"call_id": "c", "summary": "secret summary"}], "data_issues": [{"raw_value": "secret value"}]}
     texts["transcript_turns"] = [{"call_id": "c", "content": "secret content"}]

@@ -94,7 +94,7 @@ def test_other_paths_and_methods_are_refused():
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 @pytest.mark.parametrize("limit", [7, 100])
-def test_pages_show_everything_exactly_once_while_the_world_stands_still(order, limit):
+def test_pages_show_everything_exactly_once_while_the_world_does_not_change(order, limit):
     world = small_world()
     expected = [json.loads(item)["id"] for item in world.items()]
     with simulated_api(world, order=order) as api:
@@ -167,7 +167,7 @@ def test_given_items_are_served_as_they_are():
     assert b'"total":3' in body
 
 
-def test_a_test_may_stand_between_request_and_answer():
+def test_a_test_may_intercept_request_and_answer():
     def hook(request, respond):
         return Response(200, b"\xff\xfe") if request.offset == 50 else respond(request)
 
@@ -214,7 +214,7 @@ def test_agents_and_phone_numbers_are_listed_by_pages_and_with_secrets():
     assert refused == 401
 
 
-def test_what_is_asked_of_the_other_lists_and_their_faults_stand_apart_from_the_calls():
+def test_what_is_asked_of_the_other_lists_and_their_faults_are_separate_from_the_calls():
     with simulated_api(items=[]) as api:
         api.directory["agents"].append(b'{"id":"a"}')
         api.directory_faults.append(lambda request, _: Response(418, str(request.number).encode()))

@@ -141,7 +141,7 @@ def test_what_has_settled_changes_no_more_but_recordings_have_a_new_signature_ea
     assert one == other
 
 
-def test_legs_are_nested_or_items_of_their_own_or_both_and_some_items_lie_on_the_next_day():
+def test_legs_are_nested_or_items_of_their_own_or_both_and_some_items_are_on_the_next_day():
     listed = calls(World(calls=1500, days=20, start=START))
     by_id = {call["id"]: call for call in listed}
     nested = {leg["id"] for call in listed for leg in call["transferCalls"]}
@@ -170,7 +170,7 @@ def test_calls_can_be_inserted_replaced_and_deleted():
         world.replace("mine", {})
 
 
-def test_inserted_calls_lie_where_their_creation_puts_them():
+def test_inserted_calls_are_listed_by_their_creation():
     world = small_world()
     world.insert({"id": "oldest", "createdAt": "2020-01-01T00:00:00Z"})
     world.insert(b"no JSON", created=START + timedelta(hours=1))

@@ -148,7 +148,7 @@ class ChangingList:
 
 
 class Reading:
-    """Reads a list as a sync does: several requests at a time, their pages judged in order.
+    """Reads a list as a sync does: several requests at a time, their pages evaluated in order.
 
     Attributes:
         scan: The decision so far.

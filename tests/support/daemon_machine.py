@@ -31,7 +31,7 @@ UNWANTED = "agent-of-another-company"
 
 
 def reading_since(moved: Path) -> RunsFilter:
-    """Return which runs have read all calls, and began after the world moved."""
+    """Return which runs have read all calls, and began after the calls changed."""
     since = datetime.fromtimestamp(moved.stat().st_mtime, UTC)
     return RunsFilter(job_name=extract_calls.name, statuses=[DagsterRunStatus.SUCCESS], created_after=since)
 
@@ -89,7 +89,7 @@ class Machine:
         (self._folder / MOVED).write_text("")
 
     def works(self) -> bool:
-        """Return whether a run is at work."""
+        """Return whether a run is active."""
         return self.instance.get_runs_count(RunsFilter(statuses=[DagsterRunStatus.STARTED])) > 0
 
     def has_read(self) -> bool:

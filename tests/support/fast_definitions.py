@@ -37,12 +37,12 @@ def _audit(tables: DayTables) -> list[Verdict]:
 
 @dg.sensor(job=extract_calls, minimum_interval_seconds=2, default_status=dg.DefaultSensorStatus.RUNNING)
 def extract_what_moved(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Ask for all pages until a run has read them that began after the world moved."""
+    """Ask for all pages until a run has read them that began after the calls changed."""
     unfinished = RunsFilter(job_name=extract_calls.name, statuses=ACTIVE_RUN_STATUSES)
     if context.instance.get_run_ids(unfinished, limit=1):
         return dg.SkipReason("An extract is queued or running.")
     if context.instance.get_run_ids(reading_since(MOVED), limit=1):
-        return dg.SkipReason("The world has not moved.")
+        return dg.SkipReason("The calls have not changed.")
     return dg.RunRequest(run_config=extract_config("FULL"))
 
 
