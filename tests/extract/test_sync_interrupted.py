@@ -36,6 +36,11 @@ def landed_ids(storage: Storage) -> set[str]:
     return {row["call_id"] for row in raw_rows(storage)}
 
 
+def assert_resumed_to_the_end(report, storage: Storage, world) -> None:
+    assert (report.resumed, report.complete) == (True, True)
+    assert landed_ids(storage) == ids(world)
+
+
 def interrupted_sync(storage: Storage, api: SimulatedApi, pages: int = 5) -> None:
     """A sync that ends after some pages because the API is down; the API is up again afterwards."""
     api.faults.append(down_after(len(api.requests) + pages))
@@ -64,10 +69,8 @@ def test_the_next_sync_resumes_from_the_checkpoint(storage):
         interrupted_sync(storage, api)
         report = synced(storage, api)
         assert api.requests[0].offset == 450
-    assert report.resumed
-    assert report.complete
+    assert_resumed_to_the_end(report, storage, world)
     assert report.calls_new == len(ids(world)) - 460
-    assert landed_ids(storage) == ids(world)
     assert len(raw_rows(storage)) == len(ids(world))
 
 
@@ -79,9 +82,7 @@ def test_new_calls_since_the_checkpoint_are_found_too(storage):
         world.advance(days=1)
         assert len(ids(world)) > CALLS + 200
         report = synced(storage, api)
-    assert report.resumed
-    assert report.complete
-    assert landed_ids(storage) == ids(world)
+    assert_resumed_to_the_end(report, storage, world)
 
 
 @pytest.mark.slow
@@ -117,9 +118,7 @@ def test_it_can_be_interrupted_again_and_again(storage):
         for _ in range(3):
             interrupted_sync(storage, api, pages=3)
         report = synced(storage, api)
-    assert report.resumed
-    assert report.complete
-    assert landed_ids(storage) == ids(world)
+    assert_resumed_to_the_end(report, storage, world)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from pipelines.lake import state
 from pipelines.report.html_page import make_report
 from pipelines.report.queries import REPEAT_CALLERS, Source
 from pipelines.serve.catalog import open_catalog
-from tests.support.lakes import PII_KEY, example_lake, workspace
+from tests.support.lakes import PII_KEY, workspace
 from tests.support.report_pages import NUMBER, Page, call, leg, reported_lake
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" {{ 7 * 7 }} ]]>"
@@ -36,13 +36,10 @@ def assert_sound(page: Page) -> None:
 
 
 @pytest.fixture(scope="module")
-def simulated(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("simulated")
-    example_lake(folder)
-    opened = workspace(folder)
-    target = folder / "report.html"
-    make_report(opened.catalog.path, target)
-    return opened, target.read_text()
+def simulated(tmp_path_factory, example):
+    target = tmp_path_factory.mktemp("simulated") / "report.html"
+    make_report(example.catalog.path, target)
+    return example, target.read_text()
 
 
 def test_nothing_of_a_customer_is_on_the_page(simulated):

@@ -12,7 +12,7 @@ from pipelines.lake import state
 from pipelines.serve.catalog import DuckDBCatalog, open_catalog
 from pipelines.serve.macros import MACROS
 from tests.support.frames import call
-from tests.support.lakes import example_lake, workspace
+from tests.support.lakes import workspace
 from tests.support.small_lake import SmallLake, at
 
 DAY = date(2026, 3, 2)
@@ -199,14 +199,6 @@ def test_a_ratio_too_large_to_be_a_number_is_null_as_in_the_marts(empty):
     assert ask(empty, "SELECT cost_per_minute(1e308, 1e-3)") == [(None,)]
 
 
-@pytest.fixture(scope="module")
-def full(tmp_path_factory) -> DuckDBCatalog:
-    """The catalog of a lake with calls."""
-    folder = tmp_path_factory.mktemp("full")
-    example_lake(folder)
-    return workspace(folder).catalog
-
-
 COMMENTS = "SELECT function_name, comment FROM duckdb_functions() WHERE database_name = 'chorus'"
 
 
@@ -217,14 +209,14 @@ def test_every_macro_says_what_it_is_for_and_shows_an_example(empty):
 
 @pytest.mark.matrix(quick=4)
 @pytest.mark.parametrize("macro", MACROS, ids=lambda macro: macro.name)
-def test_the_example_of_a_macro_runs(macro, full, empty):
+def test_the_example_of_a_macro_runs(macro, example, empty):
     assert f"{macro.name}(" in macro.example
-    ask(full.path, macro.example)
+    ask(example.catalog.path, macro.example)
     ask(empty, macro.example)
 
 
-def test_a_catalog_to_hand_out_has_the_macros_that_need_no_calls(full, tmp_path):
+def test_a_catalog_to_hand_out_has_the_macros_that_need_no_calls(example, tmp_path):
     target = tmp_path / "metrics.duckdb"
-    full.export_marts(state.Manifest(), target)
+    example.catalog.export_marts(state.Manifest(), target)
     names = {name for name, _ in ask(target, COMMENTS.replace("chorus", "metrics"))}
     assert names == {macro.name for macro in MACROS if not macro.reads_calls}

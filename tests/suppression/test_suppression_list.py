@@ -15,13 +15,14 @@ from pipelines.suppression.identifiers import Identifiers, Leg, read_identifiers
 from pipelines.suppression.suppression_list import customers_number, load_suppression_list
 from tests.extract.test_landing import land
 from tests.support.extraction import call, raw_rows
+from tests.support.small_lake import SmallLake
 
 NUMBER = "+15550100123"
 
 
 @pytest.fixture
 def storage(tmp_path):
-    return LocalStorage(tmp_path / "lake")
+    return SmallLake(tmp_path / "lake").storage
 
 
 def listed(storage):
