@@ -233,7 +233,7 @@ def build_until(instance, last=DAY):
 
 
 def shown(instance):
-    """The version that the page of each table shows of the day."""
+    """Return the version that the page of each table shows of the day."""
     return {newest(instance, asset, DAY).tags["dagster/data_version"] for asset in (*CORE_AND_MARTS, "catalog")}
 
 

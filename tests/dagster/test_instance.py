@@ -104,7 +104,7 @@ def ask(port, query):
 
 
 def locations(port, process):
-    """The names of the workspace's entries, once all are loaded."""
+    """Return the names of the workspace's entries, once all are loaded."""
     assert process.poll() is None, "it ended by itself"
     found = ask(port, "{workspaceOrError{... on Workspace{locationEntries{name loadStatus}}}}")
     entries = found["workspaceOrError"]["locationEntries"]

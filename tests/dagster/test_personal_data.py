@@ -70,7 +70,7 @@ def company(workspace, instance, monkeypatch, caplog, capfd) -> dict[str, str]:
 
 
 def events(instance) -> Iterator[str]:
-    """Every event of every run, and of none, as it is stored."""
+    """Yield every event of every run, and of none, as it is stored."""
     for run in instance.get_runs():
         yield serialize_value(run)
         yield from (serialize_value(entry) for entry in instance.all_logs(run.run_id))
@@ -80,13 +80,13 @@ def events(instance) -> Iterator[str]:
 
 
 def rows(path: Path) -> str:
-    """All that a Parquet file holds."""
+    """Return all that a Parquet file holds."""
     with pq.ParquetFile(path) as file:
         return f"{file.schema_arrow} {file.metadata.metadata} {file.read().to_pylist()} {path.read_bytes()!r}"
 
 
 def everything(path: Path) -> str:
-    """All that a catalog holds: rows, definitions, comments, and its bytes as they are."""
+    """Return all that a catalog holds: rows, definitions, comments, and its bytes as they are."""
     with duckdb.connect(str(path), read_only=True) as catalog:
         names = [name for (name,) in catalog.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
         found = [catalog.execute(f'FROM "{name}"').fetchall() for name in names]
@@ -107,7 +107,7 @@ def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
 
 
 def personal_values() -> dict[str, str]:
-    """Every personal value of the calls, with its field."""
+    """Return every personal value of the calls, with its field."""
     calls = [json.loads(item) for item in small_world(calls=90, days=3).items(START)]
     found = {text: path for call in [*calls, STRANGE, NOWHERE] for path, text in leaves(call) if PERSONAL.search(path)}
     found |= {re.sub(r"\D", "", text): path for text, path in found.items() if "customerNumber" in path}

@@ -47,7 +47,7 @@ class Shown:
     answers: dict[str, list[tuple[Any, ...]]]
 
     def row(self, first: str) -> list[str]:
-        """The words of the line that begins with a word."""
+        """Return the words of the line that begins with a word."""
         found = re.search(rf"^ *{re.escape(first)}(?: .*)?$", self.out, re.MULTILINE)
         assert found, f"no line begins with {first!r}"
         return found[0].split()

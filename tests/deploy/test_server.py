@@ -49,7 +49,7 @@ def let_a_tick_be_missed(instance, name):
 
 
 def finished(instance, job):
-    """The newest run of a job, once it is over and well."""
+    """Return the newest run of a job, once it is over and well."""
 
     def look():
         runs = instance.get_runs(RunsFilter(job_name=job), limit=1)

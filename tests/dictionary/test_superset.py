@@ -22,7 +22,7 @@ CATALOG = Path("/srv/chorus/chorus.duckdb")
 
 
 def files(bundle: bytes) -> dict[str, dict]:
-    """The contents by path, below the folder that Superset leaves out."""
+    """Return the contents by path, below the folder that Superset leaves out."""
     with zipfile.ZipFile(io.BytesIO(bundle)) as opened:
         return {name.partition("/")[2]: json.loads(opened.read(name)) for name in opened.namelist()}
 
@@ -32,12 +32,12 @@ def datasets(bundle: bytes) -> dict[str, dict]:
 
 
 def metrics(table: str, **options: str) -> dict[str, dict]:
-    """The metrics of a table's dataset by name."""
+    """Return the metrics of a table's dataset by name."""
     return {metric["metric_name"]: metric for metric in datasets(export(CATALOG, **options))[table]["metrics"]}
 
 
 def columns(table: str) -> dict[str, dict]:
-    """The columns of a table's dataset by name."""
+    """Return the columns of a table's dataset by name."""
     return {column["column_name"]: column for column in datasets(export(CATALOG))[table]["columns"]}
 
 

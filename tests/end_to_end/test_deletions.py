@@ -35,14 +35,14 @@ def items(world) -> dict[str, dict[str, Any]]:
 
 
 def with_legs(world, *, listed: bool) -> str:
-    """A call that nests legs, of which some, or none, are listed as items too."""
+    """Return a call that nests legs, of which some, or none, are listed as items too."""
     calls = items(world)
     legs = {name: {leg["id"] for leg in item.get("transferCalls") or ()} for name, item in calls.items()}
     return next(name for name, nested in legs.items() if nested and bool(nested & calls.keys()) == listed)
 
 
 def rows(program, table: str, **wanted: Any) -> list[dict[str, Any]]:
-    """The rows of a table over all days, each with its day, where columns have the wanted values."""
+    """Return the rows of a table over all days, each with its day, where columns have the wanted values."""
     return [
         {**row, "call_date": str(day)}
         for day, tables in program.rows().items()

@@ -49,7 +49,7 @@ def other_settings(tmp_path) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def everything(lake: Path) -> dict[str, tuple[int, int, bytes | None]]:
-    """Every file and folder of a lake, with its inode, its time and what it holds."""
+    """Return every file and folder of a lake, with its inode, its time and what it holds."""
     found = {}
     for path in [lake, *lake.rglob("*")]:
         known = path.stat()
@@ -59,7 +59,7 @@ def everything(lake: Path) -> dict[str, tuple[int, int, bytes | None]]:
 
 
 def days_of(lake: Path) -> dict[date, str]:
-    """The days of the manifest, with the settings that each was built with."""
+    """Return the days of the manifest, with the settings that each was built with."""
     days = json.loads((lake / "manifest.json").read_text())["days"]
     return {date.fromisoformat(day): known["shaping"] for day, known in days.items()}
 
@@ -158,7 +158,7 @@ def umask(request):
 
 
 def widest(path, lake):
-    """The widest mode that something in a lake may have."""
+    """Return the widest mode that something in a lake may have."""
     below = path.relative_to(lake).parts
     if path.is_dir():
         return FOLDER
@@ -169,7 +169,7 @@ def widest(path, lake):
 
 
 def too_wide(lake):
-    """What others could read or write, or what could be changed although it is published, with its mode."""
+    """Return what others could read or write, or what could be changed although it is published, with its mode."""
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [lake, *lake.rglob("*")]}
     closed = {path for path, mode in modes.items() if path.is_dir() and not mode & 0o077}
     reachable = {path: mode for path, mode in modes.items() if path.parent not in closed}

@@ -264,7 +264,7 @@ def page(offset, numbers, known=(), total=None, minutes=None) -> PageSeen:
 
 
 def walking(**known) -> OrderedScan:
-    """A scan that has seen calls 0 to 189, in pages of a hundred."""
+    """Return a scan that has seen calls 0 to 189, in pages of a hundred."""
     run = Run(tuple(map(str, range(180, 190))), 190, NOON - timedelta(minutes=189))
     return OrderedScan(**{"offset": 180, "size": 190, "widest": 100, "falling": 180, "run": run, **known})
 

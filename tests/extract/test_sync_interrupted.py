@@ -24,7 +24,7 @@ CALLS = 900
 
 
 def down_after(pages: int, status: int = 500):
-    """An API that answers so many pages and then no more."""
+    """Return an API that answers so many pages and then no more."""
     return lambda request, respond: respond(request) if request.number <= pages else error(status, "down")
 
 
@@ -42,7 +42,7 @@ def assert_resumed_to_the_end(report, storage: Storage, world) -> None:
 
 
 def interrupted_sync(storage: Storage, api: SimulatedApi, pages: int = 5) -> None:
-    """A sync that ends after some pages because the API is down; the API is up again afterwards."""
+    """Run a sync that ends after some pages because the API is down; the API is up again afterwards."""
     api.faults.append(down_after(len(api.requests) + pages))
     with pytest.raises(ChorusCallsError):
         synced(storage, api, retry_seconds=0)

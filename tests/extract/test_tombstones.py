@@ -342,7 +342,7 @@ def test_calls_that_the_api_counts_but_does_not_show_are_not_marked_without_conf
     account.sync(storage)
 
     def end_early(request, respond):
-        """An API that shows no call beyond the 230th, as one does that limits the offset."""
+        """Let an API show no call beyond the 230th, as one does that limits the offset."""
         answer = respond(replace(request, limit=max(min(request.limit, 230 - request.offset), 0)))
         return replace(answer, body=answer.body.replace(b'"limit":0', b'"limit":100'))
 

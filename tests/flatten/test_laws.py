@@ -132,7 +132,7 @@ def _without(rows: list[dict[str, Any]], columns: set[str]) -> list[dict[str, An
 
 
 def _assert_noted(before: Rows, after: Rows, path: str, bad: Any) -> None:
-    """The bad value is noted once, and nothing else is noted that was not noted before."""
+    """Assert that the bad value is noted once, and nothing else that was not noted before."""
     known = [_identity(row) for row in before["data_issues"]]
     new = [row for row in after["data_issues"] if _identity(row) not in known]
     assert [(row["call_id"], row["path"], row["kind"], row["raw_value"]) for row in new] == [

@@ -167,7 +167,7 @@ class Programs(RuleBasedStateMachine):
         assert self.lake.lacking(state.load_manifest(self.files).value) == []
 
     def look_at_the_ended(self) -> None:
-        """A program may end with a message for people, or for want of space, but in no other way."""
+        """Check that programs ended with a message for people or for want of space, and in no other way."""
         for actor in [actor for actor in self.running if actor.done]:
             self.running.remove(actor)
             error = actor.error

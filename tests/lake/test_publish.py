@@ -35,7 +35,7 @@ def catalog():
 
 
 def current(lake, day=DAY):
-    """The version that the day's inputs give now."""
+    """Return the version that the day's inputs give now."""
     return fingerprint(state.load_landed(lake.storage).value, day, SETTINGS)
 
 

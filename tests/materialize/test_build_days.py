@@ -49,7 +49,7 @@ def manifest(lake):
 
 
 def files(lake):
-    """Every file of a version, with what distinguishes it from one written again."""
+    """Return every file of a version, with what distinguishes it from one written again."""
     paths = (lake.storage.root / file.path for file in lake.storage.list("days"))
     return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
 

@@ -17,17 +17,17 @@ SHOWN = Shaping(pii="raw")
 
 
 def call(call_id: str = "c1", **fields: Any) -> dict[str, Any]:
-    """A call of the day at noon with little in it; every field can be given otherwise."""
+    """Return a call of the day at noon with little in it; every field can be given otherwise."""
     return {"id": call_id, "createdAt": "2026-03-10T12:00:00Z", **fields}
 
 
 def day_before(call_id: str, **fields: Any) -> dict[str, Any]:
-    """A call of the day before, late in the evening."""
+    """Return a call of the day before, late in the evening."""
     return {"id": call_id, "createdAt": "2026-03-09T23:50:00Z", **fields}
 
 
 def landed(item: dict[str, Any] | str, call_id: str | None = None, minutes: int = 0) -> Version:
-    """A version of a call, from its fields or its JSON text."""
+    """Return a version of a call, from its fields or its JSON text."""
     text = item if isinstance(item, str) else json.dumps(item)
     return Version(call_id or json.loads(text)["id"], text, LANDED + timedelta(minutes=minutes))
 
@@ -39,7 +39,7 @@ def tables(
     shaping: Shaping = SHOWN,
     day: date = DAY,
 ) -> dict[str, list[Row]]:
-    """The tables of a day with these calls."""
+    """Return the tables of a day with these calls."""
     return expected_tables(day, _versions(calls), _versions(before), list(rejected), shaping)
 
 
@@ -48,7 +48,7 @@ def _versions(calls: Iterable[dict[str, Any] | str | Version]) -> list[Version]:
 
 
 def only(rows: list[Row]) -> Row:
-    """The one row there is."""
+    """Return the one row there is."""
     assert len(rows) == 1, rows
     return rows[0]
 
@@ -59,7 +59,7 @@ def pick(rows: list[Row], *columns: str) -> list[tuple[Any, ...]]:
 
 
 def issues(of_day: dict[str, list[Row]]) -> list[tuple[Any, ...]]:
-    """What was wrong that day, without the wording."""
+    """Return what was wrong that day, without the wording."""
     return pick(of_day["data_issues"], "call_id", "table_name", "path", "kind", "raw_value")
 
 

@@ -11,7 +11,7 @@ from tests.oracle.rows import Shaping
 
 
 def with_field(name, source):
-    """A call in which one field is exactly this text."""
+    """Return a call in which one field is exactly this text."""
     return f'{{"id":"c1","createdAt":"2026-03-10T12:00:00Z","{name}":{source}}}'
 
 

@@ -37,7 +37,7 @@ def sync(program, serve, *new, order="newest", options=("--full",)):
 
 
 def holds(program, *names):
-    """Whether any file of the lake has one of these ids."""
+    """Return whether any file of the lake has one of these ids."""
     return {(place, column) for place, column, text in texts_of(program.lake) if any(name in text for name in names)}
 
 
@@ -120,7 +120,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def unwanted(program):
-    """Where the customer still is, beside what others said."""
+    """Return where the customer still is, beside what others said."""
     return {
         trace
         for trace in traces(program.lake)

@@ -19,7 +19,7 @@ def needles_for(number=None, *ids):
 
 
 def found(needles, text):
-    """Whether a text has one of these; the search in bulk must find no less."""
+    """Return whether a text has one of these; the search in bulk must find no less."""
     exact = needles.find(text)
     rough = any(pc.match_substring_regex(pa.array([text]), pattern)[0].as_py() for pattern in needles.bulk_patterns())
     assert rough or not exact

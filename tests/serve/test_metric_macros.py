@@ -35,7 +35,7 @@ def ask(path: Path, sql: str, **settings: str) -> list[tuple]:
 
 
 def catalog_of(folder: Path, *calls: dict) -> Path:
-    """The catalog of a lake with these rows of calls, each on the day on which it was created."""
+    """Return the catalog of a lake with these rows of calls, each on the day on which it was created."""
     lake = SmallLake(folder)
     days = {row["created_at"].date() for row in calls}
     for day in sorted(days):

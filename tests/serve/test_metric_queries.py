@@ -133,14 +133,14 @@ every_grain = pytest.mark.parametrize("grain", GRAINS)
 
 
 def rows_behind(measured, macro):
-    """The rows that a macro speaks of, and how its ratios are worked out from them."""
+    """Return the rows that a macro speaks of, and how its ratios are worked out from them."""
     if macro == "call_metrics":
         return counted(measured.calls), CALL_RATIOS
     return counted_legs(measured.legs), LEG_RATIOS
 
 
 def same(found, expected):
-    """Whether two figures are the same but for rounding; null is only null, and what is no number is nothing."""
+    """Return whether two figures are the same but for rounding; null is only null, and what is no number is nothing."""
     if found is None or expected is None:
         return found is expected
     return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-12)

@@ -130,7 +130,7 @@ def test_one_place_of_the_list_may_be_affected():
 
 
 def affected(text, query="?limit=20", **options):
-    """What the first request gets where the fault strikes it."""
+    """Return what the first request gets where the fault strikes it."""
     every = "" if "every=" in text else ":every=1"
     with simulated_api(faults=parse_faults(text + every)) as api:
         return get(api, query, **options)

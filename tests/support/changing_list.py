@@ -185,7 +185,7 @@ class Reading:
 
     @property
     def arrived(self) -> bool:
-        """Whether the page that is next has been answered."""
+        """Return whether the page that is next has been answered."""
         return self.scan.offset in self._coming
 
     def take(self) -> None:

@@ -26,7 +26,7 @@ def storage(tmp_path):
 
 
 def listed(storage):
-    """A list with one of each."""
+    """Return a list with one of each."""
     erasures = load_suppression_list(storage)
     erasures.add_number(customers_number(NUMBER))
     erasures.add_call("call-1")

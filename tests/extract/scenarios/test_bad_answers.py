@@ -48,7 +48,7 @@ def test_22_23_24_26_30_what_passes_costs_no_call(storage, fault):
 
 
 def incomplete(storage, faults, words, error=ChorusCallsError, **options):
-    """A sync that reads three pages and ends incomplete in these words, and the next one, which resumes."""
+    """Run a sync that reads three pages and ends incomplete in these words, and the next, which resumes."""
     with (
         simulated_api(WORLD, faults=parse_faults(faults)) as api,
         pytest.raises(error, match=rf"^The sync is incomplete: [^\n]*{words}[^\n]*$") as failed,

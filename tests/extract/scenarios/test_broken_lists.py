@@ -27,7 +27,7 @@ def scanned(storage, faults, **options):
 
 
 def refused(storage, faults, words, **options):
-    """A sync that has to end incomplete, saying so in these words; returns the record of its scan."""
+    """Run a sync that has to end incomplete, saying so in these words; returns the record of its scan."""
     with (
         simulated_api(WORLD, faults=parse_faults(faults)) as api,
         pytest.raises(ChorusCallsError, match=rf"^The sync is incomplete: [^\n]*{words}[^\n]*$") as failed,

@@ -63,7 +63,7 @@ _TEST = re.compile(r"^def test_((?:\d\d_)+)", re.MULTILINE)
 
 
 def counted(texts):
-    """How many tests each number has."""
+    """Return how many tests each number has."""
     return Counter(
         int(number) for text in texts for numbers in _TEST.findall(text) for number in numbers[:-1].split("_")
     )
