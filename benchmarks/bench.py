@@ -3,7 +3,7 @@
     bench.py [--calls 200000] [--rounds 3] [--keep]
 
 Machines differ, and one machine differs from hour to hour: so everything is run in turns, round after round, and what
-counts is the ratio of medians. The peers, one in DuckDB and one in polars, and the generator of their pages lie in
+counts is the ratio of medians. The peers, one in DuckDB and one in polars, and the generator of their pages are in
 `shared/bench` beside the repository; where they are not there, the simulated API's calls are measured alone.
 
 A bar that is missed is said, and fails nothing.

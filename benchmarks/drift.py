@@ -25,7 +25,7 @@ YEAR = "a year"
 
 
 def drifting(one: Account) -> list[Bar]:
-    """A first scan, with calls that come and go all the time."""
+    """Run a first scan, with calls that come and go all the time."""
     pages, drift = one.pages, Drift(one.world)
     one.api.faults.append(drift)
     one.sync("--no-build")
@@ -40,7 +40,7 @@ def drifting(one: Account) -> list[Bar]:
 
 
 def changed(one: Account, name: str) -> list[Bar]:
-    """An incremental sync after thirty calls have changed."""
+    """Run an incremental sync after thirty calls have changed."""
     one.sync()
     full, before = len(one.api.requests), one.written()
     days = change_young_calls(one.world, 30, 40)
@@ -55,7 +55,7 @@ def changed(one: Account, name: str) -> list[Bar]:
 
 
 def killed(one: Account) -> list[Bar]:
-    """A first scan that is killed, and the sync that goes on."""
+    """Run a first scan that is killed, and the sync that resumes."""
     one.sync(lake="undisturbed")
     whole = len(one.api.requests)
     one.sync("--no-build", kill_at=round(whole * KILLED_AT))

@@ -58,7 +58,7 @@ def land_from(storage: Storage, url: str, pages: int) -> int:
 
 
 def fetch(url: str, pages: int) -> int:
-    """Ask for the first pages of an API and look at nothing; returns how many."""
+    """Ask for the first pages of an API and discard them; returns how many."""
     with requests.Session() as session:
         session.headers.update({"Authorization": f"Bearer {DEFAULT_KEY}", "Accept-Encoding": "gzip"})
         for page in range(pages):

@@ -1,6 +1,6 @@
 """A lake of many days with few calls each, made in seconds: what is slow of it is their number, not their size.
 
-A week is landed and built as the product does. Its files, linked under the names of the other days, stand for those
+A week is landed and built as the product does. Its files, linked under the names of the other days, represent those
 days: readers and writers find everything in its place, and every file is real.
 """
 
@@ -31,7 +31,7 @@ class LongLake:
     """A lake whose days are all landed and published; nothing may be in its folder before.
 
     Args:
-        workspace: Where it is to lie.
+        workspace: Where to make it.
         days: How many days it has.
         calls_a_day: About how many calls each has.
     """

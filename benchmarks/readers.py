@@ -47,7 +47,7 @@ class News:
 
 
 def row(tally: Tally) -> list[str]:
-    """Return a reader's figures; mixtures that break no promise stand in brackets."""
+    """Return a reader's figures; mixtures that break no promise are in brackets."""
     mixtures = str(tally.mixtures) if tally.promises_one_moment else f"({tally.mixtures})"
     counts = [tally.reads, tally.errors, tally.impossible, mixtures, tally.retries, tally.rewrites]
     return [tally.way, *map(str, counts), f"{tally.seconds:.0f}", f"{tally.longest:.1f}"]
@@ -76,7 +76,7 @@ def megabytes(lake: RewrittenLake) -> str:
 
 
 def main() -> None:
-    """Rewrite, read, judge and print."""
+    """Rewrite, read, verify and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reads", type=int, default=1000, help="reads of each that follows catalog or manifest (1000)")
     parser.add_argument("--days", type=int, default=3, help="days of the lake (3)")

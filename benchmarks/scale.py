@@ -59,7 +59,7 @@ class Scale:
             lambda: publish(workspace.storage, workspace.table_settings, builds, workspace.catalog),
         )
 
-    def catalog_anew(self) -> None:
+    def rebuild_catalog(self) -> None:
         """Make the catalog from all files, as nobody waits for it to be."""
         manifest = state.load_manifest(self._workspace.storage).value
         self._cost("(the catalog from scratch)", lambda: self._workspace.catalog.rebuild(manifest))
@@ -110,7 +110,7 @@ def main() -> None:
         for number in range(wanted.rounds):
             say(f"Measuring, round {number + 1} of {wanted.rounds}")
             scale.measure()
-        scale.catalog_anew()
+        scale.rebuild_catalog()
     print(heading(f"{wanted.days:,} days, {wanted.rounds} rounds"))
     show(scale.costs)
 

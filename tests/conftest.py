@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,16 @@ _BEFORE = pytest.StashKey[dict[str, str]]()
 _STARTED = pytest.StashKey[float]()
 
 register_profiles()
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Make the example lake once for all tests that only read it."""
+    from tests.support.lakes import example_lake, workspace  # noqa: PLC0415 - most runs of one file need no lake
+
+    folder = tmp_path_factory.mktemp("example")
+    example_lake(folder)
+    return workspace(folder)
 
 
 def _settings() -> dict[str, str]:

@@ -32,7 +32,7 @@ def test_examples_scale_with_the_profile(profile, expected):
 @pytest.mark.slow
 def test_a_matrix_is_quick_in_part_and_slow_in_the_rest():
     def collected(expression: str) -> int:
-        chosen = ["-m", expression, "tests/flatten/test_deep_nesting.py"]
+        chosen = ["-m", expression, "tests/flatten/test_source.py"]
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n0", *chosen]
         found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         return found.stdout.count("test_deep_nesting_costs_its_value[")

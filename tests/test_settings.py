@@ -1,8 +1,11 @@
-"""Settings come from the environment and `.env`, and a wrong one is named in words that repeat no secret."""
+"""Settings come from the environment and `.env`; a wrong one, or an unreadable file, is named without its content."""
 
 from __future__ import annotations
 
+import os
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +13,15 @@ import pytest
 
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings, load_settings
-from tests.support.settings_errors import problems
+
+
+def problems() -> tuple[str, ...]:
+    """Return the line of each setting that is refused now; it fails where none is."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert caught.value.exit_code == 2
+    return caught.value.problems
+
 
 VARIABLES = ["ALERT_WEBHOOK_URL", *(f"CHORUS_{name.upper()}" for name in Settings.model_fields)]
 
@@ -222,3 +233,32 @@ def test_printing_the_settings_shows_no_secret(monkeypatch):
     monkeypatch.setenv("ALERT_WEBHOOK_URL", "https://hooks.example.com/hunter2")
     settings = load_settings()
     assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Be a user whom permissions bind, where the tests run as root."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_an_env_file_that_is_no_text_is_named(folder):
+    (folder / ".env").write_bytes(b"CHORUS_API_KEY=\xff\xfehunter2\n")
+    (line,) = problems()
+    assert line.startswith(".env: ")
+    assert "hunter2" not in line
+
+
+def test_an_env_file_that_one_may_not_read_is_named(folder):
+    (folder / ".env").write_text("CHORUS_API_KEY=hunter2\n")
+    (folder / ".env").chmod(0)
+    folder.chmod(0o755)
+    with nobody():
+        (line,) = problems()
+    assert line.startswith(".env: this user may not read it")
+    assert "hunter2" not in line

@@ -37,7 +37,7 @@ def reference(lake) -> ReferenceRun:
 
 
 def named(lake: CrashLake) -> set[str]:
-    """The files in which an erased id still is, beside what others said."""
+    """Return the files in which an erased id still is, beside what others said."""
     return {
         place
         for place, column, text in texts_of(lake.lake)

@@ -148,7 +148,7 @@ def plain_call(payload: str | None) -> Any:
 
 
 def assert_same_lakes(killed: Path, reference: Path) -> None:
-    """Every call is there once and as it is now, and every row of every table is the same, and right."""
+    """Assert that every call is there once and as it is now, and every row of every table is right."""
     newest = {lake: contents.newest(lake) for lake in (killed, reference)}
     calls = [{call: plain_call(payload) for call, payload in known.items()} for known in newest.values()]
     assert calls[0] == calls[1]

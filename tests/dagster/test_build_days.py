@@ -1,16 +1,21 @@
-"""A run of build_days over a range of days: what readers get, and what Dagster shows of it day by day."""
+"""A run of build_days: what is published, what Dagster shows of each day, and that a damaged day costs itself alone."""
 
 from __future__ import annotations
 
 from datetime import date
+from itertools import product
 
 import dagster as dg
 import pytest
 
-from assets import tables
+from assets import serving, tables
 from assets.events import sync_landed_events
 from assets.instance.in_process_runs import run_job
+from pipelines.dictionary import CORE_TABLES
 from pipelines.lake import layout, state
+from pipelines.lake.identity import require_same_settings
+from pipelines.materialize.days import build_days
+from pipelines.suppression.suppression_list import load_suppression_list
 from tests.support import lakes
 from tests.support.dagster_runs import (
     CORE_AND_MARTS,
@@ -19,6 +24,7 @@ from tests.support.dagster_runs import (
     materialized,
     newest,
     report_landed,
+    run_stale_days,
     staleness,
     step_failures,
 )
@@ -108,7 +114,7 @@ def test_a_refused_change_leaves_the_day_as_it_was(workspace, land, instance, fa
     assert lakes.published_rows(workspace, date(2026, 3, 1)) == before
 
 
-def test_verdicts_are_shown_by_day_on_what_they_judged(land, instance, fail_check):
+def test_verdicts_are_shown_by_day_on_the_materialization_they_checked(land, instance, fail_check):
     land("2026-03-01", "2026-03-02", "2026-03-03")
     fail_check("2026-03-02")
     build(instance, last="2026-03-03")
@@ -216,3 +222,153 @@ def test_a_build_that_precedes_the_landed_events_is_not_stale_afterwards(workspa
     report_landed(instance, workspace)
     assert staleness(instance, "calls", "2026-03-01", "2026-03-02") == ["FRESH"] * 2
     assert materialized(instance, "landed_calls") == {"2026-03-01", "2026-03-02"}
+
+
+DAY = "2026-03-01"
+UP_TO_DATE = "Every landed day is published as it is."
+
+
+def build_until(instance, last=DAY):
+    return run_job("build_days", instance=instance, partition_range=(date.fromisoformat(DAY), date.fromisoformat(last)))
+
+
+def shown(instance):
+    """Return the version that the page of each table shows of the day."""
+    return {newest(instance, asset, DAY).tags["dagster/data_version"] for asset in (*CORE_AND_MARTS, "catalog")}
+
+
+def published(workspace):
+    return state.load_manifest(workspace.storage).value.days[date.fromisoformat(DAY)].version
+
+
+@pytest.fixture(params=["sync_landed_events", "build_mart"], ids=["before its core tables", "its marts"])
+def overtaken(request, land, instance, once_before):
+    """Let another run publish a newer version of the day once, before a run comes to a step."""
+
+    def overtake():
+        land(DAY)
+        assert build_until(instance).success
+
+    once_before(tables, request.param, overtake)
+
+
+@pytest.mark.usefixtures("overtaken")
+def test_a_run_that_another_overtook_is_not_what_is_shown(land, instance, workspace, tick):
+    land(DAY, "2026-03-03")
+    assert build_until(instance, last="2026-03-03").success
+    assert len(shown(instance)) > 1, "the older run logged its tables last"
+    assert tick() == UP_TO_DATE
+    assert shown(instance) == {published(workspace)}
+
+
+def test_a_day_that_changed_before_dagster_heard_of_it_is_shown_as_stale(land, instance, workspace, tick):
+    land(DAY)
+    build_days(workspace, [date.fromisoformat(DAY)])
+    land(DAY)
+    for _ in range(2):
+        assert tick() == [(DAY, DAY)]
+        assert staleness(instance, "calls", DAY) == ["STALE"]
+    assert build_until(instance).success
+    assert staleness(instance, "calls", DAY) == ["FRESH"]
+
+
+def test_tables_of_a_refused_day_show_what_was_built_and_not_what_is_published(land, instance, tick, fail_check):
+    land(DAY)
+    assert build_until(instance).success
+    land(DAY)
+    fail_check(DAY)
+    assert not build_until(instance).success
+    before = newest(instance, "calls", DAY).tags["dagster/data_version"]
+    assert "1 failed their checks" in tick()
+    assert newest(instance, "calls", DAY).tags["dagster/data_version"] == before
+
+
+def test_a_table_that_failed_though_its_day_is_published_turns_green_again(land, instance, tick, monkeypatch):
+    land(DAY)
+    assert build_until(instance).success
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "read_audit", lambda *_: 1 / 0)
+        assert not materialize_alone(instance, DAY, *CORE_TABLES).success
+    assert failed(instance, "calls") == {DAY}
+    assert tick() == UP_TO_DATE
+    assert failed(instance, "calls") == set()
+
+
+def test_the_numbers_of_a_day_stay_where_its_run_died_after_publishing(land, instance, tick, monkeypatch):
+    land(DAY)
+    with monkeypatch.context() as patch:
+        patch.setattr(serving, "load_manifest", lambda _: 1 / 0)
+        assert not build_until(instance).success
+    assert failed(instance, "catalog") == {DAY}
+    assert tick() == UP_TO_DATE
+    assert failed(instance, "catalog") == set()
+    assert "key figures" in newest(instance, "call_metrics_daily", DAY).metadata
+
+
+DAYS = [date(2026, 3, day) for day in (1, 2, 3)]
+
+
+def build_range(instance, first, last):
+    return run_job("build_days", instance=instance, partition_range=(first, last))
+
+
+@pytest.fixture
+def three_published(land, instance, tick):
+    land(*map(str, DAYS))
+    assert build_range(instance, DAYS[0], DAYS[-1]).success
+    assert tick() == UP_TO_DATE
+
+
+def file_of(workspace, day, table):
+    version = state.load_manifest(workspace.storage).value.days[day].version
+    path = workspace.storage.root / f"days/call_date={day}/{version}/{table}.parquet"
+    assert path.is_file()
+    return path
+
+
+@pytest.fixture(params=product(DAYS, ["calls", "call_metrics_daily"], ["gone", "cut short"]), ids=str)
+def damaged(request, workspace, three_published):  # noqa: ARG001 - it is done before
+    """A file of a published day that is gone, or cut short: its path, and what was in it."""
+    day, table, how = request.param
+    path = file_of(workspace, day, table)
+    whole = path.read_bytes()
+    path.chmod(0o640)
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(whole[: len(whole) // 2])
+    return path, whole
+
+
+def test_a_damaged_file_of_a_published_day_is_made_again(land, instance, workspace, tick, damaged):
+    path, whole = damaged
+    land("2026-03-20")
+    for _ in range(3):
+        if tick() == UP_TO_DATE:
+            break
+        run_stale_days(instance)
+    assert tick() == UP_TO_DATE
+    assert path.read_bytes() == whole
+    manifest = state.load_manifest(workspace.storage).value
+    assert workspace.catalog.generation() == manifest.generation
+    assert manifest.days.keys() == {*DAYS, date(2026, 3, 20)}
+
+
+@pytest.mark.usefixtures("three_published")
+def test_an_erasure_that_cannot_be_finished_keeps_no_day_from_being_built(land, instance, workspace, tick):
+    require_same_settings(workspace.storage, workspace.table_settings)
+    erasures = load_suppression_list(workspace.storage)
+    erasures.add_call(f"call-{DAYS[0]}-1")
+    erasures.commit(workspace.storage, [])
+    raw = next((workspace.storage.root / f"raw/calls/call_date={DAYS[0]}").glob("*.parquet"))
+    whole = raw.read_bytes()
+    raw.chmod(0o640)
+    raw.write_bytes(b"broken")
+    land("2026-03-20")
+    assert tick() == [("2026-03-20", "2026-03-20")]
+    assert build_range(instance, date(2026, 3, 20), date(2026, 3, 20)).success
+    with pytest.raises(dg.Failure, match="Nothing was erased"):
+        tick()
+    raw.write_bytes(whole)
+    tick()
+    assert load_suppression_list(workspace.storage).pending is None

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.service
 
 SEED = int(os.environ.get("SEED", "1"))
 POWER_CUTS = [(DAEMON,), (CODE, DAEMON), (CODE, DAEMON)]
-"""What loses its power, one cut after the other: the daemon alone, or everything with the runs at work."""
+"""What loses its power, one cut after the other: the daemon alone, or everything with active runs."""
 LONGEST_WAIT = 4.0
 BAD = date(2026, 3, 3)
 EVALUATION = dg.DagsterEventType.ASSET_CHECK_EVALUATION
@@ -63,7 +63,7 @@ def let_bad_call_in(world):
 
 
 def fresh_load(folder, api):
-    """The rows of another lake that is loaded from the same API now."""
+    """Return the rows of another lake that is loaded from the same API now."""
     other = lakes.workspace(folder)
     synced(other.storage, api, full=True)
     for day in load_landed(other.storage).value.days:
@@ -72,12 +72,12 @@ def fresh_load(folder, api):
 
 
 def shown(lake):
-    """The rows that readers see."""
+    """Return the rows that readers see."""
     return {day: contents.comparable(tables) for day, tables in contents.rows(lake).items()}
 
 
 def verdicts(instance, day):
-    """What the newest judgement of a day says of the check that the bad call fails."""
+    """Return what the newest judgement of a day says of the check that the bad call fails."""
     key = dg.AssetCheckKey(dg.AssetKey("calls"), "unique_keys")
     records = instance.event_log_storage.get_asset_check_execution_history(key, limit=100)
     events = [record.event.dagster_event for record in records]
@@ -86,7 +86,7 @@ def verdicts(instance, day):
 
 
 def backfilled(instance, days):
-    """A backfill of all tables and the catalog, as the UI launches it, once it is over."""
+    """Run a backfill of all tables and the catalog, as the UI launches it, once it is over."""
     chosen = PartitionsSelector(ranges=[PartitionRangeSelector(start=days[0], end=days[-1])])
     backfill = PartitionBackfill.from_partitions_by_assets(
         backfill_id="of-all-days",
@@ -131,7 +131,7 @@ def test_no_change_is_lost_whenever_the_power_goes(workspace, world, api, tmp_pa
         instance = server.instance
 
         def at_rest(waiting):
-            """Whether everything has been read, and all days are published but some that wait."""
+            """Return whether everything has been read, and all days are published but some that wait."""
             if not server.has_read() or instance.get_runs_count(server.unfinished):
                 return False
             due = build_queue(instance, workspace)
@@ -144,7 +144,7 @@ def test_no_change_is_lost_whenever_the_power_goes(workspace, world, api, tmp_pa
         for what in POWER_CUTS:
             move(world, chance)
             server.move()
-            eventually(server.works, "a run at work")
+            eventually(server.works, "an active run")
             time.sleep(chance.uniform(0, LONGEST_WAIT))
             server.cut(*what)
             server.start()

@@ -1,4 +1,4 @@
-"""Logs, metadata and what leaves the lake have no word and no number of a call of a simulated company."""
+"""Nothing that a customer said or is called is in logs, metadata or run output, and an erasure names nobody."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ import pyarrow.parquet as pq
 import pytest
 from dagster._serdes import serialize_value
 
+from assets.events import CATALOG, LANDED, known_versions
 from assets.instance.in_process_runs import run_extract
 from pipelines.cli.main import main
 from pipelines.dictionary import MARTS
+from pipelines.lake import identity, state
+from pipelines.materialize.days import build_days
+from pipelines.privacy.forget import forget, read_request
+from pipelines.suppression.suppression_list import load_suppression_list
 from tests.support.dagster_runs import run_stale_days
 from tests.support.simulated import KEY, START, simulated_api, small_world
-
-pytestmark = pytest.mark.slow
 
 STRANGE = {
     "id": "strange-call-of-somebody",
@@ -66,7 +70,7 @@ def company(workspace, instance, monkeypatch, caplog, capfd) -> dict[str, str]:
 
 
 def events(instance) -> Iterator[str]:
-    """Every event of every run, and of none, as it is stored."""
+    """Yield every event of every run, and of none, as it is stored."""
     for run in instance.get_runs():
         yield serialize_value(run)
         yield from (serialize_value(entry) for entry in instance.all_logs(run.run_id))
@@ -76,13 +80,13 @@ def events(instance) -> Iterator[str]:
 
 
 def rows(path: Path) -> str:
-    """All that a Parquet file holds."""
+    """Return all that a Parquet file holds."""
     with pq.ParquetFile(path) as file:
         return f"{file.schema_arrow} {file.metadata.metadata} {file.read().to_pylist()} {path.read_bytes()!r}"
 
 
 def everything(path: Path) -> str:
-    """All that a catalog holds: rows, definitions, comments, and its bytes as they are."""
+    """Return all that a catalog holds: rows, definitions, comments, and its bytes as they are."""
     with duckdb.connect(str(path), read_only=True) as catalog:
         names = [name for (name,) in catalog.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
         found = [catalog.execute(f'FROM "{name}"').fetchall() for name in names]
@@ -103,7 +107,7 @@ def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
 
 
 def personal_values() -> dict[str, str]:
-    """Every personal value of the calls, with its field."""
+    """Return every personal value of the calls, with its field."""
     calls = [json.loads(item) for item in small_world(calls=90, days=3).items(START)]
     found = {text: path for call in [*calls, STRANGE, NOWHERE] for path, text in leaves(call) if PERSONAL.search(path)}
     found |= {re.sub(r"\D", "", text): path for text, path in found.items() if "customerNumber" in path}
@@ -111,6 +115,7 @@ def personal_values() -> dict[str, str]:
     return {text: path for text, path in found.items() if len(text) >= SHORTEST and text not in of_the_company}
 
 
+@pytest.mark.slow
 def test_no_word_and_no_number_of_a_call_is_logged_or_handed_out(company, tmp_path):
     values = personal_values()
     kinds = {path.rpartition(".")[2] for path in values.values()}
@@ -128,5 +133,41 @@ def test_no_word_and_no_number_of_a_call_is_logged_or_handed_out(company, tmp_pa
     assert found == set()
 
 
+@pytest.mark.slow
 def test_what_is_handed_out_names_no_place_of_the_lake(company, tmp_path):
     assert str(tmp_path) not in company["handed out"]
+
+
+DAYS = [date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)]
+
+
+@pytest.fixture
+def lake(workspace, land, tick):
+    """A lake of three days that Dagster knows as they are."""
+    identity.require_same_settings(workspace.storage, workspace.table_settings)
+    land(*map(str, DAYS))
+    build_days(workspace, DAYS)
+    tick()
+    return workspace
+
+
+@pytest.mark.slow
+def test_days_that_were_published_again_are_logged(lake, tick, instance):
+    known = known_versions(instance, CATALOG)
+    forget(lake, read_request(None, "call-2026-03-01-0"), lambda _: None)
+    assert tick() == "Every landed day is published as it is."
+    manifest, landed = state.load_manifest(lake.storage).value, state.load_landed(lake.storage).value
+    assert known_versions(instance, CATALOG) == {day: manifest.days[day].version for day in DAYS}
+    assert known_versions(instance, LANDED) == {day: landed.days[day].digest for day in DAYS}
+    assert [day for day in DAYS if known[day] != manifest.days[day].version] == DAYS[:2]
+
+
+def test_the_sensor_finishes_what_is_listed(lake, tick, instance):
+    erasures = load_suppression_list(lake.storage)
+    erasures.add_call("call-2026-03-02-1")
+    erasures.commit(lake.storage, [])
+    tick()
+    assert load_suppression_list(lake.storage).pending is None
+    assert state.load_manifest(lake.storage).value.days[DAYS[1]].rows["calls"] == 1
+    events = instance.fetch_materializations(CATALOG, limit=99).records
+    assert not any("call-2026" in repr(event) for event in events)

@@ -1,4 +1,4 @@
-"""Every way in which a changed day could be forgotten: each recovers by itself, and no day blocks another."""
+"""Every way in which a changed day could be forgotten recovers by itself, and pruned days never come back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from assets.jobs import MAX_RUNTIME
 from assets.partitions import range_tags
 from assets.resources import LakeResource
 from pipelines.lake import state
+from pipelines.lake.identity import require_same_settings
+from pipelines.lake.maintenance.retention import raise_floor
 from pipelines.materialize.day import CoreBuilder
+from pipelines.workflows.prune import prune
 from tests.support import lakes
 from tests.support.dagster_runs import (
     days_after,
@@ -91,7 +94,7 @@ def test_the_days_of_a_run_that_failed_in_a_step_come_one_by_one(land, instance,
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("without_pauses")
+@pytest.mark.usefixtures("without_backoff")
 @pytest.mark.usefixtures("without_backoff")
 def test_a_day_that_always_fails_blocks_no_other_day_of_its_range(land, instance, workspace, monkeypatch):
     land(*days_after("2026-03-01", 3))
@@ -203,3 +206,79 @@ def test_a_failed_day_of_today_comes_before_older_days(land, instance, workspace
 def test_what_is_new_overtakes_the_building_of_what_is_old():
     assert defs.resolve_job_def("extract_calls").tags[PRIORITY_TAG] == "1"
     assert PRIORITY_TAG not in defs.resolve_job_def("build_days").tags
+
+
+FLOOR = DAYS[2]
+
+
+@pytest.fixture
+def built(workspace, land, instance):
+    """A lake whose days were landed and built through Dagster."""
+    require_same_settings(workspace.storage, workspace.table_settings)
+    land(*map(str, DAYS))
+    assert build_days(instance).success
+    return workspace
+
+
+def build_days(instance, first=DAYS[0], last=DAYS[-1]):
+    return run_job("build_days", instance=instance, partition_range=(first, last))
+
+
+def published_days(workspace):
+    return sorted(state.load_manifest(workspace.storage).value.days)
+
+
+@pytest.mark.slow
+def test_the_sensor_asks_for_the_first_day_that_is_kept_and_for_no_other(built, tick, instance):
+    prune(built, FLOOR, notify=print)
+    assert published_days(built) == DAYS[2:]
+    assert tick() == [(str(FLOOR), str(FLOOR))]
+    assert build_days(instance, FLOOR, FLOOR).success
+    assert tick() == "Every landed day is published as it is."
+    assert materialized(instance, "catalog") == {*map(str, DAYS)}, "Dagster cannot forget single partitions"
+
+
+@pytest.mark.slow
+def test_a_prune_that_was_cut_off_is_ended_by_the_sensor(built, tick):
+    raise_floor(built.storage, FLOOR)
+    tick()
+    assert published_days(built) == DAYS[2:]
+
+
+@pytest.mark.slow
+def test_it_is_ended_too_where_nothing_is_left_that_has_landed(built, tick):
+    landed = state.load_landed(built.storage)
+    landed.value.days.clear()
+    state.commit(built.storage, landed)
+    raise_floor(built.storage, date(2026, 4, 1))
+    tick()
+    assert published_days(built) == []
+    assert tick() == "Nothing has landed yet."
+
+
+@pytest.mark.slow
+def test_a_person_who_builds_them_builds_nothing(built, instance):
+    prune(built, FLOOR, notify=print)
+    assert build_days(instance, *DAYS[:2]).success
+    assert published_days(built) == DAYS[2:]
+
+
+@pytest.mark.slow
+def test_a_run_at_work_leaves_them_alone_from_then_on(built, land, instance, monkeypatch, tick):
+    land(str(DAYS[1]), str(DAYS[3]))
+    open_lake, opened = LakeResource.workspace, []
+
+    def workspace(self):
+        if len(opened) == 1:  # the core tables are built, and the marts are not
+            opened.append("pruned")
+            prune(built, FLOOR, notify=print)
+        opened.append("opened")
+        return open_lake(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LakeResource, "workspace", workspace)
+        assert build_days(instance).success
+    assert opened[:3] == ["opened", "pruned", "opened"]
+    assert published_days(built) == DAYS[2:]
+    assert not built.storage.list(f"days/call_date={DAYS[1]}")
+    assert tick() == [(str(FLOOR), str(FLOOR))]

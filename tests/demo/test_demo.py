@@ -1,4 +1,4 @@
-"""The demo as a newcomer sees it: the command in an empty folder, once, again, and with Ctrl-C in between."""
+"""The demo as a newcomer sees it: the command, again, with Ctrl-C in between, and the clock of its company."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+import requests
+from click.testing import CliRunner
 
+from assets import dev
+from assets.demo.company import WORLD, Company, create_company, is_shown_by_default, single_demo
+from pipelines.errors import ChorusCallsError
 from pipelines.serve.catalog import open_catalog
-
-pytestmark = pytest.mark.slow
+from pipelines.simulator import Order
+from tests.support.small_lake import SmallLake
 
 REPOSITORY = Path(__file__).parents[2]
 SMALL = ("--calls", "200", "--days", "3")
@@ -40,7 +47,7 @@ class Shown:
     answers: dict[str, list[tuple[Any, ...]]]
 
     def row(self, first: str) -> list[str]:
-        """The words of the line that begins with a word."""
+        """Return the words of the line that begins with a word."""
         found = re.search(rf"^ *{re.escape(first)}(?: .*)?$", self.out, re.MULTILINE)
         assert found, f"no line begins with {first!r}"
         return found[0].split()
@@ -109,6 +116,7 @@ def second(folder, first) -> Shown:
     return demo(folder)
 
 
+@pytest.mark.slow
 def test_it_succeeds_and_logs_only_its_progress(first):
     assert first.code == 0, first.log
     assert first.log.split("\n") == [
@@ -118,6 +126,7 @@ def test_it_succeeds_and_logs_only_its_progress(first):
     ]
 
 
+@pytest.mark.slow
 def test_the_numbers_shown_are_those_of_the_tables(first):
     calls, turns, legs = first.answers["rows"][0]
     assert first.row("calls  ")[1] == f"{calls:,}"
@@ -131,6 +140,7 @@ def test_the_numbers_shown_are_those_of_the_tables(first):
         assert f"({agent})" in first.out
 
 
+@pytest.mark.slow
 def test_the_second_sync_reads_and_writes_less_than_the_first(first):
     seen = first.row("calls and legs read")
     assert int(seen[4]) == int(seen[6])  # all that there was
@@ -141,6 +151,7 @@ def test_the_second_sync_reads_and_writes_less_than_the_first(first):
     assert int(built[7]) < int(built[9])
 
 
+@pytest.mark.slow
 def test_a_transfer_is_shown_in_its_conversation(first):
     said = first.out[first.out.index("A call that was transferred") :]
     words = re.sub(r"\s+", " ", said)
@@ -150,6 +161,7 @@ def test_a_transfer_is_shown_in_its_conversation(first):
     assert (spoken,) in first.answers["said"]
 
 
+@pytest.mark.slow
 def test_it_neither_uses_nor_changes_the_users_settings_and_lake(folder, first, second):
     assert sorted(path.name for path in folder.iterdir()) == [".env", "data"]
     assert [path.name for path in (folder / "data").iterdir()] == ["demo"]
@@ -161,6 +173,7 @@ def test_it_neither_uses_nor_changes_the_users_settings_and_lake(folder, first, 
         assert shown.answers["numbers"] == [(0,)]
 
 
+@pytest.mark.slow
 def test_it_leaves_a_report(folder, second):
     assert "data/demo/chorus-report.html has the days from " in re.sub(r"\s+", " ", second.out)
     page = (folder / "data/demo/chorus-report.html").read_text(encoding="utf-8")
@@ -168,6 +181,7 @@ def test_it_leaves_a_report(folder, second):
     assert f"{newest.day}\N{NO-BREAK SPACE}{newest:%b}\N{NO-BREAK SPACE}{newest.year}" in page
 
 
+@pytest.mark.slow
 def test_a_second_demo_continues_the_first(first, second):
     assert second.code == 0, second.log
     assert "Catching up" in second.out
@@ -179,6 +193,7 @@ def test_a_second_demo_continues_the_first(first, second):
     assert before != after
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("second")
 def test_a_demo_is_not_mixed_with_another(folder):
     with start(folder, "--calls", "10") as process:
@@ -187,6 +202,7 @@ def test_a_demo_is_not_mixed_with_another(folder):
     assert "remove data/demo first" in log
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_cleanly_and_the_next_one_completes_it(tmp_path):
     with start(tmp_path, "--calls", "40", "--days", "12") as process:  # so many that they are not built in a moment
         log = ""
@@ -199,3 +215,104 @@ def test_ctrl_c_ends_it_cleanly_and_the_next_one_completes_it(tmp_path):
     again = demo(tmp_path)
     assert again.code == 0, again.log
     assert again.row("days built and published")[6] == str(len(again.answers["versions"]))
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """An empty folder to work in; what is changed in the environment is changed back."""
+    monkeypatch.chdir(tmp_path)
+    with mock.patch.dict(os.environ):
+        for variable in [name for name in os.environ if name.startswith(("CHORUS_", "DAGSTER_"))]:
+            del os.environ[variable]
+        yield tmp_path
+
+
+def newest(company) -> list[bytes]:
+    return list(company.page(Order.NEWEST, 0, 100, draw=1)[0])
+
+
+def test_the_clock_is_behind_and_never_goes_beyond_ours(tmp_path):
+    company = create_company(tmp_path, calls=20, days=2)
+    assert timedelta(days=1) <= datetime.now(UTC) - company.now <= timedelta(days=5)
+    assert company.now.isoweekday() <= 5
+    begins = company.now
+    assert company.advance(timedelta(hours=6)) == timedelta(hours=6)
+    assert company.now - begins >= timedelta(hours=6)
+    rest = company.advance(timedelta(days=30))
+    assert rest < timedelta(days=5)
+    assert company.advance(timedelta(hours=6)) == timedelta()
+    assert abs(datetime.now(UTC) - company.now) < timedelta(minutes=1)
+
+
+def test_every_process_that_serves_the_company_shows_the_same_moment(tmp_path):
+    one = create_company(tmp_path, calls=60, days=1)
+    other = Company(tmp_path)
+    size = one.size
+    assert other.size == size
+    one.advance(timedelta(hours=20))
+    assert other.size == one.size > size
+    assert other.now - one.now < timedelta(minutes=1)
+    assert newest(other) == newest(one)
+
+
+def test_no_call_is_older_than_the_first_day(tmp_path):
+    company = create_company(tmp_path, calls=40, days=3)
+    items, total = company.page(Order.OLDEST, 0, 100, draw=1)
+    assert total >= 40
+    assert f'"createdAt":"{company.first_day}'.encode() in items[0]
+
+
+def test_there_is_one_demo_at_a_time(tmp_path):
+    with single_demo(tmp_path), pytest.raises(ChorusCallsError, match="Another demo"), single_demo(tmp_path):
+        pass
+
+
+def test_a_company_that_was_not_founded_is_not_opened(tmp_path):
+    with pytest.raises(ChorusCallsError, match="make demo"):
+        Company(tmp_path)
+
+
+def test_the_demo_is_shown_only_where_there_is_nothing_else_to_show(checkout):
+    assert not is_shown_by_default()
+    create_company(WORLD, calls=5, days=1)
+    assert is_shown_by_default()
+    (checkout / ".env").write_text("CHORUS_API_KEY=sk_live_1\n", encoding="utf-8")
+    assert not is_shown_by_default()
+    (checkout / ".env").unlink()
+    SmallLake(Path("data/lake")).land(date(2026, 1, 5))
+    assert not is_shown_by_default()
+
+
+@pytest.mark.parametrize(("options", "served"), [([], True), (["--no-demo"], False)])
+def test_the_development_server_serves_the_demo_while_it_runs(checkout, monkeypatch, options, served):
+    create_company(WORLD, calls=5, days=1)
+    seen = {}
+
+    def dagster_runs(*_args, **_kwargs):
+        seen.update(os.environ)
+        if served:
+            headers = {"Authorization": f"Bearer {seen['CHORUS_API_KEY']}"}
+            answer = requests.get(f"{seen['CHORUS_API_URL']}/calls", headers=headers, timeout=10)
+            seen["total"] = answer.json()["pagination"]["total"]
+
+    monkeypatch.setattr(dev.runpy, "run_module", dagster_runs)
+    monkeypatch.setattr(dev.sys, "argv", ["dev"])
+    result = CliRunner().invoke(dev.main, options)
+    assert result.exit_code == 0, result.output
+    home = Path(seen["DAGSTER_HOME"]).relative_to(checkout)
+    if served:
+        assert seen["total"] >= 5
+        assert home == Path("data/demo/dagster_home")
+        assert "This is the demo" in result.output
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{seen['CHORUS_API_URL']}/calls", timeout=10)
+    else:
+        assert "CHORUS_API_URL" not in seen
+        assert home == Path("data/dagster_home")
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_demo_that_is_asked_for_must_be_there():
+    result = CliRunner().invoke(dev.main, ["--demo"])
+    assert result.exit_code == 1
+    assert "make demo" in result.output

@@ -17,13 +17,12 @@ from pipelines.dictionary.superset import export
 from pipelines.serve.catalog import open_catalog
 from pipelines.serve.helper_tables import DIMENSIONS
 from tests.support.guide import ROOT
-from tests.support.lakes import example_lake
 
 CATALOG = Path("/srv/chorus/chorus.duckdb")
 
 
 def files(bundle: bytes) -> dict[str, dict]:
-    """The contents by path, below the folder that Superset leaves out."""
+    """Return the contents by path, below the folder that Superset leaves out."""
     with zipfile.ZipFile(io.BytesIO(bundle)) as opened:
         return {name.partition("/")[2]: json.loads(opened.read(name)) for name in opened.namelist()}
 
@@ -33,20 +32,13 @@ def datasets(bundle: bytes) -> dict[str, dict]:
 
 
 def metrics(table: str, **options: str) -> dict[str, dict]:
-    """The metrics of a table's dataset by name."""
+    """Return the metrics of a table's dataset by name."""
     return {metric["metric_name"]: metric for metric in datasets(export(CATALOG, **options))[table]["metrics"]}
 
 
 def columns(table: str) -> dict[str, dict]:
-    """The columns of a table's dataset by name."""
+    """Return the columns of a table's dataset by name."""
     return {column["column_name"]: column for column in datasets(export(CATALOG))[table]["columns"]}
-
-
-@pytest.fixture(scope="module")
-def catalog(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("superset")
-    example_lake(folder)
-    return folder / "chorus.duckdb"
 
 
 def test_the_same_dictionary_gives_the_same_bytes():
@@ -109,12 +101,12 @@ def test_a_mart_has_every_measure_as_a_metric(table):
 @pytest.mark.matrix(quick=4)
 @pytest.mark.parametrize("condition", ["true", "false", "call_date = (SELECT min(call_date) FROM calls)"])
 @pytest.mark.parametrize("table", TABLES)
-def test_metrics_answer_and_ratios_are_the_macros(catalog, table, condition):
+def test_metrics_answer_and_ratios_are_the_macros(example, table, condition):
     found = {name: metric["expression"] for name, metric in metrics(table).items()}
     right = dict(found)
     for ratio in ratios_of(TABLES[table]):
         right[ratio.name] = f"{ratio.name}({', '.join(f'sum({part})' for part in ratio.components)})"
-    with open_catalog(catalog) as connection:
+    with open_catalog(example.catalog.path) as connection:
         pairs = ", ".join(f"[CAST({found[name]} AS DOUBLE), {right[name]}]" for name in found)
         (answers,) = connection.execute(f"SELECT {pairs} FROM {table} WHERE {condition}").fetchall()
     for name, (answer, expected) in zip(found, answers, strict=True):

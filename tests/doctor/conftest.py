@@ -76,7 +76,7 @@ class Patient(Program):
                 subprocess.run(command, shell=True, check=True)
 
     def snapshot(self) -> dict[str, tuple[bytes, int, int]]:
-        """Every file below the working folder: its bytes, its inode, and when it was written."""
+        """Return every file below the working folder: its bytes, its inode, and when it was written."""
         return {
             str(path.relative_to(self.lake.parent)): (path.read_bytes(), path.stat().st_ino, path.stat().st_mtime_ns)
             for path in self.lake.parent.rglob("*")
@@ -84,11 +84,11 @@ class Patient(Program):
         }
 
     def raw(self) -> list[Path]:
-        """The raw files in the order of days and landing."""
+        """Return the raw files in the order of days and landing."""
         return sorted((self.lake / "raw").rglob("*.parquet"))
 
     def version(self) -> Path:
-        """The published version of the newest day."""
+        """Return the published version of the newest day."""
         day, known = max(self.manifest.days.items())
         return self.lake / layout.version_folder(day, known.version)
 

@@ -1,4 +1,4 @@
-"""Lost state comes back: after a repair and a build every row of every table is as it was."""
+"""Lost state comes back row by row, and what others are about to change is not taken for damage."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import shutil
 import msgspec
 import pytest
 
+from pipelines.doctor import examine as examining
+from pipelines.doctor.inspection import read_subject
 from pipelines.doctor.repair import _once, _RawFile
 from pipelines.lake import layout, raw, state
 from pipelines.lake.maintenance import compaction
 from pipelines.lake.versions import read_audit
-from tests.doctor.test_damage import cut, spoil
+from pipelines.settings import load_settings
+from pipelines.simulator import SimulatedApi
+from tests.doctor.test_examine import cut, link, spoil, uncount
+from tests.support.simulated import KEY, small_world
 
 LOST = {
     "landed.json": [layout.LANDED],
@@ -24,12 +29,12 @@ TOLD_BY_LANDING = {"first_landed_at", "landed_at", "version_count"}
 
 
 @pytest.mark.matrix(quick=2)
-@pytest.mark.parametrize("how", ["lost", "spoilt"])
+@pytest.mark.parametrize("how", ["lost", "corrupt"])
 @pytest.mark.parametrize("name", LOST)
 def test_lost_state_comes_back(patient, name, how):
     rows, landed, manifest = patient.rows(), patient.landed, patient.manifest
     for path in LOST[name]:
-        spoil(path)(patient) if how == "spoilt" else (patient.lake / path).unlink()
+        spoil(path)(patient) if how == "corrupt" else (patient.lake / path).unlink()
     assert patient.repair()
     assert patient.landed == landed
     assert patient.manifest.days.keys() == manifest.days.keys()
@@ -38,7 +43,7 @@ def test_lost_state_comes_back(patient, name, how):
     }
     assert patient.manifest.generation == manifest.generation + (layout.MANIFEST in LOST[name])
     aside = sorted(path.name for path in patient.lake.rglob("*.broken-*"))
-    assert len(aside) == (len(LOST[name]) if how == "spoilt" else 0)
+    assert len(aside) == (len(LOST[name]) if how == "corrupt" else 0)
     before = patient.snapshot()
     assert patient.repair() == []
     assert patient.snapshot() == before
@@ -167,7 +172,7 @@ def test_everything_that_landed_counts_once_where_that_can_be(there, kept):
     assert sorted(name for name, _ in _once(files)) == sorted(kept)
 
 
-def test_a_repair_waits_for_nobody_who_works_on_the_lake(patient, monkeypatch):
+def test_a_repair_does_not_wait_for_other_programs(patient, monkeypatch):
     monkeypatch.setattr("pipelines.doctor.repair._WAIT_SECONDS", 0.0)
     (patient.lake / layout.MANIFEST).unlink()
     before = patient.snapshot()
@@ -194,3 +199,43 @@ def test_a_version_that_was_refused_is_not_published(patient):
     assert day not in patient.manifest.days
     (finding,) = patient.examine()
     assert (finding["check"], finding["day"]) == ("day_refused", str(day))
+
+
+@pytest.mark.slow
+def test_files_of_a_sync_that_is_under_way_are_its_own(patient):
+    uncount(patient)
+    with patient.storage.lock("sync"):
+        assert patient.examine() == []
+    assert [finding["check"] for finding in patient.examine()] == ["raw_uncounted"]
+
+
+@pytest.mark.slow
+def test_what_a_commit_moves_between_two_reads_is_no_damage(patient, monkeypatch):
+    """Show the doctor a lake as it was before a sync and a build, and then as it is."""
+    old = read_subject(load_settings())
+    path = patient.lake / layout.LANDED
+    landed = path.read_text()
+    kept = patient.manifest
+    later = small_world(calls=40, days=3)
+    later.advance(hours=8)
+    with SimulatedApi(later, key=KEY) as api:
+        monkeypatch.setenv("CHORUS_API_URL", api.url)
+        assert patient("sync", "--full")[0] == 0
+    monkeypatch.setenv("CHORUS_API_URL", patient.api.url)
+    assert (path.read_text() == landed, patient.manifest.generation > kept.generation) == (False, True)
+    reads = iter([old])
+    monkeypatch.setattr(examining, "read_subject", lambda settings: next(reads, None) or read_subject(settings))
+    seen = [finding for check in examining._AREAS for finding in check(old).findings]
+    assert {finding.check for finding in seen} == {"link_old"}
+    assert patient.examine() == []
+
+
+@pytest.mark.slow
+def test_links_and_catalog_are_left_out_while_another_program_publishes(patient, monkeypatch):
+    monkeypatch.setattr("pipelines.doctor.inspection._PUBLISH_WAIT_SECONDS", 0.0)
+    link(patient).unlink()
+    (patient.lake / layout.CATALOG).unlink()
+    patient.version().joinpath("calls.parquet").unlink()
+    with patient.storage.lock("publish"):
+        assert {finding["check"] for finding in patient.examine()} == {"table_missing"}
+        assert "being published" in patient("doctor")[1]

@@ -63,7 +63,7 @@ def test_a_backup_excludes_syncs_and_brings_everything_back(program, serve, plac
     program.sync()
     before, raw = program.rows(), program.versions()
 
-    # This cp says that it began, and waits to be let go on.
+    # This cp says that it began, and waits until it may continue.
     command(place / "bin/cp", "echo begun", "read answer", f'exec {shutil.which("cp")} "$@"')
     with shell(BACKUP, place) as backup:
         assert backup.stdout.readline() == "begun\n"
@@ -94,7 +94,7 @@ def test_a_backup_excludes_syncs_and_brings_everything_back(program, serve, plac
 
 
 def backed_up(program, serve, place):
-    """The folder of a backup of a small lake, which is made here."""
+    """Make a backup of a small lake; returns its folder."""
     serve(World(seed=7, calls=60, days=3, start=START))
     program.sync()
     with shell(BACKUP, place) as backup:

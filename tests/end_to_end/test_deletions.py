@@ -1,17 +1,28 @@
-"""Deleted and moved calls, from the API's list to the rows that readers see."""
+"""Deleted and moved calls, from the API's list to the rows that readers see, through any history of an account."""
 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tests.support.simulated import small_world
-
-pytestmark = pytest.mark.slow
+from pipelines.extract.landing.tombstones import DeletionGuard
+from pipelines.lake.storage import Storage
+from tests.oracle.compare import assert_same_tables
+from tests.oracle.items import Version
+from tests.oracle.tables import expected_lake
+from tests.support.examples import examples
+from tests.support.extraction import call, raw_rows, synced
+from tests.support.lakes import build, oracle_shaping, workspace
+from tests.support.simulated import simulated_api, small_world
 
 
 @pytest.fixture
@@ -24,14 +35,14 @@ def items(world) -> dict[str, dict[str, Any]]:
 
 
 def with_legs(world, *, listed: bool) -> str:
-    """A call that nests legs, of which some, or none, are listed as items too."""
+    """Return a call that nests legs, of which some, or none, are listed as items too."""
     calls = items(world)
     legs = {name: {leg["id"] for leg in item.get("transferCalls") or ()} for name, item in calls.items()}
     return next(name for name, nested in legs.items() if nested and bool(nested & calls.keys()) == listed)
 
 
 def rows(program, table: str, **wanted: Any) -> list[dict[str, Any]]:
-    """The rows of a table over all days, each with its day, where columns have the wanted values."""
+    """Return the rows of a table over all days, each with its day, where columns have the wanted values."""
     return [
         {**row, "call_date": str(day)}
         for day, tables in program.rows().items()
@@ -63,6 +74,7 @@ def full(program) -> dict[str, Any]:
     return report["scan"]
 
 
+@pytest.mark.slow
 def test_a_deleted_call_keeps_its_row_and_leaves_the_metrics_with_its_legs(program, serve, world):
     name = with_legs(world, listed=True)
     legs = [leg["id"] for leg in items(world)[name]["transferCalls"]]
@@ -97,6 +109,7 @@ def test_a_deleted_call_keeps_its_row_and_leaves_the_metrics_with_its_legs(progr
 MARTS = {"call_metrics_daily": "calls", "call_volume_hourly": "calls", "transfer_metrics_daily": "legs"}
 
 
+@pytest.mark.slow
 def test_a_moved_call_is_on_its_new_day_alone_in_every_table(program, serve, world):
     name = with_legs(world, listed=False)
     serve(world)
@@ -127,6 +140,7 @@ def test_a_moved_call_is_on_its_new_day_alone_in_every_table(program, serve, wor
     assert row["call_date"] < was
 
 
+@pytest.mark.slow
 def test_a_day_whose_calls_have_all_moved_is_empty(program, serve):
     days = [f"2026-03-0{day}T10:00:0{n}Z" for day in (1, 2, 3) for n in range(3)]
     calls = {f"c{n}": {"id": f"c{n}", "createdAt": created} for n, created in enumerate(days)}
@@ -139,6 +153,7 @@ def test_a_day_whose_calls_have_all_moved_is_empty(program, serve):
     assert [len(tables["calls"]) for tables in program.rows().values()] == [0, 6, 3]
 
 
+@pytest.mark.slow
 def test_too_many_deletions_are_asked_about_and_accepted(program, serve, world, monkeypatch):
     serve(world)
     program.sync()
@@ -171,3 +186,89 @@ def test_too_many_deletions_are_asked_about_and_accepted(program, serve, world, 
     lose(world, list(items(world))[:9])
     monkeypatch.setenv("CHORUS_MAX_DELETED_SHARE", "0.5")
     assert full(program)["calls_deleted"] == 9
+
+
+FIRST = date(2026, 3, 1)
+
+calls = st.sampled_from("abcde")
+events = st.one_of(
+    st.tuples(st.just("list"), calls, st.integers(0, 2)),  # new, or back, or on another day
+    st.tuples(st.just("change"), calls, st.integers(0, 1)),
+    st.tuples(st.just("delete"), calls, st.just(0)),
+)
+Pair = tuple[date, str]
+
+
+@dataclass
+class Account:
+    """What an account lists, and what a lake knows of it after full scans.
+
+    Attributes:
+        listed: Each call's day and status.
+        landed: The statuses that landed of each day's call.
+        alive: The rows that tables have; False where the call is deleted.
+    """
+
+    listed: dict[str, tuple[date, str]] = field(default_factory=dict)
+    landed: dict[Pair, list[str]] = field(default_factory=dict)
+    alive: dict[Pair, bool] = field(default_factory=dict)
+
+    def happen(self, what: str, name: str, number: int) -> None:
+        day, status = self.listed.get(name, (FIRST, "0"))
+        if what == "list":
+            self.listed[name] = (FIRST + timedelta(days=number), status)
+        elif what == "change" and name in self.listed:
+            self.listed[name] = (day, str(number))
+        elif what == "delete":
+            self.listed.pop(name, None)
+
+    def items(self) -> list[bytes]:
+        newest_first = sorted(self.listed.items(), key=lambda item: item[1][0], reverse=True)
+        return [call(name, createdAt=f"{day}T10:00:00Z", status=status) for name, (day, status) in newest_first]
+
+    def scanned(self) -> None:
+        pairs = {(day, name): status for name, (day, status) in self.listed.items()}
+        for pair in set(self.alive) - set(pairs):
+            if pair[1] in self.listed:
+                del self.alive[pair]
+            else:
+                self.alive[pair] = False
+        for pair, status in pairs.items():
+            versions = self.landed.setdefault(pair, [])
+            if not self.alive.get(pair) or versions[-1] != status:
+                versions.append(status)
+            self.alive[pair] = True
+
+    def rows(self) -> dict[Pair, tuple[bool, str, int]]:
+        return {pair: (alive, self.landed[pair][-1], len(self.landed[pair])) for pair, alive in self.alive.items()}
+
+
+@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.lists(events, max_size=5), min_size=2, max_size=5))
+def test_after_each_full_scan_the_tables_are_those_of_the_list(history):
+    account = Account()
+    with tempfile.TemporaryDirectory() as folder:
+        lake = workspace(Path(folder) / "lake")
+        for happened in history:
+            for event in happened:
+                account.happen(*event)
+            with simulated_api(items=account.items()) as api:
+                synced(lake.storage, api, full=True, guard=DeletionGuard(accepted=True))
+            account.scanned()
+            versions = landed_versions(lake.storage)
+            built = build(lake, sorted(versions))
+            assert account.rows() == {
+                (day, row["call_id"]): (row["deleted_at"] is None, row["status"], row["version_count"])
+                for day, tables in built.items()
+                for row in tables["calls"]
+            }
+            for day, tables in expected_lake(versions, {}, oracle_shaping(lake)).items():
+                assert_same_tables(built[day], tables)
+
+
+def landed_versions(storage: Storage) -> dict[date, list[Version]]:
+    days: dict[date, list[Version]] = {}
+    for row in raw_rows(storage):
+        version = Version(row["call_id"], row["payload"], row["landed_at"], row["payload_hash"] == "moved")
+        days.setdefault(row["call_date"], []).append(version)
+    return days

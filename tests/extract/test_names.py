@@ -1,4 +1,4 @@
-"""Names are read where the API tells them; whatever it does instead costs names alone, and none that were known."""
+"""Names from the API in any shape of list and from lookup files; a failure costs no name that was known."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from types import MappingProxyType
 import pytest
 
 from pipelines.extract import names as reading
+from pipelines.extract.names import refresh_names
 from pipelines.lake import layout, state
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.storage import SwapConflictError
 from pipelines.simulator import Response, SimulatedApi
-from pipelines.simulator.messages import error
+from pipelines.simulator.messages import error, page
 from tests.support.extraction import client_of
 from tests.support.name_lists import SECRET, catalog_of, dimension, item, known, refreshed
 from tests.support.simulated import KEY, simulated_api
@@ -152,7 +153,7 @@ def test_all_reading_together_has_an_end(storage, api, monkeypatch):
 
 
 def test_an_api_that_wants_no_more_requests_is_asked_no_more(storage, api):
-    """The pace of the calls goes on: what their last answer asked for is kept."""
+    """The rate limit of the calls is kept: what their last answer asked for is kept."""
     rest = {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "60"}
     api.faults.append(lambda seen, respond: respond(seen).with_headers(**rest))
     with client_of(api.url, retry_seconds=120) as client:  # so long the calls would wait
@@ -201,3 +202,190 @@ def test_a_full_disk_costs_a_warning(storage, api, monkeypatch):
 
     monkeypatch.setattr(state, "commit", full)
     assert "No space left" in refreshed(storage, api).warnings[0]
+
+
+@pytest.fixture
+def numbers_api():
+    with simulated_api(items=[]) as running:
+        running.directory["phone-numbers"] = [item("p1", "Main")]
+        yield running
+
+
+@pytest.mark.matrix(quick=2)
+def test_many_pages_are_read(storage, numbers_api):
+    numbers_api.directory["agents"] = [item(f"a{number}", f"Agent {number}") for number in range(250)]
+    refreshed(storage, numbers_api)
+    assert len(known(storage)[0]) == 250
+    assert len([seen for seen in numbers_api.directory_requests if "agents" in seen.path]) == 3
+
+
+@pytest.mark.matrix(quick=2)
+@pytest.mark.parametrize("total", ["right", "none", "wrong"])
+@pytest.mark.parametrize("size", [7, 130])
+def test_a_list_without_pages_is_read_once_and_its_repetition_ends_it(storage, numbers_api, total, size):
+    items = [item(f"a{number}", f"Agent {number}") for number in range(size)]
+    shown = {"right": page(items, total=size, limit=100, offset=0), "none": Response(200, _data(items)),
+             "wrong": page(items, total=10_000, limit=100, offset=0)}[total]  # fmt: skip
+    answer_always(numbers_api, shown)
+    refreshed(storage, numbers_api)
+    assert len(known(storage)[0]) == size
+    assert len([seen for seen in numbers_api.directory_requests if "agents" in seen.path]) <= 2
+
+
+def _data(items: list[bytes]) -> bytes:
+    return b'{"data":[%b]}' % b",".join(items)
+
+
+@pytest.mark.matrix(quick=2)
+def test_short_pages_without_a_total_are_followed(storage, numbers_api):
+    items = [item(f"a{number}", f"Agent {number}") for number in range(50)]
+    numbers_api.directory_faults[:] = [lambda seen, _: Response(200, _data(items[seen.offset : seen.offset + 20]))]
+    refreshed(storage, numbers_api)
+    assert len(known(storage)[0]) == 50
+
+
+@pytest.mark.matrix(quick=2)
+def test_a_list_without_end_is_left(storage, numbers_api):
+    numbers_api.directory_faults[:] = [
+        lambda seen, _: Response(200, _data([item(f"id-{seen.number}-{seen.path[4]}", "one")]))
+    ]
+    refreshed(storage, numbers_api)
+    assert len(numbers_api.directory_requests) == 100
+    assert [len(names) for names in known(storage)] == [50, 50]
+
+
+@pytest.mark.matrix(quick=2)
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        (b'"O\'Hara \\"the\\" <b>"', 'O\'Hara "the" <b>'),
+        (b'" two\\nlines\\t\\u0007 end "', "two lines end"),
+        (b'"a\\u0000b"', "a\ufffdb"),
+        (b'"\\ud83d alone"', "\ufffd alone"),
+        (b'"\\u202egnirts"', "gnirts"),
+        (b'"' + b"x" * 5_000 + b'"', "x" * 199 + "…"),
+        (b"12", "12"),
+        (b'"  "', None),
+        (b"null", None),
+        (b"true", None),
+        (b'{"en": "Nora"}', None),
+    ],
+    ids=["quotes", "control", "nul", "surrogate", "turned", "long", "number", "blank", "null", "flag", "object"],
+)
+def test_names_become_one_line_that_every_tool_can_show(storage, numbers_api, sent, shown):
+    numbers_api.directory["agents"] = [b'{"systemPrompt": "\\ud800", "id": "a1", "name": %b}' % sent]
+    refreshed(storage, numbers_api)
+    assert known(storage)[0] == ({} if shown is None else {"a1": shown})
+    assert dimension(catalog_of(storage)) == ([] if shown is None else [("a1", shown, None, None)])
+
+
+@pytest.mark.matrix(quick=2)
+def test_items_that_are_none_cost_no_other(storage, numbers_api):
+    numbers_api.directory["agents"] = [
+        *(b"null", b"[]", b'"a"', b"NaN", item(...), item(None, "none"), item("", "none"), item(" ", "none")),
+        *(
+            item("x" * 2_000, "none"),
+            item({"a": 1}, "none"),
+            item(7, "Seven"),
+            item("a1", "Nora"),
+            item("a1", "Two"),
+        ),
+    ]
+    refreshed(storage, numbers_api)
+    assert known(storage)[0] == {"7": "Seven", "a1": "Two"}
+
+
+@pytest.mark.matrix(quick=2)
+def test_a_number_without_a_name_is_shown_by_its_number(storage, numbers_api):
+    numbers = [item("p1", "", number="+15550100100"), item("p2", None, number="+15550100101"), item("p3")]
+    numbers_api.directory["phone-numbers"] = numbers
+    refreshed(storage, numbers_api)
+    assert known(storage)[1] == {"p1": "+15550100100", "p2": "+15550100101"}
+
+
+@pytest.fixture
+def lookups(tmp_path):
+    folder = tmp_path / "lookups"
+    folder.mkdir()
+    return folder
+
+
+def write(lookups, text, kind="agents", encoding="utf-8"):
+    (lookups / f"{kind}.csv").write_bytes(text.encode(encoding))
+
+
+def test_lookups_fill_in_names_that_the_api_lacks(storage, lookups):
+    write(lookups, 'id,name\na1,"Lucía, ""the"" first"\na2,Sam\n')
+    write(lookups, "name,id\nMain,p1\n", "phone_numbers")
+    with simulated_api(items=[]) as api:
+        api.directory_faults.append(lambda *_: error(404, "no"))
+        report = refreshed(storage, api, lookups)
+    assert known(storage) == ({"a1": 'Lucía, "the" first', "a2": "Sam"}, {"p1": "Main"})
+    assert report.sentences == []  # nothing is missed
+    assert [row[:2] for row in dimension(catalog_of(storage))] == [("a1", 'Lucía, "the" first'), ("a2", "Sam")]
+
+
+def test_for_each_id_the_api_wins(storage, lookups):
+    write(lookups, "id,name\na1,by hand\na2,by hand\na3,by hand\n")
+    with simulated_api(items=[]) as api:
+        api.directory["agents"] = [item("a1", "of the API"), item("a2", "")]
+        refreshed(storage, api, lookups)
+        api.directory["agents"] = []
+        refreshed(storage, api, lookups)
+    assert known(storage)[0] == {"a1": "of the API", "a2": "by hand", "a3": "by hand"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffid,name\r\na1,Nora\r\n",
+        "number,id,more,name\n7,a1,x,Nora\n",
+        "id, name\na1, Nora\n",
+        "id,name\n\n,nobody\na2\na1,Nora,too,many\na3,\n",
+        "id,name\na1,Nora",
+        'id,name\na1,"No\nra"\n'.replace("No\nra", "\nNora\t"),
+    ],
+    ids=["mark", "more columns", "blanks", "odd rows", "no last line end", "lines in a name"],
+)
+def test_files_as_people_and_spreadsheets_write_them(storage, lookups, text):
+    write(lookups, text)
+    assert refresh_names(storage, None, lookups=lookups).sentences == []
+    assert known(storage)[0] == {"a1": "Nora"}
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "said"),
+    [
+        ("", "utf-8", "no columns id and name"),
+        ("id;name\na1;Nora\n", "utf-8", "no columns id and name"),
+        ("a1,Nora\n", "utf-8", "no columns id and name"),
+        ("id,name\na1,Lucía\n", "latin-1", "not UTF-8"),
+        ("id,name\na1,Nora\n", "utf-16", "not UTF-8"),
+        (f'id,name\na1,"{"x" * 200_000}', "utf-8", "no CSV"),
+    ],
+    ids=["empty", "semicolons", "no heading", "latin-1", "utf-16", "a field without end"],
+)
+def test_a_broken_file_is_reported_once_and_what_was_known_stays(storage, lookups, text, encoding, said):
+    write(lookups, "id,name\na1,Nora\n")
+    write(lookups, "id,name\np1,Main\n", "phone_numbers")
+    refresh_names(storage, None, lookups=lookups)
+    write(lookups, text, encoding=encoding)
+    [warning] = refresh_names(storage, None, lookups=lookups).sentences
+    assert warning.startswith(f"Warning: {lookups / 'agents.csv'} is not used: ")
+    assert said in warning
+    assert known(storage) == ({"a1": "Nora"}, {"p1": "Main"})
+
+
+def test_a_folder_in_the_place_of_a_file_is_reported(storage, lookups):
+    (lookups / "agents.csv").mkdir()
+    assert "agents.csv is not used" in refresh_names(storage, None, lookups=lookups).sentences[0]
+
+
+def test_a_name_that_is_taken_out_of_the_file_goes_and_a_file_that_is_gone_takes_none_along(storage, lookups):
+    write(lookups, "id,name\na1,Nora\na2,Sam\n")
+    refresh_names(storage, None, lookups=lookups)
+    write(lookups, "id,name\na2,Sam\n")
+    refresh_names(storage, None, lookups=lookups)
+    (lookups / "agents.csv").unlink()
+    refresh_names(storage, None, lookups=lookups)
+    assert known(storage)[0] == {"a2": "Sam"}

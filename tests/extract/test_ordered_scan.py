@@ -1,13 +1,16 @@
-"""The decision of a scan, page by page, without an API: what is asked next, and why a scan ends."""
+"""Scans of an ordered list without an API: the next page, pages that mislead, the head, and the report."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from pipelines.extract.scan.ordered import OrderedScan, Phase, Run
+from pipelines.extract.scan.ordered import OrderedScan, Phase, Run, Streak
 from pipelines.extract.scan.state import Ending, Order, PageSeen
+from pipelines.extract.scan.unordered import UnorderedScan
+from pipelines.extract.scan_report import FULL, ScanReport
 from tests.support.changing_list import NOON, Reader
 
 
@@ -202,3 +205,185 @@ def test_the_order_is_observed(minutes, order):
 def test_totals_are_those_of_the_first_and_the_last_page(reader):
     after = reader.show(range(180, 280), 990)
     assert (after.total_start, after.total) == (1000, 990)
+
+
+def at_the_head() -> Reader:
+    return Reader(OrderedScan(phase=Phase.HEAD, run=Run(("499",)), size=500, falling=400), range(500))
+
+
+def test_a_quiet_head_ends_the_scan():
+    assert at_the_head().show(range(100)).ending is Ending.END
+
+
+def test_the_head_is_read_until_it_brings_nothing_new():
+    reading = at_the_head()
+    assert reading.show(range(-3, 97)).offset == 0
+    assert reading.scan.ending is None
+    assert reading.scan.size == 503
+    assert reading.show(range(-5, 95)).ending is None
+    assert reading.show(range(-5, 95)).ending is Ending.END
+
+
+def test_a_head_with_more_than_a_page_of_new_calls_is_read_down_to_the_run():
+    reading = at_the_head()
+    assert reading.show(range(-130, -30)).offset == 50
+    assert not reading.scan.accepted
+    assert reading.show(range(-80, 20)).offset == 100
+    assert reading.show(range(-30, 70)).offset == 0
+    assert len(reading.scan.accepted) == 130
+    assert reading.show(range(-130, -30)).ending is Ending.END
+
+
+def test_a_round_of_the_head_whose_pages_do_not_join_begins_again():
+    reading = at_the_head()
+    reading.show(range(-300, -200))
+    after = reading.show(range(-150, -50))
+    assert (after.offset, after.accepted, after.head.keys) == (0, frozenset(), frozenset())
+
+
+def test_a_head_that_never_rests_ends_after_some_rounds():
+    reading = at_the_head()
+    for number in range(1, 40):
+        if reading.show(range(-number, 100 - number)).ending:
+            break
+    assert reading.scan.ending is Ending.END
+    assert number == 10
+
+
+def test_a_scan_that_ends_with_its_last_allowed_page_is_complete():
+    reading = at_the_head()
+    reading.scan = replace(reading.scan, max_pages=1)
+    assert reading.show(range(100)).ending is Ending.END
+
+
+def page(offset, numbers, known=(), total=None, minutes=None) -> PageSeen:
+    """A page of a list that is newest first: call 0 is the newest, and each a minute older than the one before."""
+    keys = tuple(map(str, numbers))
+    times = tuple(NOON - timedelta(minutes=minute) for minute in minutes or numbers)
+    return PageSeen(offset, keys, frozenset(keys) - {str(number) for number in known}, times, total)
+
+
+def walking(**known) -> OrderedScan:
+    """Return a scan that has seen calls 0 to 189, in pages of a hundred."""
+    run = Run(tuple(map(str, range(180, 190))), 190, NOON - timedelta(minutes=189))
+    return OrderedScan(**{"offset": 180, "size": 190, "widest": 100, "falling": 180, "run": run, **known})
+
+
+def test_a_call_of_the_run_that_moved_on_joins_no_page():
+    moved = [*range(300, 340), 185, *range(340, 399)]
+    assert not walking().after(page(180, moved, range(190), 1000)).accepted
+    alone = [185, *range(300, 399)]
+    assert not walking().after(page(180, alone, range(190), 1000)).accepted
+
+
+def test_calls_of_one_instant_at_the_end_of_a_short_page_do_not_crowd_a_wide_one():
+    shown = page(180, range(185, 193), range(190), 1000, minutes=[*range(185, 190), 190, 190, 190])
+    after = walking().after(shown)
+    assert not after.run.crowded
+    assert after.offset < 188 - 3
+
+
+def test_narrow_pages_do_not_send_a_scan_before_the_beginning():
+    run = Run(("188", "189"), 2, NOON - timedelta(minutes=189))
+    scan = walking(offset=1, widest=2, run=run, total=1000)
+    assert scan.after(page(1, [300, 301], range(190), 995)).offset >= 0
+
+
+def test_a_list_that_says_it_has_calls_and_shows_none_is_not_complete():
+    scan = OrderedScan()
+    while scan.ending is None:
+        scan = scan.after(page(scan.offset, [], total=500))
+    assert not scan.ending.complete
+
+
+def test_an_empty_and_a_short_page_are_no_quiet_head():
+    scan = walking(phase=Phase.HEAD, offset=0)
+    for _ in range(2):
+        scan = scan.after(page(0, [], total=1000))
+        assert scan.ending is None
+    scan = scan.after(page(0, range(8), range(190), 1000))
+    assert scan.ending is None
+    assert scan.after(page(scan.offset, range(100), range(190), 1000)).ending is Ending.END
+
+
+def test_known_calls_that_moved_to_the_head_do_not_hide_others_below():
+    scan = walking(phase=Phase.HEAD, offset=0)
+    shown = [150, 151, 500, 152, *range(501, 597)]  # the first ones have moved, and so have calls never seen
+    after = scan.after(page(0, shown, range(190), 1000))
+    assert after.offset == 50
+    assert not after.accepted
+
+
+def test_an_old_call_at_the_end_of_a_list_that_is_oldest_first_does_not_begin_the_walk():
+    until = NOON - timedelta(minutes=400)
+    scan = OrderedScan(until=until, phase=Phase.SEEK, rising=99, streak=Streak(detours=1), offset=900, widest=100)
+    numbers = [*range(300, 202, -1), 900]
+    after = scan.after(page(900, numbers, (), 999))
+    assert after.phase is Phase.SEEK
+    assert after.offset < 900
+
+
+def test_a_resumed_run_is_found_behind_calls_of_it_that_are_not_known():
+    scan = walking()
+    scan = replace(scan, run=replace(scan.run, only_tail_known=True))
+    after = scan.after(page(180, range(120, 220), range(180, 190), 1000))
+    assert after.accepted
+    assert not after.run.only_tail_known
+
+
+def test_numbers_say_less_where_calls_came_and_went():
+    scan = UnorderedScan()
+    for total in (9, 10, 9):
+        known = range(10) if scan.size else ()
+        scan = scan.after(page(0, range(10), known, total))
+    assert (scan.grew, scan.shrank) == (True, True)
+    quiet = 0
+    while scan.ending is None:
+        quiet += scan.offset == 0
+        scan = scan.after(page(scan.offset, [] if scan.offset else range(10), range(10), 9))
+    assert scan.ending is Ending.SETTLED
+    assert quiet >= 8
+
+
+BEGAN = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+def report(**facts) -> ScanReport:
+    given = {"order": Order.NEWEST, "ending": Ending.END, "pages": 12, "calls_seen": 1_100, "calls_new": 1_000}
+    return ScanReport(FULL, BEGAN, **{**given, "calls_changed": 5, "seconds": 1.23456, **facts})
+
+
+def test_the_facts_are_json_values():
+    facts = report(requests=13, total_start=1_100, total_end=1_100, changed_days=[date(2026, 3, 4)]).as_dict()
+    assert facts == {
+        "mode": "full",
+        "order": "newest first",
+        "ending": "reached the end of the list",
+        "complete": True,
+        "resumed": False,
+        "pages": 12,
+        "requests": 13,
+        "calls_seen": 1_100,
+        "calls_new": 1_000,
+        "calls_changed": 5,
+        "calls_unchanged": 95,
+        "calls_deleted": 0,
+        "calls_moved": 0,
+        "items_rejected": 0,
+        "total_start": 1_100,
+        "total_end": 1_100,
+        "changed_days": ["2026-03-04"],
+        "seconds": 1.235,
+    }
+
+
+def test_the_sentence_names_what_happened_and_how_long_it_took():
+    assert report().sentence() == "full scan complete: 12 pages, 1,100 calls seen, 1,000 new, 5 changed (1.2 s)"
+
+
+def test_the_sentence_names_deletions_and_the_reason_of_an_incomplete_scan():
+    sentence = report(ending=Ending.LIMITED, calls_deleted=1, calls_moved=2, items_rejected=3).sentence()
+    assert sentence == (
+        "full scan limited to a number of pages: 12 pages, 1,100 calls seen, 1,000 new, 5 changed, 1 deleted, "
+        "2 moved to another day, 3 rejected (1.2 s)"
+    )

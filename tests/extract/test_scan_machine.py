@@ -73,7 +73,7 @@ class ScanMachine(RuleBasedStateMachine):
 
     @rule(kind=CHANGES, place=PLACES, count=COUNTS, ask=st.integers(0, 3))
     def happens(self, kind, place, count, ask):
-        """The list changes, and a few of the pages that are on their way are answered afterwards."""
+        """Change the list; a few of the pages that are on their way are answered afterwards."""
         self.change(kind, place, count)
         for _ in range(ask):
             if not self.reading.over:
@@ -107,7 +107,7 @@ class ScanMachine(RuleBasedStateMachine):
 
     @rule(again=st.booleans())
     def saves_and_crashes(self, again):
-        """A checkpoint is saved; or the process ends, and the next one resumes from the saved checkpoint."""
+        """Save a checkpoint; or end the process and resume from the saved checkpoint."""
         scan = self.reading.scan
         if not again:
             saved = scan.take_checkpoint(Checkpoint(FIRST, head=self.reading.head))

@@ -1,17 +1,24 @@
+"""A sync over HTTP: every call lands once, in any order of the list, for one account, and its state keeps its keys."""
+
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import polars as pl
 import pytest
 
 from pipelines.errors import ChorusCallsError
-from pipelines.extract.scan.state import Ending, Order
+from pipelines.extract.scan.ordered import OrderedScan
+from pipelines.extract.scan.state import Checkpoint, Ending, Order
 from pipelines.extract.sync import PageProgress, sync
+from pipelines.extract.sync_state import SyncState
 from pipelines.lake import layout, state
-from pipelines.lake.storage import LakeBusyError, Storage
-from pipelines.simulator.faults import Clamp, EmptyPage, RateLimit
+from pipelines.lake.state import FORMAT
+from pipelines.lake.storage import LakeBusyError
+from pipelines.simulator.faults import Clamp, EmptyPage, RateLimit, parse_faults
 from tests.support.extraction import (
     START_DATE,
     call,
@@ -24,12 +31,6 @@ from tests.support.extraction import (
     synced,
 )
 from tests.support.simulated import simulated_api, small_world
-from tests.support.small_lake import SmallLake
-
-
-@pytest.fixture
-def storage(tmp_path) -> Storage:
-    return SmallLake(tmp_path / "lake").storage
 
 
 @pytest.mark.matrix(quick=1)
@@ -89,15 +90,15 @@ def test_what_changed_within_the_lookback_is_found(storage):
 
 
 @pytest.mark.slow
-def test_the_frontier_moves_with_each_complete_scan(storage):
+def test_the_watermark_moves_with_each_complete_scan(storage):
     world = small_world(calls=300, days=10)
     with simulated_api(world) as api:
         for hours in (0, 30, 30):
             world.advance(hours=hours)
             report = synced(storage, api, lookback_hours=1)
             newest = max(json.loads(item)["createdAt"] for item in world.items())
-            frontier = json.loads(storage.read(layout.SCAN))["frontier"]
-            assert datetime.fromisoformat(frontier) == datetime.fromisoformat(newest)
+            watermark = json.loads(storage.read(layout.SCAN))["frontier"]
+            assert datetime.fromisoformat(watermark) == datetime.fromisoformat(newest)
     assert report.mode == "incremental"
     assert landed_payloads(storage).keys() == listed(world).keys()
 
@@ -213,9 +214,152 @@ def test_a_clock_far_from_the_apis_stops_the_sync_before_anything_lands(storage,
     assert raw_rows(storage) == []
 
 
-def test_a_call_dated_ahead_does_not_move_the_frontier_past_now(storage):
+def test_a_call_dated_ahead_does_not_move_the_watermark_past_now(storage):
     tomorrow = (state.now() + timedelta(days=1)).strftime("%Y-%m-%dT00:00:00Z")
     with simulated_api(items=[call("z", createdAt=tomorrow), call("a")]) as api:
         synced(storage, api)
-    frontier = datetime.fromisoformat(json.loads(storage.read(layout.SCAN))["frontier"])
-    assert frontier <= state.now()
+    watermark = datetime.fromisoformat(json.loads(storage.read(layout.SCAN))["frontier"])
+    assert watermark <= state.now()
+
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+FILE = {
+    "format": FORMAT,
+    "order": "newest first",
+    "frontier": "2026-03-04T12:00:00Z",
+    "full_scan_at": "2026-03-04T12:00:00Z",
+    "cut": {
+        "started_at": "2026-03-04T12:00:00Z",
+        "newest": "2026-03-04T12:00:00Z",
+        "head": ["c9"],
+        "tail": ["c1", "c0"],
+        "end": 190,
+        "pages": 2,
+        "size": 190,
+        "rising": 0,
+        "falling": 188,
+        "total": 1000,
+        "edge": "2026-03-04T12:00:00Z",
+    },
+}
+CHECKPOINT = Checkpoint(
+    NOON, NOON, ["c9"], ["c1", "c0"], end=190, pages=2, size=190, rising=0, falling=188, total=1000, edge=NOON
+)
+
+
+def test_the_keys_of_the_file_stay():
+    written = SyncState(order=Order.NEWEST, watermark=NOON, full_scan_at=NOON, checkpoint=CHECKPOINT)
+    assert json.loads(msgspec.json.encode(written)) == FILE
+
+
+def test_a_checkpoint_without_the_time_of_its_last_call_is_resumed():
+    del (saved := json.loads(json.dumps(FILE)))["cut"]["edge"]
+    checkpoint = msgspec.json.decode(json.dumps(saved), type=SyncState).checkpoint
+    assert checkpoint == msgspec.structs.replace(CHECKPOINT, edge=None)
+    scan = OrderedScan.resume(checkpoint)
+    assert (scan.offset, scan.run.tail, scan.size) == (180, ("c1", "c0"), 190)
+
+
+def test_a_call_of_another_account_stops_the_sync(storage):
+    with simulated_api(items=[call("a")]) as api:
+        synced(storage, api)
+    with (
+        simulated_api(items=[call("b", organizationId="org-2")]) as api,
+        pytest.raises(ChorusCallsError, match=r"org-2.*CHORUS_LAKE"),
+    ):
+        synced(storage, api)
+    assert [row["call_id"] for row in raw_rows(storage)] == ["a"]
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_calls_of_another_account_in_the_first_sync_stop_it(storage, workers):
+    world = small_world(calls=450, days=2)
+    with (
+        simulated_api(world, faults=parse_faults("other_account:every=1:after=3")) as api,
+        pytest.raises(ChorusCallsError, match=r"incomplete.*org_of_somebody_else.*CHORUS_LAKE"),
+    ):
+        synced(storage, api, workers=workers)
+    assert b"org_of_somebody_else" not in b"".join(row["payload"].encode() for row in raw_rows(storage))
+    assert len(raw_rows(storage)) == 280
+    with simulated_api(world) as api:
+        assert synced(storage, api).complete
+
+
+def test_an_account_may_have_several_organisations(storage):
+    first = [call(f"call-{number:03}", organizationId=f"org-{number % 2}") for number in range(150)]
+    with simulated_api(items=first) as api:
+        assert synced(storage, api).complete
+        assert synced(storage, api, full=True).complete
+    with (
+        simulated_api(items=[*first, call("other", organizationId="org-2")]) as api,
+        pytest.raises(ChorusCallsError, match="org-2"),
+    ):
+        synced(storage, api, full=True)
+    assert {row["call_id"] for row in raw_rows(storage)} == {f"call-{number:03}" for number in range(150)}
+
+
+def test_a_list_that_is_oldest_first_is_read_from_its_end(storage):
+    world = small_world(calls=1_500, days=30)
+    with simulated_api(world, order="oldest") as api:
+        assert synced(storage, api).mode == "full"
+        world.advance(hours=5)
+        api.requests.clear()
+        report = synced(storage, api, lookback_hours=48)
+    assert (report.mode, report.order, report.ending) == ("incremental", Order.OLDEST, Ending.WATERMARK)
+    assert report.calls_new > 0
+    assert len(api.requests) == report.pages <= 10
+    assert landed_payloads(storage).keys() == listed(world).keys()
+
+
+@pytest.mark.slow
+def test_a_list_that_has_turned_round_since_the_last_scan_is_read_whole(storage):
+    world = small_world(calls=450, days=9)
+    for order in ("newest", "oldest", "newest"):
+        with simulated_api(world, order=order) as api:
+            world.advance(hours=5)
+            report = synced(storage, api)
+            assert report.complete
+            assert landed_payloads(storage).keys() == listed(world).keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 8])
+def test_a_list_in_another_order_at_each_request_is_read_until_that_brings_nothing_new(storage, workers):
+    world = small_world(calls=1_200)
+    with simulated_api(world, order="shuffled") as api:
+        report = synced(storage, api, workers=workers)
+        assert landed_payloads(storage).keys() == listed(world).keys()
+        assert (report.ending, report.order) == (Ending.SETTLED, Order.NONE)
+        assert synced(storage, api).mode == "full"
+
+
+@pytest.mark.slow
+def test_a_list_without_order_that_shows_fewer_calls_than_it_counts_is_not_complete(storage):
+    world = small_world(calls=300)
+    hidden = json.loads(world.items()[0])["id"]
+
+    def hide(request, respond):
+        answer = respond(request)
+        body = json.loads(answer.body)
+        body["data"] = [item for item in body["data"] if item["id"] != hidden]
+        return replace(answer, body=json.dumps(body).encode())
+
+    with (
+        simulated_api(world, order="shuffled", faults=[hide]) as api,
+        pytest.raises(ChorusCallsError, match=r"incomplete: the list has no stable order"),
+    ):
+        synced(storage, api)
+    assert len(landed_payloads(storage)) == len(listed(world)) - 1
+    assert scans(storage)["complete"].to_list() == [False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_pages_fetched_at_the_same_time_land_the_same_calls(storage, order):
+    world = small_world(calls=2_000, days=9)
+    with simulated_api(world, order=order) as api:
+        report = synced(storage, api, workers=8)
+        assert report.complete
+        assert landed_payloads(storage) == listed(world)
+        assert len(raw_rows(storage)) == len(listed(world))
+        assert report.requests == len(api.requests) <= 2_000 / 90 + 8

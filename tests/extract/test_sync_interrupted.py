@@ -1,34 +1,30 @@
-"""What an interrupted sync leaves behind, whatever interrupted it, and how the next one resumes."""
+"""What an interrupted sync leaves and how the next resumes; merging its small files fails without failing the sync."""
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+import logging
+from datetime import date, timedelta
 
-import polars as pl
 import pytest
 
 from pipelines.errors import ChorusCallsError, KeyRefusedError
 from pipelines.extract.scan.state import Ending
 from pipelines.lake import layout, raw, state
+from pipelines.lake.maintenance import compaction
 from pipelines.lake.maintenance.expire_versions import expire
 from pipelines.lake.storage import Storage
 from pipelines.simulator import SimulatedApi
 from pipelines.simulator.messages import error
-from tests.support.extraction import raw_rows, synced
+from tests.support.extraction import call, last_scan, raw_rows, synced
 from tests.support.simulated import simulated_api, small_world
 from tests.support.small_lake import SmallLake
 
 CALLS = 900
 
 
-@pytest.fixture
-def storage(tmp_path) -> Storage:
-    return SmallLake(tmp_path / "lake").storage
-
-
 def down_after(pages: int, status: int = 500):
-    """An API that answers so many pages and then no more."""
+    """Return an API that answers so many pages and then no more."""
     return lambda request, respond: respond(request) if request.number <= pages else error(status, "down")
 
 
@@ -40,12 +36,13 @@ def landed_ids(storage: Storage) -> set[str]:
     return {row["call_id"] for row in raw_rows(storage)}
 
 
-def last_scan(storage: Storage) -> dict:
-    return pl.read_parquet(storage.address(layout.SCANS)).row(-1, named=True)
+def assert_resumed_to_the_end(report, storage: Storage, world) -> None:
+    assert (report.resumed, report.complete) == (True, True)
+    assert landed_ids(storage) == ids(world)
 
 
 def interrupted_sync(storage: Storage, api: SimulatedApi, pages: int = 5) -> None:
-    """A sync that ends after some pages because the API is down; the API is up again afterwards."""
+    """Run a sync that ends after some pages because the API is down; the API is up again afterwards."""
     api.faults.append(down_after(len(api.requests) + pages))
     with pytest.raises(ChorusCallsError):
         synced(storage, api, retry_seconds=0)
@@ -72,10 +69,8 @@ def test_the_next_sync_resumes_from_the_checkpoint(storage):
         interrupted_sync(storage, api)
         report = synced(storage, api)
         assert api.requests[0].offset == 450
-    assert report.resumed
-    assert report.complete
+    assert_resumed_to_the_end(report, storage, world)
     assert report.calls_new == len(ids(world)) - 460
-    assert landed_ids(storage) == ids(world)
     assert len(raw_rows(storage)) == len(ids(world))
 
 
@@ -87,9 +82,7 @@ def test_new_calls_since_the_checkpoint_are_found_too(storage):
         world.advance(days=1)
         assert len(ids(world)) > CALLS + 200
         report = synced(storage, api)
-    assert report.resumed
-    assert report.complete
-    assert landed_ids(storage) == ids(world)
+    assert_resumed_to_the_end(report, storage, world)
 
 
 @pytest.mark.slow
@@ -125,9 +118,7 @@ def test_it_can_be_interrupted_again_and_again(storage):
         for _ in range(3):
             interrupted_sync(storage, api, pages=3)
         report = synced(storage, api)
-    assert report.resumed
-    assert report.complete
-    assert landed_ids(storage) == ids(world)
+    assert_resumed_to_the_end(report, storage, world)
 
 
 @pytest.mark.slow
@@ -149,10 +140,10 @@ def test_a_failed_incremental_scan_leaves_the_watermark(storage):
     world = small_world(calls=CALLS, days=9)
     with simulated_api(world) as api:
         synced(storage, api)
-        frontier = json.loads(storage.read(layout.SCAN))["frontier"]
+        watermark = json.loads(storage.read(layout.SCAN))["frontier"]
         world.advance(days=2)
         interrupted_sync(storage, api, pages=1)
-        assert json.loads(storage.read(layout.SCAN))["frontier"] == frontier
+        assert json.loads(storage.read(layout.SCAN))["frontier"] == watermark
         report = synced(storage, api)
     assert (report.mode, report.ending) == ("incremental", Ending.WATERMARK)
     assert landed_ids(storage) == ids(world)
@@ -247,3 +238,107 @@ def test_raw_is_kept_if_the_landing_log_is_lost(storage):
             synced(storage, api)
     assert storage.list("raw") == files
     assert {file.path.split("/")[1] for file in files} == {raw.CALLS}
+
+
+DAY = date(2026, 3, 4)
+
+
+class GrowingApi:
+    """A simulated API, and a lake that has seven small files of one day from it: one call landed with each sync."""
+
+    def __init__(self, storage: Storage, api: SimulatedApi, world) -> None:
+        self.storage, self.api, self.world = storage, api, world
+        for _ in range(compaction.MANY - 1):
+            self.sync()
+
+    def sync(self):
+        """Sync, after one more call was made."""
+        self.add()
+        return synced(self.storage, self.api, retry_seconds=0)
+
+    def add(self) -> None:
+        item = json.loads(call(f"call-{len(self.world.items())}", createdAt=f"{DAY}T10:00:00Z"))
+        self.world.insert(item)
+
+    def files(self) -> int:
+        return len(state.load_landed(self.storage).value.days[DAY].calls)
+
+    def all_landed(self) -> bool:
+        landed = {row["call_id"] for row in raw_rows(self.storage)}
+        return landed == {json.loads(item)["id"] for item in self.world.items()}
+
+
+@pytest.fixture
+def growing(tmp_path):
+    world = small_world(calls=1, days=1)
+    with simulated_api(world) as api:
+        yield GrowingApi(SmallLake(tmp_path / "lake").storage, api, world)
+
+
+def test_the_eighth_small_file_lets_a_sync_merge_them(growing):
+    assert growing.files() == 7
+    digest = state.load_landed(growing.storage).value.days[DAY].digest
+    report = growing.sync()
+    assert report.complete
+    assert growing.files() == 1
+    assert growing.all_landed()
+    assert state.load_landed(growing.storage).value.days[DAY].digest != digest  # a call has landed
+    growing.sync()
+    assert growing.files() == 2
+    assert growing.all_landed()
+
+
+def test_an_incomplete_sync_merges_them_too(growing):
+    for number in range(150):
+        growing.world.insert({**json.loads(call()), "id": f"late-{number}", "createdAt": f"{DAY}T11:00:00Z"})
+    asked = len(growing.api.requests)
+    growing.api.faults.append(
+        lambda request, respond: respond(request) if request.number <= asked + 1 else error(500, "down")
+    )
+    with pytest.raises(ChorusCallsError, match="incomplete"):
+        synced(growing.storage, growing.api, retry_seconds=0)
+    assert growing.files() == 1
+    assert len(raw_rows(growing.storage)) > 100
+
+
+def test_a_full_disk_leaves_the_sync_complete_and_is_reported(growing, monkeypatch, caplog):
+    real = raw.write_versions
+
+    def write(*args, **options):
+        if options.get("merged"):
+            raise OSError(28, "No space left on device")
+        return real(*args, **options)
+
+    monkeypatch.setattr(raw, "write_versions", write)
+    with caplog.at_level(logging.WARNING):
+        assert growing.sync().complete
+    assert "No space left" in caplog.text
+    assert growing.files() == 8
+    assert growing.all_landed()
+    monkeypatch.setattr(raw, "write_versions", real)
+    assert synced(growing.storage, growing.api).complete
+    assert growing.files() == 1
+
+
+def test_ctrl_c_while_files_are_merged_stops_it_after_a_complete_scan(growing, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(raw, "read_file", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            growing.sync()
+    assert last_scan(growing.storage)["complete"]
+    assert growing.files() == 8
+    assert growing.all_landed()
+
+
+def test_ctrl_c_while_pages_are_read_does_not_wait_for_files_to_be_merged(growing):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    growing.add()
+    with pytest.raises(KeyboardInterrupt):
+        synced(growing.storage, growing.api, on_page=interrupt)
+    assert growing.files() == 8
+    assert growing.all_landed()

@@ -1,4 +1,4 @@
-"""Laws of any day's tables: nothing is lost, nothing is duplicated, and a bad value costs only its field."""
+"""Laws of any day's tables, which are the oracle's: nothing is lost or duplicated, a bad value costs its field."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.flatten import day as flatten_day
+from tests.oracle.compare import assert_same_rows, assert_same_tables
 from tests.oracle.names import CORE_TABLES, INSTANT, INT, KEYS, NUM, OBJECTS, SENT, TEXT, api_name
 from tests.oracle.rows import Shaping
+from tests.oracle.tables import expected_lake
 from tests.support.examples import examples
 from tests.support.flattened import LANDED, Rows, flatten, flatten_calls
-from tests.support.generated_calls import History, histories, sane_call
+from tests.support.generated_calls import History, histories, sane_call, shapings
 from tests.support.json_text import Sent, to_json
+from tests.support.lakes import build, lake_of, tables_of
 
 bounded = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
@@ -126,7 +130,7 @@ def _only(rows: list[dict[str, Any]], columns: set[str]) -> list[dict[str, Any]]
 
 
 def _assert_noted(before: Rows, after: Rows, path: str, bad: Any) -> None:
-    """The bad value is noted once, and nothing else is noted that was not noted before."""
+    """Assert that the bad value is noted once, and nothing else that was not noted before."""
     known = [_identity(row) for row in before["data_issues"]]
     new = [row for row in after["data_issues"] if _identity(row) not in known]
     assert [(row["call_id"], row["path"], row["kind"], row["raw_value"]) for row in new] == [
@@ -144,3 +148,30 @@ def test_decimal_texts_and_numbers_mean_the_same(spelling):
     history.receive(f'{{"id":"c1","createdAt":"2026-03-10T12:00:00Z","cost":{spelling}}}', LANDED)
     rows = flatten(history, history.days[0], Shaping())
     assert (rows["calls"][0]["cost"], rows["data_issues"]) == (1.5, [])
+
+
+@settings(bounded, max_examples=examples(150))
+@given(histories(), shapings(), st.integers(1, 9))
+def test_the_core_tables_are_the_oracles(history, shaping, chunk):
+    for day, expected in expected_lake(history.versions, history.rejected, shaping).items():
+        flattened = flatten(history, day, shaping, chunk=chunk)
+        for table in CORE_TABLES:
+            assert_same_rows(flattened[table], expected[table], table)
+
+
+@settings(bounded, max_examples=examples(25))
+@given(histories(), shapings())
+def test_all_tables_are_the_oracles_from_raw_to_files(history, shaping):
+    built = tables_of(history, shaping)
+    for day, expected in expected_lake(history.versions, history.rejected, shaping).items():
+        assert_same_tables(built[day], expected)
+
+
+@settings(bounded, max_examples=examples(15))
+@given(histories(), shapings(), st.sampled_from([1, 2, 3]))
+def test_the_size_of_chunks_makes_no_difference(history, shaping, chunk):
+    whole = tables_of(history, shaping)
+    with pytest.MonkeyPatch.context() as patch, lake_of(history, shaping, files=1) as opened:
+        patch.setattr(flatten_day, "CHUNK", chunk)
+        patch.setattr(flatten_day, "_INDEX_BATCH", chunk)
+        assert build(opened, history.days) == whole

@@ -34,7 +34,7 @@ class Stage:
         return self.actors[-1]
 
     def run(self, name, *rest, **options) -> None:
-        """Let a program come to its end; where it has to wait for another, that one goes on just as far as needed."""
+        """Let a program come to its end; where it has to wait for another, that one continues just as far as needed."""
         actor = self.start(name, *rest, **options)
         while not actor.done:
             assert actor.advance() or any(other.advance(1) for other in self.actors if other is not actor)

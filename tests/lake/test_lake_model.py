@@ -48,7 +48,7 @@ MOST = 4
 
 @dataclass
 class Reader:
-    """Somebody who has read what is published and goes on to read its files, for as long as they are promised."""
+    """Somebody who has read what is published and then reads its files, for as long as they are promised."""
 
     manifest: Manifest
     until: datetime
@@ -86,7 +86,7 @@ class Programs(RuleBasedStateMachine):
         self.go(len(self.running) - 1, stop)
 
     def go(self, number: int, stop: Stop) -> None:
-        """Let a program go on for some steps, or until it is before a step of a kind, or to its end."""
+        """Let a program continue for some steps, or until it is before a step of a kind, or to its end."""
         actor = self.running[number % len(self.running)]
         if isinstance(stop, int):
             actor.advance(stop)
@@ -167,7 +167,7 @@ class Programs(RuleBasedStateMachine):
         assert self.lake.lacking(state.load_manifest(self.files).value) == []
 
     def look_at_the_ended(self) -> None:
-        """A program may end with a message for people, or for want of space, but in no other way."""
+        """Check that programs ended with a message for people or for want of space, and in no other way."""
         for actor in [actor for actor in self.running if actor.done]:
             self.running.remove(actor)
             error = actor.error

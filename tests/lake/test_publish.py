@@ -1,7 +1,8 @@
-"""The one commit point: what is published, what is refused, and that no day ever goes back."""
+"""The one commit point: what is published or refused, and the repair of what a crash between two steps left."""
 
 from __future__ import annotations
 
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout, state
+from pipelines.lake.maintenance.reconcile import Reconciled, reconcile
 from pipelines.lake.publish import Build, publish
 from pipelines.lake.versions import CheckRecord, fingerprint, write_audit
 from tests.support.small_lake import SETTINGS, RememberingCatalog, SmallLake
@@ -33,7 +35,7 @@ def catalog():
 
 
 def current(lake, day=DAY):
-    """The version that the day's inputs give now."""
+    """Return the version that the day's inputs give now."""
     return fingerprint(state.load_landed(lake.storage).value, day, SETTINGS)
 
 
@@ -174,3 +176,127 @@ def test_nothing_of_a_version_is_ever_written_again(lake, catalog):
     publish_(lake, catalog, {DAY: (version, None)})
     modes = {Path(lake.storage.address(file.path)).stat().st_mode & 0o222 for file in lake.storage.list("days")}
     assert modes == {0}
+
+
+A_DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def one_day(tmp_path):
+    made = SmallLake(tmp_path / "lake")
+    made.land(DAY)
+    return made
+
+
+def build(one_day, catalog, calls=1):
+    """Build and publish what has landed; returns the version."""
+    version = fingerprint(state.load_landed(one_day.storage).value, DAY, SETTINGS)
+    one_day.write(DAY, version, {"calls": [{"call_id": f"c{number}"} for number in range(calls)]})
+    write_audit(one_day.storage, DAY, version, 1, [])
+    published = one_day.manifest.days.get(DAY)
+    publish(one_day.storage, SETTINGS, {DAY: Build(version, published.version if published else None)}, catalog)
+    return version
+
+
+def link(one_day, table="calls"):
+    return one_day.storage.root / layout.link_file(DAY, table)
+
+
+def test_nothing_to_do_touches_nothing(one_day, catalog):
+    build(one_day, catalog)
+    before = one_day.digest()
+    times = {path: path.stat().st_mtime_ns for path in one_day.storage.root.rglob("*")}
+    assert reconcile(one_day.storage, catalog, A_DAY) == Reconciled()
+    assert one_day.digest() == before
+    assert {path: path.stat().st_mtime_ns for path in one_day.storage.root.rglob("*")} == times
+    assert catalog.generations == [1]
+
+
+def test_an_empty_lake_gets_a_catalog(one_day, catalog):
+    assert reconcile(one_day.storage, catalog, A_DAY) == Reconciled(catalog_made=True)
+    assert reconcile(one_day.storage, catalog, A_DAY) == Reconciled()
+
+
+def test_a_catalog_that_lags_is_made(one_day, catalog):
+    build(one_day, catalog)
+    one_day.land(DAY)
+    catalog.failing = True
+    with pytest.raises(OSError, match="no space left"):
+        build(one_day, catalog, calls=2)
+    catalog.failing = False
+    done = reconcile(one_day.storage, catalog, A_DAY)
+    assert done.catalog_made
+    assert done.links_updated > 0
+    assert catalog.generations == [1, 2]
+    assert reconcile(one_day.storage, catalog, A_DAY) == Reconciled()
+
+
+def test_links_that_are_missing_or_of_another_version_are_updated(one_day, catalog):
+    first = build(one_day, catalog)
+    one_day.land(DAY)
+    second = build(one_day, catalog, calls=200)
+    one_day.storage.link(layout.table_file(DAY, first, "calls"), layout.link_file(DAY, "calls"))
+    link(one_day, "transfer_legs").unlink()
+    assert reconcile(one_day.storage, catalog, A_DAY) == Reconciled(links_updated=2)
+    for table in TABLES:
+        assert link(one_day, table).samefile(one_day.storage.root / layout.table_file(DAY, second, table))
+    assert reconcile(one_day.storage, catalog, A_DAY) == Reconciled()
+
+
+def test_a_link_of_the_same_size_as_the_right_one_is_updated_too(one_day, catalog):
+    first = build(one_day, catalog)
+    one_day.land(DAY)
+    second = build(one_day, catalog)
+    old, new = (one_day.storage.root / layout.table_file(DAY, version, "calls") for version in (first, second))
+    assert old.stat().st_size == new.stat().st_size
+    one_day.storage.link(layout.table_file(DAY, first, "calls"), layout.link_file(DAY, "calls"))
+    reconcile(one_day.storage, catalog, A_DAY)
+    assert link(one_day).samefile(new)
+
+
+def test_a_version_goes_when_no_reader_can_need_it_any_more(one_day, catalog):
+    first = build(one_day, catalog)
+    one_day.land(DAY)
+    second = build(one_day, catalog, calls=2)
+    assert reconcile(one_day.storage, catalog, A_DAY) == Reconciled()
+    assert reconcile(one_day.storage, catalog, timedelta()) == Reconciled(versions_removed=1)
+    folder = one_day.storage.root / "days" / f"call_date={DAY}"
+    assert [path.name for path in folder.iterdir()] == [second]
+    assert one_day.manifest.unreferenced == {}
+    assert first != second
+    assert reconcile(one_day.storage, catalog, timedelta()) == Reconciled()
+
+
+def test_the_age_is_that_since_it_ceased_to_be_published(one_day, catalog):
+    build(one_day, catalog)
+    one_day.land(DAY)
+    build(one_day, catalog, calls=2)
+    kept = state.load_manifest(one_day.storage)
+    (folder,) = kept.value.unreferenced
+    kept.value.unreferenced[folder] = state.now() - timedelta(hours=25)
+    state.commit(one_day.storage, kept)
+    assert reconcile(one_day.storage, catalog, timedelta(hours=26)).versions_removed == 0
+    assert reconcile(one_day.storage, catalog, timedelta(hours=24)).versions_removed == 1
+
+
+def test_versions_that_were_half_built_or_refused_go_with_the_next_one(one_day, catalog):
+    build(one_day, catalog)
+    one_day.write(DAY, "e" * 24, {})  # the build died before its audit
+    one_day.write(DAY, "f" * 24, {})
+    write_audit(one_day.storage, DAY, "f" * 24, 1, [CheckRecord("keys", "calls", passed=False)])
+    one_day.land(DAY)
+    version = build(one_day, catalog)
+    assert reconcile(one_day.storage, catalog, timedelta()) == Reconciled(versions_removed=3)
+    folder = one_day.storage.root / "days" / f"call_date={DAY}"
+    assert [path.name for path in folder.iterdir()] == [version]
+
+
+def test_published_files_that_a_person_removed_are_no_obstacle(one_day, catalog):
+    version = build(one_day, catalog)
+    for folder in ("days", *TABLES):
+        shutil.rmtree(one_day.storage.root / folder)
+    assert reconcile(one_day.storage, catalog, A_DAY) == Reconciled()
+    one_day.write(DAY, version, {})
+    write_audit(one_day.storage, DAY, version, 1, [])
+    assert reconcile(one_day.storage, catalog, A_DAY).links_updated == len(TABLES)
+    assert link(one_day).samefile(one_day.storage.root / layout.table_file(DAY, version, "calls"))

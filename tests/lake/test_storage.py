@@ -1,4 +1,4 @@
-"""The few things the lake asks of a folder: whole files, swaps that see each other, links, private modes, locks."""
+"""What the lake asks of a folder: whole files, compare-and-swap, links, private modes, locks ending with processes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.storage import SwapConflictError
+from pipelines.lake.storage import LakeBusyError, SwapConflictError
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,7 +53,7 @@ def test_what_is_not_there(storage):
         storage.open_input("nothing")
 
 
-def test_nobody_sees_a_file_before_it_is_whole(storage):
+def test_a_file_is_not_visible_before_it_is_complete(storage):
     put(storage, "a/file.parquet", b"old")
     with storage.create("a/file.parquet") as stream:
         stream.write(b"new, half written")
@@ -152,7 +153,7 @@ def test_a_link_is_the_file_once_more(storage):
     assert storage.read("days/1/calls.parquet") == b"one"
 
 
-def test_a_copy_stands_in_where_links_are_not_to_be_had(storage, monkeypatch):
+def test_files_are_copied_where_links_are_not_supported(storage, monkeypatch):
     def refuse(*_):
         raise OSError
 
@@ -182,7 +183,7 @@ def test_folders_are_listed_by_name_without_hidden_ones_and_files(storage):
     assert storage.folders("nowhere") == []
 
 
-def test_an_unfinished_file_lies_on_the_file_system_of_its_target(storage):
+def test_an_unfinished_file_is_on_the_file_system_of_its_target(storage):
     for path, folder in (("raw/x/file", "raw"), ("days/x/file", "days"), ("calls/x/file", "state"), ("file", "state")):
         with storage.create(path):
             assert [name.split("/")[0] for name in storage.unfinished()] == [folder]
@@ -203,3 +204,74 @@ def test_a_secret_is_written_also_where_there_are_no_links(storage, monkeypatch)
     assert storage.create_secret("state/key", b"first") == b"first"
     assert storage.read("state/key") == b"first"
     assert storage.unfinished() == []
+
+
+HOLD = (
+    "import sys\nfrom pathlib import Path\nfrom pipelines.lake.local import LocalStorage\n"
+    "with LocalStorage(Path(sys.argv[1])).lock(sys.argv[2], shared=sys.argv[3] == 'shared'):\n"
+    "    print('held', flush=True)\n    sys.stdin.read()\n"
+)
+
+
+@contextmanager
+def held_elsewhere(storage, name, mode="alone"):
+    """Another process holds a lock."""
+    words = [sys.executable, "-c", HOLD, str(storage.root), name, mode]
+    with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        yield holder
+        holder.stdin.close()
+
+
+def is_free(storage, name, *, shared=False):
+    try:
+        with storage.lock(name, shared=shared, wait=0):
+            return True
+    except LakeBusyError:
+        return False
+
+
+def test_one_process_holds_a_lock_at_a_time(storage):
+    with held_elsewhere(storage, "sync"):
+        assert not is_free(storage, "sync")
+        assert not is_free(storage, "sync", shared=True)
+        assert is_free(storage, "publish")
+    assert is_free(storage, "sync")
+
+
+def test_a_shared_lock_is_held_by_many_but_not_beside_an_exclusive_one(storage):
+    with held_elsewhere(storage, "lake", "shared"):
+        assert is_free(storage, "lake", shared=True)
+        assert not is_free(storage, "lake")
+
+
+def test_the_lock_of_a_dead_process_is_no_obstacle(storage):
+    with held_elsewhere(storage, "sync") as holder:
+        holder.kill()
+        holder.wait()
+        assert is_free(storage, "sync")
+
+
+def test_who_waits_gets_the_lock_when_it_is_free(storage):
+    with ExitStack() as stack:
+        holder = stack.enter_context(held_elsewhere(storage, "publish"))
+        holder.stdin.close()  # ends, at some moment
+        with storage.lock("publish"):
+            assert not is_free(storage, "publish")
+
+
+def test_a_busy_lake_is_said_in_words(storage):
+    with (
+        held_elsewhere(storage, "sync"),
+        pytest.raises(LakeBusyError, match="Another process is working on the lake") as busy,
+        storage.lock("sync", wait=0),
+    ):
+        pass
+    assert busy.value.exit_code == 1
+    assert str(storage.root) in busy.value.message
+
+
+def test_a_lock_is_given_back_when_the_block_fails(storage):
+    with pytest.raises(RuntimeError), storage.lock("lake"):
+        raise RuntimeError
+    assert is_free(storage, "lake")

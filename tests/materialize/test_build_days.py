@@ -1,16 +1,23 @@
-"""Building days: side by side as one by one, what is complete only once, and a bad day alone."""
+"""Building days, in one process and in several: complete versions are used again, and a bad day costs itself alone."""
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+import signal
+import subprocess
+import sys
+from concurrent.futures.process import BrokenProcessPool
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from pipelines.errors import ChorusCallsError
 from pipelines.lake import layout, raw, state
 from pipelines.lake.versions import fingerprint, read_audit
 from pipelines.materialize import day as day_module
 from pipelines.materialize import days as build_module
+from pipelines.materialize import days as days_module
 from pipelines.materialize import processes
 from pipelines.materialize.day import VersionBuilder, plan_builds
 from pipelines.materialize.days import build_days
@@ -18,6 +25,7 @@ from pipelines.quality import CHECKS_VERSION
 from pipelines.quality.check import CheckResult
 from tests.oracle.compare import assert_same_tables
 from tests.oracle.tables import expected_lake
+from tests.support.json_text import to_json
 from tests.support.lakes import FIRST_LANDING, land, oracle_shaping, place, published_rows, version_rows, workspace
 from tests.support.simulated import small_world
 
@@ -41,7 +49,7 @@ def manifest(lake):
 
 
 def files(lake):
-    """Every file of a version, with what tells it from one that was written again."""
+    """Return every file of a version, with what distinguishes it from one written again."""
     paths = (lake.storage.root / file.path for file in lake.storage.list("days"))
     return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
 
@@ -52,9 +60,9 @@ def test_processes_side_by_side_build_what_one_does(tmp_path, landed, monkeypatc
         monkeypatch.setattr(processes, "_processors", lambda processors=processors: processors)
         opened = workspace(tmp_path / name)
         land(opened, landed)
-        told = []
-        reports.append(build_days(opened, days, on_day=told.append))
-        assert sorted(told) == days
+        notified = []
+        reports.append(build_days(opened, days, on_day=notified.append))
+        assert sorted(notified) == days
         rows.append({day: published_rows(opened, day) for day in days})
     assert len(days) >= 4  # so that another process is started
     assert rows[0] == rows[1]
@@ -213,3 +221,119 @@ def test_what_lands_during_a_build_belongs_to_the_next_version(lake, landed):
 
 def rows_of(landed, lake, day):
     return expected_lake(landed, {}, oracle_shaping(lake))[day]
+
+
+DAYS = [date(2026, 3, 1) + timedelta(days=number) for number in range(6)]
+
+
+KILLED = """
+import os, signal
+from pipelines.materialize.processes import _worker
+from pipelines.lake.state import Landed
+with _worker(None, None, Landed()) as pool:
+    print(pool.submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def call(call_id: str, day: date) -> str:
+    created = datetime(day.year, day.month, day.day, 12, tzinfo=UTC).isoformat()
+    return to_json({"id": call_id, "createdAt": created, "status": "completed", "transferCalls": [{"id": "leg"}]})
+
+
+@pytest.fixture
+def six_days(tmp_path):
+    opened = workspace(tmp_path / "lake")
+    land(opened, place(call(f"call {number}", day) for number, day in enumerate(DAYS)))
+    return opened
+
+
+@pytest.fixture
+def processors(monkeypatch):
+    return lambda count: monkeypatch.setattr(processes, "_processors", lambda: count)
+
+
+def spoil(opened, day: date) -> None:
+    (file,) = Path(opened.storage.address(layout.raw_folder("calls", day))).iterdir()
+    file.chmod(0o600)
+    file.write_bytes(b"no parquet")
+
+
+@pytest.mark.slow
+def test_days_come_out_of_several_processes_as_out_of_one(six_days, processors, tmp_path):
+    processors(3)
+    heard = []
+    report = build_days(six_days, DAYS, on_day=heard.append)
+    assert report.published.published == report.built == sorted(heard) == DAYS
+
+    processors(1)
+    alone = workspace(tmp_path / "alone")
+    land(alone, place(call(f"call {number}", day) for number, day in enumerate(DAYS)))
+    assert build_days(alone, DAYS).rows == report.rows
+    for day in DAYS:
+        assert published_rows(alone, day) == published_rows(six_days, day)
+
+
+@pytest.mark.matrix(quick=2)
+@pytest.mark.parametrize("batch", [2, 31])
+@pytest.mark.parametrize("bad", [DAYS[1], DAYS[-1]], ids=["of one process", "of the other"])
+def test_a_day_that_cannot_be_built_keeps_no_other_from_being_published(six_days, processors, monkeypatch, bad, batch):
+    processors(2)
+    monkeypatch.setattr(days_module, "BATCH", batch)
+    spoil(six_days, bad)
+    heard = []
+    with pytest.raises(ChorusCallsError, match=rf"{bad} could not be built.*[Pp]arquet") as failure:
+        build_days(six_days, DAYS, on_day=heard.append)
+    assert failure.value.__cause__ is not None
+    assert sorted(state.load_manifest(six_days.storage).value.days) == [day for day in DAYS if day != bad]
+    assert sorted(heard) == DAYS
+
+
+def test_a_process_that_dies_ends_the_build(six_days, processors, monkeypatch):
+    processors(2)
+    monkeypatch.setattr(processes, "_start", sys.exit)  # any function that a new process can import
+    landed = state.load_landed(six_days.storage).value
+    plans = [plan_builds(six_days, DAYS, state.Manifest(), landed)]
+    with pytest.raises(BrokenProcessPool):
+        list(processes.build_versions(six_days.storage, six_days.flatten_settings, plans, landed))
+
+
+def test_the_processes_of_a_killed_build_end_too():
+    # The other process has its standard output from the killed one, so reading that comes to its end with the last.
+    ended = subprocess.run([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, timeout=60, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert int(ended.stdout)
+
+
+def test_an_idle_process_takes_days_that_others_have_not_begun():
+    work = processes.WorkQueue([[(day, "version") for day in DAYS]], 2)
+    taken = taken_by(work, 1)
+    assert sorted(taken) == DAYS
+    assert taken[:3] == DAYS[3:]
+
+
+def test_the_next_batch_begins_when_the_last_day_of_the_one_before_is_taken():
+    work = processes.WorkQueue(
+        [[(day, "version") for day in batch] for batch in (DAYS[4:], [], DAYS[1:4], DAYS[:1])], 2
+    )
+    assert work.processes == 2
+    assert [work.take(0), work.take(1)] == [(DAYS[4], "version"), (DAYS[5], "version")]
+    taken = taken_by(work, 0)
+    assert (set(taken[:3]), taken[3:]) == (set(DAYS[1:4]), DAYS[:1])
+    assert work.take(1) is None
+
+
+def taken_by(work: processes.WorkQueue, number: int) -> list[date]:
+    taken = []
+    while (after := work.take(number)) is not None:
+        taken.append(after[0])
+    return taken
+
+
+def test_a_worker_imports_neither_settings_nor_http_nor_duckdb():
+    program = (
+        "import sys, pipelines.materialize.processes\n"
+        "print(*sorted({'pydantic', 'requests', 'duckdb', 'click'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []

@@ -18,7 +18,7 @@ NOT_TERMINAL = ("in_progress", "unknown")
 
 
 def call_rows(today: Mapping[str, Item], legs: list[Leg], outcomes: Outcomes, timezone: str) -> list[dict[str, Any]]:
-    """The calls of the day; notes statuses that are in no map."""
+    """Return the calls of the day; notes statuses that are in no map."""
     return [
         _call_row(item, [leg for leg in legs if leg.call_id == item.call_id], outcomes, timezone)
         for item in today.values()

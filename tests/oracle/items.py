@@ -111,7 +111,7 @@ class Item:
 
 
 def read_items(versions: list[Version]) -> dict[str, Item]:
-    """The calls of one day by id, in the order of their ids."""
+    """Return the calls of one day by id, in the order of their ids."""
     by_id: dict[str, list[Version]] = {}
     for version in versions:
         by_id.setdefault(version.call_id, []).append(version)
@@ -218,5 +218,5 @@ def _read_legs(root: Node, call_id: str, notes: Notes) -> list[SentLeg]:
 
 
 def cleaned_members(node: Node) -> dict[str, Node]:
-    """The members of an object under keys that a column can hold."""
+    """Return the members of an object under keys that a column can hold."""
     return {clean(key): value for key, value in node.value.items()}

@@ -58,12 +58,12 @@ def holders(items: Mapping[str, Item]) -> dict[str, SentLeg]:
 
 
 def find_call(call_id: str, today: Mapping[str, Item], before: Mapping[str, Item]) -> Item | None:
-    """The call of that id, of the same day if it is there, else of the day before."""
+    """Return the call of that id, of the same day if it is there, else of the day before."""
     return today.get(call_id) or before.get(call_id)
 
 
 def list_legs(today: Mapping[str, Item], before: Mapping[str, Item], outcomes: Outcomes) -> list[Leg]:
-    """All legs of the day, sorted by leg id. Notes what is wrong with them on the items that brought it."""
+    """Return all legs of the day, sorted by leg id. Notes what is wrong with them on the items that brought it."""
     held_today, held_before = holders(today), holders(before)
     taken = set(held_today)
     legs = []

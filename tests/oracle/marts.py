@@ -228,7 +228,7 @@ def hourly_rows(day: date, calls: list[Row], timezone: str) -> list[Row]:
 
 
 def _peak(hour: datetime, calls: list[Row]) -> int:
-    """The most calls alive at one instant of the hour: the number only rises where a call starts."""
+    """Return the most calls alive at one instant of the hour: the number only rises where a call starts."""
     known = [call for call in calls if call["started_at"] is not None and call["ended_at"] is not None]
     starts = [call["started_at"] for call in known if hour <= call["started_at"] < hour + timedelta(hours=1)]
     return max(sum(call["started_at"] <= instant < call["ended_at"] for call in known) for instant in [hour, *starts])

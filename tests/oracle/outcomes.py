@@ -19,17 +19,17 @@ def _class_of(word: str | None, classes: Mapping[str, str]) -> str | None:
 
 
 def status_class(status: str | None, outcomes: Outcomes) -> str | None:
-    """The class of a status, None where it is in no map."""
+    """Return the class of a status, None where it is in no map."""
     return _class_of(status, outcomes["status"])
 
 
 def transfer_outcome(transfer_status: str | None, outcomes: Outcomes) -> str | None:
-    """The class of a transfer status, None where it is in no map."""
+    """Return the class of a transfer status, None where it is in no map."""
     return _class_of(transfer_status, outcomes["transfer_status"])
 
 
 def call_outcome(status: str | None, ended_reason: str | None, outcomes: Outcomes) -> str:
-    """The status decides, unless it says nothing or only `completed`: then the reason of the end may know better."""
+    """Decide by the status, unless it says nothing or only `completed`: then the reason of the end may know better."""
     of_status = status_class(status, outcomes)
     of_reason = _class_of(ended_reason, outcomes["ended_reason"])
     if of_status is None or of_status == "completed":

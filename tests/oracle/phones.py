@@ -1,4 +1,4 @@
-"""Phone numbers: one spelling, the key that stands for a caller, and the masked form."""
+"""Phone numbers: one spelling, the pseudonym of a caller, and the masked form."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _e164(parsed: phonenumbers.PhoneNumber) -> str:
 
 
 def customer_key(number: str | None, key: bytes) -> str | None:
-    """The first 32 hex digits of the keyed hash of the number in E.164."""
+    """Return the first 32 hex digits of the keyed hash of the number in E.164."""
     parsed = _parse(number)
     return None if parsed is None else hmac.new(key, _e164(parsed).encode(), hashlib.sha256).hexdigest()[:32]
 

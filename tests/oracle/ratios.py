@@ -10,7 +10,7 @@ Number = TypeVar("Number", int, float)
 
 
 def ratio(numerator: float | None, denominator: float | None) -> float | None:
-    """The quotient; None where a part is unknown, the denominator is zero or the quotient no finite number."""
+    """Return the quotient; None where a part is unknown, the denominator is zero or the quotient no finite number."""
     if numerator is None or denominator is None or denominator == 0:
         return None
     quotient = numerator / denominator
@@ -23,6 +23,6 @@ def per_minute(cost: float | None, seconds: float | None) -> float | None:
 
 
 def total(values: Iterable[Number | None]) -> Number | None:
-    """The sum of what is known, None where nothing is."""
+    """Return the sum of what is known, None where nothing is."""
     known = [value for value in values if value is not None]
     return sum(known) if known else None

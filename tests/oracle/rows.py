@@ -28,7 +28,7 @@ class Shaping:
 
 
 def with_person(row: Row, shaping: Shaping) -> Row:
-    """The row with what the settings leave of the number and the recording."""
+    """Return the row with what the settings leave of the number and the recording."""
     number, url = row["customer_number"], row["recording_url"]
     masked = shaping.pii == "mask"
     return row | {
@@ -40,7 +40,7 @@ def with_person(row: Row, shaping: Shaping) -> Row:
 
 
 def leg_row(leg: Leg) -> Row:
-    """A row of transfer_legs, number and recording still as sent."""
+    """Return a row of transfer_legs, number and recording still as sent."""
     return {
         "leg_id": leg.leg_id,
         "call_id": leg.call_id,
@@ -85,7 +85,7 @@ def _messages(call_id: str, leg_id: str | None, transcript: list[Message] | None
 
 
 def attribute_rows(item: Item) -> Iterable[Row]:
-    """The call_attributes of a call; notes values no column can hold."""
+    """Yield the call_attributes of a call; notes values no column can hold."""
     for source, column, path in (
         ("extraction", "extractions", "$.analysis.extractions"),
         ("context", "context_variables", "$.contextVariables"),
@@ -112,7 +112,7 @@ def _attribute_value(node: Node, place: Place, notes: Notes) -> Row:
 
 
 def issue_row(issue: Issue, shaping: Shaping) -> Row:
-    """A row of data_issues; under `mask` without a value that may tell who somebody is."""
+    """Return a row of data_issues; under `mask` without a value that may identify a person."""
     personal = not PERSONAL[issue.table_name].isdisjoint(issue.columns)
     hidden = issue.raw is None or (personal and shaping.pii == "mask")
     return {
@@ -127,7 +127,7 @@ def issue_row(issue: Issue, shaping: Shaping) -> Row:
 
 
 def rejected_row(version: Version, shaping: Shaping) -> Row:
-    """The row of data_issues for an item that could not be placed."""
+    """Return the row of data_issues for an item that could not be placed."""
     place = Place("calls", ("customer_number",), "$")
     issue = Issue(
         version.call_id,

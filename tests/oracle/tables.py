@@ -31,7 +31,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {table: tuple(columns) for table, colum
 
 
 def call_date(payload: str) -> date | None:
-    """The day an item belongs to: the UTC date of createdAt, else of startedAt; None where neither is a time."""
+    """Return the day an item belongs to: the UTC date of createdAt, else of startedAt; None where neither is a time."""
     item = read_json(payload)
     for name in ("createdAt", "startedAt"):
         node = member(item, name)
@@ -42,7 +42,7 @@ def call_date(payload: str) -> date | None:
 
 
 def usable_call_id(payload: str) -> str | None:
-    """The id an item is kept under; None where it has none."""
+    """Return the id an item is kept under; None where it has none."""
     node = member(read_json(payload), "id")
     ignored = Notes("", datetime.min.replace(tzinfo=UTC))
     return text_value(node, Place("calls", ("call_id",), "$.id"), ignored) if is_usable_id(node) else None
@@ -51,7 +51,7 @@ def usable_call_id(payload: str) -> str | None:
 def expected_lake(
     versions: Mapping[date, list[Version]], rejected: Mapping[date, list[Version]], shaping: Shaping
 ) -> dict[date, dict[str, list[Row]]]:
-    """The tables of every day that has a call or a rejected item."""
+    """Return the tables of every day that has a call or a rejected item."""
     return {
         day: expected_tables(
             day, versions.get(day, []), versions.get(day - timedelta(days=1), []), rejected.get(day, []), shaping
@@ -63,7 +63,7 @@ def expected_lake(
 def expected_tables(
     day: date, versions: list[Version], previous: list[Version], rejected: list[Version], shaping: Shaping
 ) -> dict[str, list[Row]]:
-    """The eight tables of a day.
+    """Return the eight tables of a day.
 
     Args:
         day: The day, UTC.
@@ -99,6 +99,6 @@ def _in_order(table: str, rows: list[Row]) -> list[Row]:
 
 
 def sort_key(table: str) -> Callable[[Row], tuple[Any, ...]]:
-    """The order of a table's rows: by its key, nulls first. Equal problems go by what was sent."""
+    """Return the order of a table's rows: by its key, nulls first. Equal problems go by what was sent."""
     names = (*KEYS[table], "raw_value") if table == "data_issues" else KEYS[table]
     return lambda row: tuple((row[name] is not None, row[name] if row[name] is not None else 0) for name in names)

@@ -11,7 +11,7 @@ from tests.oracle.rows import Shaping
 
 
 def with_field(name, source):
-    """A call in which one field is exactly this text."""
+    """Return a call in which one field is exactly this text."""
     return f'{{"id":"c1","createdAt":"2026-03-10T12:00:00Z","{name}":{source}}}'
 
 
@@ -199,7 +199,7 @@ def test_a_number_names_a_call():
     assert issues(of_day) == [("7", "calls", "$.id", "inconsistent", "7")]
 
 
-def test_only_the_newest_payload_is_judged():
+def test_only_the_newest_payload_is_checked():
     of_day = tables(landed(call(cost="old")), landed(call(cost="new"), minutes=5))
     assert [row["raw_value"] for row in of_day["data_issues"]] == ['"new"']
     assert of_day["data_issues"][0]["landed_at"] == landed(call(), minutes=5).landed_at
@@ -210,7 +210,7 @@ def test_long_values_are_cut():
     assert only(of_day["data_issues"])["raw_value"] == '"' + "x" * 999
 
 
-def test_the_mask_hides_what_may_tell_who_somebody_is():
+def test_the_mask_hides_what_may_identify_a_person():
     item = call(customerNumber=["+15550100"], cost="free", transferCalls=["+15550100"], transcript="It is me, Jo")
     shown = {path: raw for _, _, path, _, raw in issues(tables(item, shaping=Shaping(pii="mask")))}
     assert shown == {"$.customerNumber": None, "$.cost": '"free"', "$.transferCalls[0]": None, "$.transcript": None}

@@ -59,7 +59,7 @@ def test_an_item_of_the_same_day_fills_the_nulls_of_its_nested_leg():
     assert (child["call_id"], child["message_count"], child["transfer_leg_count"]) == ("l1", 2, 0)
 
 
-def test_a_nested_transcript_stands_for_both():
+def test_a_nested_transcript_counts_for_both():
     of_day = tables(
         call("c1", transferCalls=[{"id": "l1", "transcript": SAID}]), call("l1", transcript=ANSWERED, parentCallId="c1")
     )
@@ -203,4 +203,62 @@ def test_a_leg_that_is_no_leg_leaves_the_others_their_places():
     assert issues(of_day) == [
         ("c", "transfer_legs", "$.transferCalls[0]", "invalid_value", "null"),
         ("d", "transfer_legs", "$.transferCalls", "invalid_value", '{"id": "l2"}'),
+    ]
+
+
+def test_the_first_leg_of_the_day_holds_a_repeated_id():
+    of_day = tables(
+        call("b", transferCalls=[{"id": "l"}, {"id": "x"}]),
+        call("a", transferCalls=[{"id": "x"}, {"id": "l"}, {"id": "l"}]),
+    )
+    assert legs(of_day, "leg_id", "call_id", "leg_index") == [
+        ("a#2", "a", 2),
+        ("b#0", "b", 0),
+        ("b#1", "b", 1),
+        ("l", "a", 1),
+        ("x", "a", 0),
+    ]
+    assert issues(of_day) == [
+        ("a", "transfer_legs", "$.transferCalls[2].id", "inconsistent", '"l"'),
+        ("b", "transfer_legs", "$.transferCalls[0].id", "inconsistent", '"l"'),
+        ("b", "transfer_legs", "$.transferCalls[1].id", "inconsistent", '"x"'),
+    ]
+
+
+def test_a_leg_without_a_usable_id_is_named_after_its_call():
+    of_day = tables(call("a", transferCalls=[{"id": None}, 7, {"id": " "}, {"id": {}}, {}, {"id": 7}]))
+    assert legs(of_day, "leg_id", "leg_index") == [("7", 5), ("a#0", 0), ("a#2", 2), ("a#3", 3), ("a#4", 4)]
+    assert [(path, kind, raw) for _, _, path, kind, raw in issues(of_day)] == [
+        ("$.transferCalls[0].id", "missing_value", "null"),
+        ("$.transferCalls[1]", "invalid_value", "7"),
+        ("$.transferCalls[2].id", "missing_value", '" "'),
+        ("$.transferCalls[3].id", "missing_value", "{}"),
+        ("$.transferCalls[4].id", "missing_value", None),
+        ("$.transferCalls[5].id", "inconsistent", "7"),
+    ]
+
+
+def test_a_made_up_id_avoids_every_id_of_the_day():
+    of_day = tables(call("a", transferCalls=[{}, {"id": "a#0"}]), call("a#0#", parentCallId="a"))
+    assert legs(of_day, "leg_id", "leg_index", "source") == [
+        ("a#0", 1, "nested"),
+        ("a#0#", 0, "nested"),
+        ("a#0##", None, "child_call"),
+    ]
+
+
+def test_a_leg_with_a_repeated_id_is_not_filled_from_the_item_of_that_id():
+    of_day = tables(
+        call("a", transferCalls=[{"id": "l"}]),
+        call("b", transferCalls=[{"id": "l"}]),
+        call("l", parentCallId="a", cost=5),
+    )
+    assert legs(of_day, "leg_id", "cost") == [("b#0", None), ("l", 5.0)]
+
+
+def test_a_made_up_id_says_nothing_of_an_item_that_happens_to_have_it():
+    of_day = tables(call("a", transferCalls=[{}]), call("a#0", parentCallId="a", cost=5, transcript=[]))
+    assert legs(of_day, "leg_id", "source", "cost", "message_count") == [
+        ("a#0", "nested", None, None),
+        ("a#0#", "child_call", 5.0, 0),
     ]

@@ -62,12 +62,12 @@ class Notes:
 
 
 def absent(node: Node | None) -> bool:
-    """Whether nothing was sent: no such key, or null."""
+    """Return whether nothing was sent: no such key, or null."""
     return node is None or node.kind == "null"
 
 
 def clean(text: str) -> str:
-    """The text with what no column can hold, lone surrogates and NUL, replaced."""
+    """Return the text with what no column can hold, lone surrogates and NUL, replaced."""
     return _NOT_TEXT.sub("\ufffd", text)
 
 
@@ -95,13 +95,13 @@ def is_usable_id(node: Node | None) -> bool:
 
 
 def float_of(digits: str) -> float | None:
-    """The number, None where it is not finite."""
+    """Return the number, None where it is not finite."""
     number = float(digits)
     return number if math.isfinite(number) else None
 
 
 def measure_value(node: Node | None, place: Place, notes: Notes) -> float | None:
-    """A cost or duration: a number or decimal text, finite and not negative."""
+    """Return a cost or duration: a number or decimal text, finite and not negative."""
     if absent(node):
         return None
     number = None
@@ -114,7 +114,7 @@ def measure_value(node: Node | None, place: Place, notes: Notes) -> float | None
 
 
 def count_value(node: Node | None, place: Place, notes: Notes) -> int | None:
-    """A JSON number that is whole (3.0 is) and fits 64 bits."""
+    """Return a JSON number that is whole (3.0 is) and fits 64 bits."""
     if absent(node):
         return None
     count = _whole(node.value) if node.kind == "number" else None
@@ -137,7 +137,7 @@ def _whole(digits: str) -> int | None:
 
 
 def parse_time(text: str) -> tuple[datetime | None, bool]:
-    """The instant in UTC (None where the text is no time), and whether the text named its zone."""
+    """Return the instant in UTC (None where the text is no time), and whether the text named its zone."""
     try:
         moment = datetime.fromisoformat(text.strip())
         if moment.tzinfo is None:
@@ -148,7 +148,7 @@ def parse_time(text: str) -> tuple[datetime | None, bool]:
 
 
 def time_value(node: Node | None, place: Place, notes: Notes) -> datetime | None:
-    """An instant; one without a zone is read as UTC and noted."""
+    """Return an instant; one without a zone is read as UTC and noted."""
     if absent(node):
         return None
     moment, had_zone = parse_time(node.value) if node.kind == "string" else (None, True)
@@ -160,7 +160,7 @@ def time_value(node: Node | None, place: Place, notes: Notes) -> datetime | None
 
 
 def object_value(node: Node | None, place: Place, notes: Notes) -> Node | None:
-    """The object itself, nothing for anything else."""
+    """Return the object itself, nothing for anything else."""
     if absent(node):
         return None
     if node.kind != "object":
@@ -170,7 +170,7 @@ def object_value(node: Node | None, place: Place, notes: Notes) -> Node | None:
 
 
 def list_value(node: Node | None, place: Place, notes: Notes) -> list[Node] | None:
-    """The elements of a list, nothing for anything else."""
+    """Return the elements of a list, nothing for anything else."""
     if absent(node):
         return None
     if node.kind != "array":
@@ -180,6 +180,6 @@ def list_value(node: Node | None, place: Place, notes: Notes) -> list[Node] | No
 
 
 def member(node: Node | None, key: str) -> Node | None:
-    """The value under a key, None where the node is no object or has no such key."""
+    """Return the value under a key, None where the node is no object or has no such key."""
     value: Any = node.value.get(key) if node is not None and node.kind == "object" else None
     return value

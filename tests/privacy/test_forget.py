@@ -116,7 +116,7 @@ def test_no_later_sync_brings_anything_back(program, serve, order, options):
 
 
 def unwanted(program):
-    """Where the customer still is, beside what others said."""
+    """Return where the customer still is, beside what others said."""
     return {
         trace
         for trace in traces(program.lake)

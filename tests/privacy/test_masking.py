@@ -49,7 +49,7 @@ def lake(program, serve, monkeypatch):
 
 
 def unmasked(lake):
-    """Where a number or a recording is, beside raw."""
+    """Return where a number or a recording is, beside raw."""
     return {
         place
         for place, _, text in texts_of(lake.lake)

@@ -1,33 +1,85 @@
-"""Old days go for good, wherever they lie, and no later sync brings them back."""
+"""Old days are removed for good wherever they are, also beside other programs and after a kill, and stay away."""
 
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from pipelines.dictionary import TABLES
 from pipelines.lake import layout
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.maintenance import retention
 from pipelines.lake.maintenance import retention as module
-from pipelines.lake.maintenance.retention import floor_of
+from pipelines.lake.maintenance.retention import days_before, floor_of
+from pipelines.lake.publish import Build, read_plan, write_plan
+from pipelines.lake.storage import LakeBusyError
 from pipelines.serve.catalog import open_catalog
-from tests.support.old_days import (
-    CHILD,
-    DAYS,
-    FLOOR,
-    ITEMS,
-    NOWHERE,
-    SEVEN,
-    call,
-    clock,
-    days_on_disk,
-    everything,
-    items,
-    lake,
-)
+from tests.support.crash_lake import KILLED, ReferenceRun, crash_lake
+from tests.support.faulty_disk import Fault, FaultyDisk
+from tests.support.lake_contents import Readers
 
-__all__ = ["clock", "items", "lake"]
+TODAY = date(2026, 3, 10)
+DAYS = [date(2026, 3, day) for day in (1, 2, 3, 4, 5)]
+FLOOR = date(2026, 3, 3)
+SEVEN = ("prune", "--older-than", "7d")
+
+
+def call(name, day, **fields):
+    item = {
+        "id": f"{name}-{day.day}",
+        "organizationId": "organisation",
+        "agentId": f"agent-{name}",
+        "direction": "inbound",
+        "status": "completed",
+        "durationSeconds": 61,
+        "cost": 0.1,
+        "customerNumber": f"+155501001{day.day:02}",
+        "createdAt": f"{day}T23:50:00Z",
+        "transcript": [{"role": "user", "content": f"secret words of {name} on {day}"}],
+        **fields,
+    }
+    return json.dumps(item).encode()
+
+
+ITEMS = [call(name, day) for day in DAYS for name in ("first", "second")]
+CHILD = call("child", FLOOR, parentCallId="first-2", transferStatus="completed")
+"""An item of the first day that is kept, whose parent is from an earlier day."""
+NOWHERE = call("nowhere", DAYS[0], createdAt="never")
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Measure ages from a day of the calls; everything else uses the real clock, as the API does."""
+    monkeypatch.setattr(module, "floor_of", lambda age: TODAY - age)
+
+
+@pytest.fixture
+def items():
+    return [*ITEMS, CHILD]
+
+
+@pytest.fixture
+def lake(program, serve, items, clock):  # noqa: ARG001 - ages are measured from a day of its calls
+    """Give a synced lake of five days, and the program on it."""
+    serve(items=items)
+    program.sync()
+    return program
+
+
+def everything(lake):
+    """Return every byte of every file, by path."""
+    return {
+        path.relative_to(lake.lake).as_posix(): path.read_bytes() for path in lake.lake.rglob("*") if path.is_file()
+    }
+
+
+def days_on_disk(lake):
+    return sorted(
+        {day for path in lake.lake.rglob("*") if path.is_dir() and (day := layout.day_of(path.name)) is not None}
+    )
 
 
 def answer(lake, sql):
@@ -165,7 +217,7 @@ def test_the_floor_never_goes_back(lake):
     assert lake.sync("--full")["scan"]["calls_new"] == 0
 
 
-@pytest.mark.matrix(quick=2)
+@pytest.mark.matrix(quick=1)
 @pytest.mark.parametrize("age", ["0d", "-3d", "400", "12h", "3m", "d", "", "1.5d", "999999999d"])
 def test_an_age_that_is_none_is_wrong_usage(lake, age):
     before = everything(lake)
@@ -190,3 +242,104 @@ def test_a_lost_manifest_stops_it_before_anything_is_changed(lake):
     code, _, err = lake(*SEVEN, "--yes")
     assert (code, "doctor --repair" in err) == (1, True)
     assert everything(lake) == before
+
+
+PRUNE = "prune --older-than 9d --yes"
+ENDING = ("build", "sync --full", "prune --older-than 1d --yes")
+"""Commands that end what was begun; each point is given to one of them."""
+
+
+@pytest.fixture(scope="module")
+def crashing_lake(tmp_path_factory):
+    with crash_lake(tmp_path_factory.mktemp("crash")) as made, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retention, "floor_of", lambda _: FLOOR)
+        assert made.run("sync --full").code == 0  # so that a sync finds nothing new, and leaves what the others leave
+        made.keep()
+        yield made
+
+
+def floor(crashing_lake):
+    return json.loads((crashing_lake.lake / "state/lake.json").read_bytes())["retention_floor"]
+
+
+@pytest.mark.slow
+def test_a_prune_may_be_killed_at_every_step(crashing_lake):
+    known = ReferenceRun(crashing_lake, PRUNE, repaired_by="build")
+    points = list(known.sample(Fault.KILL))
+    assert (len(known.states), len(points) > 25) == (
+        3,
+        True,
+    )  # before, without the old days, with the first day built again
+    left = set()
+    for number, point in enumerate(points):
+        known.restore()
+        readers = Readers(crashing_lake.lake)
+        readers.observe()
+        assert crashing_lake.run(PRUNE, FaultyDisk(Fault.KILL, point)).code == KILLED
+        readers.observe()
+        assert all(state in known.states for state in readers.generations.values()), known.steps[point]
+        ending = ENDING[number % len(ENDING)] if floor(crashing_lake) else PRUNE
+        left.add((ending, bool(days_before(LocalStorage(crashing_lake.lake), FLOOR))))
+        assert crashing_lake.run(ending).code == 0
+        readers.observe()
+        assert crashing_lake.content() == known.content, (known.steps[point], ending)
+    assert left >= {(ending, True) for ending in (PRUNE, *ENDING)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "shared", "word"), [("sync", False, "a sync"), ("lake", True, "builds")])
+def test_it_waits_for_a_running_sync_or_build(lake, monkeypatch, name, shared, word):
+    storage, said = LocalStorage(lake.lake), []
+    holding, prune_waits, over = threading.Event(), threading.Event(), threading.Event()
+
+    def hold():
+        with storage.lock(name, shared=shared):
+            holding.set()
+            prune_waits.wait(30)
+            over.set()
+
+    def say(line):
+        said.append(line)
+        prune_waits.set()
+
+    def remove(*arguments):
+        assert over.is_set()
+        with pytest.raises(LakeBusyError), storage.lock(name, shared=True, wait=0):
+            pass
+        return real(*arguments)
+
+    real = module.remove_before_floor
+    monkeypatch.setattr(module, "remove_before_floor", remove)
+    monkeypatch.setattr("pipelines.cli.lake.say", say)
+    other = threading.Thread(target=hold)
+    other.start()
+    assert holding.wait(30)
+    assert lake(*SEVEN, "--yes")[0] == 0
+    other.join()
+    assert said[0].startswith(f"Waiting for {word} to end. Nothing has been changed yet")
+    assert days_on_disk(lake) == DAYS[2:]
+
+
+@pytest.mark.slow
+def test_no_program_starts_while_it_removes(lake, monkeypatch):
+    storage, tried = LocalStorage(lake.lake), []
+
+    def meanwhile(*arguments):
+        for name, shared in (("sync", False), ("lake", True)):
+            with pytest.raises(LakeBusyError), storage.lock(name, shared=shared, wait=0):
+                pass
+            tried.append(name)
+        return real(*arguments)
+
+    real = module.remove_before_floor
+    monkeypatch.setattr(module, "remove_before_floor", meanwhile)
+    assert lake(*SEVEN, "--yes")[0] == 0
+    assert tried == ["sync", "lake"]
+
+
+@pytest.mark.slow
+def test_a_planned_run_does_not_bring_them_back(lake):
+    storage = LocalStorage(lake.lake)
+    write_plan(storage, "run", {day: Build("a" * 24, None) for day in (*DAYS[:2], DAYS[4])})
+    lake(*SEVEN, "--yes")
+    assert list(read_plan(storage, "run")) == [DAYS[4]]

@@ -19,7 +19,7 @@ def needles_for(number=None, *ids):
 
 
 def found(needles, text):
-    """Whether a text has one of these; the search in bulk must find no less."""
+    """Return whether a text has one of these; the search in bulk must find no less."""
     exact = needles.find(text)
     rough = any(pc.match_substring_regex(pa.array([text]), pattern)[0].as_py() for pattern in needles.bulk_patterns())
     assert rough or not exact
@@ -45,7 +45,7 @@ def test_a_number_is_found_however_it_is_written(text):
 
 
 @pytest.mark.parametrize("text", ["030 123456", "+49 (0)30 12 34 56", "0049/30/123456", "(030) 123-456", "4930123456"])
-def test_a_trunk_prefix_may_stand_before_it(text):
+def test_a_trunk_prefix_may_precede_it(text):
     assert found(needles_for("+4930123456"), text)
 
 

@@ -1,3 +1,5 @@
+"""What the catalog says of the lake beside its tables, and the class of personal data of each column."""
+
 from __future__ import annotations
 
 import shutil
@@ -170,7 +172,7 @@ def test_freshness_sees_scans_that_end_after_the_catalog_was_made(lake):
     assert shown["last_complete_full_scan_at"] == first["started_at"]
 
 
-def test_a_catalog_to_hand_out_stands_alone_and_holds_no_text_of_calls(lake, tmp_path):
+def test_a_catalog_to_hand_out_needs_no_other_file_and_holds_no_text_of_calls(lake, tmp_path):
     lake.land(DAY)
     texts = {"calls": [{"call_id": "c", "summary": "secret summary"}], "data_issues": [{"raw_value": "secret value"}]}
     texts["transcript_turns"] = [{"call_id": "c", "content": "secret content"}]
@@ -232,3 +234,69 @@ def test_freshness_says_what_the_last_full_scan_marked_also_beside_a_record_that
     record_scan(lake.storage, ScanReport("incremental", at("2026-05-03 01:00")))
     shown = freshness(catalog)
     assert (shown["last_full_scan_calls_deleted"], shown["last_full_scan_calls_moved"]) == (3, 1)
+
+
+OF_THE_COMPANY = {
+    *("organization_id", "agent_id", "phone_number_id", "provider", "direction", "id", "name"),
+    *("key", "path"),  # what the company calls the data that its agents collect
+}
+OF_A_CALL = {
+    *("status", "outcome", "ended_reason", "transfer_type", "transfer_status", "transfer_outcome"),
+    *("role", "speaker", "source", "value_type", "kind", "message"),
+}
+OF_THE_LAKE = {"version", "landed", "lacking", "currency", "signature", "names"}
+OF_THE_DICTIONARY = {
+    *(
+        "table_name",
+        "column_name",
+        "title",
+        "description",
+        "grain",
+        "type",
+        "unit",
+        "formula",
+        "additivity",
+        "personal",
+    ),
+    *("month_name", "weekday_name"),
+}
+NOT_PERSONAL = OF_THE_COMPANY | OF_A_CALL | OF_THE_LAKE | OF_THE_DICTIONARY
+"""Columns of text that reveal nothing about a customer. Before adding one: can it hold a number, a name, or words?"""
+HANDED_OUT = {*MARTS, "dim_date", "agents", "phone_numbers", "data_freshness", "_tables", "_columns", "_lake", "_days"}
+
+
+def columns(path):
+    """Table, name, type and class of each column of a catalog, from what DuckDB and the dictionary in it say."""
+    with open_catalog(path) as connection:
+        return connection.execute(
+            "SELECT real.table_name, real.column_name, real.data_type, known.personal FROM duckdb_columns() AS real "
+            "LEFT JOIN _columns AS known USING (table_name, column_name) "
+            "WHERE real.database_name = current_database() AND NOT real.internal"
+        ).fetchall()
+
+
+@pytest.fixture
+def both_catalogs(tmp_path):
+    """The catalog of an empty lake, and one to hand out."""
+    lake = SmallLake(tmp_path / "lake")
+    catalog = DuckDBCatalog(tmp_path / "all.duckdb", lake.storage)
+    catalog.make(lake.manifest)
+    catalog.export_marts(lake.manifest, tmp_path / "out.duckdb")
+    return catalog.path, tmp_path / "out.duckdb"
+
+
+@pytest.mark.slow
+def test_each_column_of_text_has_a_class_or_was_thought_about(both_catalogs):
+    found = columns(both_catalogs[0])
+    assert [column for column in found if column[3] not in set(map(str, Personal))] == []
+    text = {(table, name) for table, name, kind, personal in found if kind == "VARCHAR" and personal == Personal.NONE}
+    assert {(table, name) for table, name in text if name not in NOT_PERSONAL} == set()
+
+
+@pytest.mark.slow
+def test_a_catalog_to_hand_out_has_no_personal_column(both_catalogs):
+    found = columns(both_catalogs[1])
+    assert {table for table, _, _, _ in found} == HANDED_OUT
+    assert {(table, name) for table, name, _, personal in found if personal != Personal.NONE} == set()
+    tables = {table for table, _, _, _ in columns(both_catalogs[0])} - HANDED_OUT
+    assert tables == {"calls", "transcript_turns", "transfer_legs", "call_attributes", "data_issues"}

@@ -136,7 +136,7 @@ def test_nothing_said_is_no_row(catalog, call_id):
 
 
 @pytest.mark.slow
-def test_of_a_call_that_stands_on_two_days_the_newer_is_read(tmp_path):
+def test_of_a_call_on_two_days_the_newer_is_read(tmp_path):
     days = {
         day: {
             "transfer_legs": [leg("leg", "moved", transfer_type=str(day))],

@@ -56,7 +56,7 @@ def assert_same_as_rebuilt(catalog: DuckDBCatalog, lake: SmallLake, beside: Path
 
 
 def rows(chance: random.Random) -> dict[str, list[dict[str, Any]]]:
-    """A few rows of marts, in the order of their keys, and of calls."""
+    """Return a few rows of marts, in the order of their keys, and of calls."""
     agents = [agent for agent in AGENTS if chance.random() < 0.7]
     daily = [{"agent_id": agent, "calls": chance.randrange(9), "cost": chance.random()} for agent in agents]
     hours = [

@@ -1,4 +1,4 @@
-"""What the macros of metrics do at their edges: odd arguments, empty lakes, days too young, calls that meet."""
+"""Macros of metrics: each is described with an example that runs, and is right at its edges."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from pipelines.serve.macros import MACROS
 from tests.support.frames import call
 from tests.support.lakes import workspace
 from tests.support.small_lake import SmallLake, at
-
-pytestmark = pytest.mark.matrix(quick=3)
 
 DAY = date(2026, 3, 2)
 WITH_GRAIN = [macro.name for macro in MACROS if macro.parameters == ("grain",)]
@@ -37,7 +35,7 @@ def ask(path: Path, sql: str, **settings: str) -> list[tuple]:
 
 
 def catalog_of(folder: Path, *calls: dict) -> Path:
-    """The catalog of a lake with these rows of calls, each on the day on which it was created."""
+    """Return the catalog of a lake with these rows of calls, each on the day on which it was created."""
     lake = SmallLake(folder)
     days = {row["created_at"].date() for row in calls}
     for day in sorted(days):
@@ -56,16 +54,19 @@ NEWEST = inbound("newest", "2026-03-20 00:00", None)
 """A call that lets every day up to the 19th less the days asked for be old enough."""
 
 
+@pytest.mark.matrix(quick=3)
 def test_macros_with_a_grain_are_those_that_were_meant():
     assert {"call_metrics", "transfer_metrics", "duration_percentiles"} <= set(WITH_GRAIN)
 
 
+@pytest.mark.matrix(quick=3)
 @pytest.mark.parametrize("macro", WITH_GRAIN)
 @pytest.mark.parametrize("grain", ["day", "WEEK", " Month "])
 def test_a_grain_may_be_written_in_any_case_and_gives_no_row_of_an_empty_lake(empty, macro, grain):
     assert ask(empty, f"FROM {macro}('{grain}')") == []
 
 
+@pytest.mark.matrix(quick=3)
 @pytest.mark.parametrize("macro", WITH_GRAIN)
 @pytest.mark.parametrize(("grain", "said"), [("'year'", "year"), ("''", ""), ("NULL", "NULL"), ("7", "7")])
 def test_an_unknown_grain_is_refused_even_where_there_is_no_row(empty, macro, grain, said):
@@ -74,6 +75,7 @@ def test_an_unknown_grain_is_refused_even_where_there_is_no_row(empty, macro, gr
         ask(empty, f"FROM {macro}({grain})")
 
 
+@pytest.mark.matrix(quick=3)
 @pytest.mark.parametrize("days", ["0", "-1", "0.5", "1.5", "NULL", "'soon'"])
 def test_only_whole_days_are_a_time_to_call_again_in(empty, days):
     sentence = f"repeat_callers: days must be a whole number of at least 1, not {days}".replace("'", "")
@@ -81,6 +83,7 @@ def test_only_whole_days_are_a_time_to_call_again_in(empty, days):
         ask(empty, f"FROM repeat_callers({days})")
 
 
+@pytest.mark.matrix(quick=3)
 @pytest.mark.parametrize("days", ["1", "7.0", "'30'", "1e9"])
 def test_no_caller_of_an_empty_lake_calls_again(empty, days):
     assert ask(empty, f"FROM repeat_callers({days})") == []
@@ -89,6 +92,7 @@ def test_no_caller_of_an_empty_lake_calls_again(empty, days):
 REPEATS = "SELECT call_date, caller_calls, repeat_calls, repeat_caller_rate FROM repeat_callers(7) ORDER BY call_date"
 
 
+@pytest.mark.matrix(quick=3)
 @pytest.mark.slow
 def test_who_calls_again_within_the_time_to_the_microsecond_is_a_repeat_caller(tmp_path):
     exactly = at("2026-03-09 10:00")
@@ -98,6 +102,7 @@ def test_who_calls_again_within_the_time_to_the_microsecond_is_a_repeat_caller(t
     assert ask(catalog_of(tmp_path / "out", calls[0], late, NEWEST), REPEATS)[0] == (DAY, 1, 0, 0.0)
 
 
+@pytest.mark.matrix(quick=3)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
@@ -117,6 +122,7 @@ def test_a_call_of_another_kind_is_no_repetition(tmp_path, other):
     assert ask(path, REPEATS)[0] == (DAY, 1, 0, 0.0)
 
 
+@pytest.mark.matrix(quick=3)
 @pytest.mark.slow
 def test_whichever_agent_answers_and_also_without_an_organisation_it_is_a_repetition(tmp_path):
     calls = (
@@ -130,6 +136,7 @@ def test_whichever_agent_answers_and_also_without_an_organisation_it_is_a_repeti
     assert ask(path, f"{asked} WHERE call_date = '{DAY}'") == [("agent_1", 2, 1, 1)]
 
 
+@pytest.mark.matrix(quick=3)
 @pytest.mark.slow
 @pytest.mark.parametrize(("newest", "known"), [("2026-03-09 23:59", False), ("2026-03-10 00:00", True)])
 def test_days_too_recent_to_know_are_null_and_left_out_of_sums(tmp_path, newest, known):
@@ -140,12 +147,14 @@ def test_days_too_recent_to_know_are_null_and_left_out_of_sums(tmp_path, newest,
     assert ask(path, sums, TimeZone="Asia/Tokyo") == [(1 + known, 0)]
 
 
+@pytest.mark.matrix(quick=3)
 @pytest.mark.slow
 def test_a_day_with_unknown_callers_alone_has_no_rate(tmp_path):
     path = catalog_of(tmp_path, inbound("a", "2026-03-02 10:00", None), NEWEST)
     assert ask(path, REPEATS)[0] == (DAY, 0, 0, None)
 
 
+@pytest.mark.matrix(quick=3)
 def test_percentiles_are_between_neighbours_and_null_where_nobody_was_reached(tmp_path):
     lengths = (10.0, 20.0, 40.0)
     calls = [call(f"c{length}", created_at=at("2026-03-02 10:00"), duration_seconds=length) for length in lengths]
@@ -160,6 +169,7 @@ def test_percentiles_are_between_neighbours_and_null_where_nobody_was_reached(tm
     assert found[1:] == [(date(2026, 3, 3), "org_1", "agent_1", 0, None, None, None, None)]
 
 
+@pytest.mark.matrix(quick=3)
 @pytest.mark.slow
 def test_peaks_see_calls_of_the_evening_before_and_none_that_only_touch(tmp_path):
     def lasting(call_id: str, start: str, end: str, **known: object) -> dict:
@@ -184,5 +194,29 @@ def test_peaks_see_calls_of_the_evening_before_and_none_that_only_touch(tmp_path
     assert ask(path, "FROM concurrency_peaks('month')") == [(date(2026, 3, 1), 2)]
 
 
+@pytest.mark.matrix(quick=3)
 def test_a_ratio_too_large_to_be_a_number_is_null_as_in_the_marts(empty):
     assert ask(empty, "SELECT cost_per_minute(1e308, 1e-3)") == [(None,)]
+
+
+COMMENTS = "SELECT function_name, comment FROM duckdb_functions() WHERE database_name = 'chorus'"
+
+
+def test_every_macro_says_what_it_is_for_and_shows_an_example(empty):
+    expected = {macro.name: f"{macro.description} Example: {macro.example}" for macro in MACROS}
+    assert dict(ask(empty, COMMENTS)) == expected
+
+
+@pytest.mark.matrix(quick=4)
+@pytest.mark.parametrize("macro", MACROS, ids=lambda macro: macro.name)
+def test_the_example_of_a_macro_runs(macro, example, empty):
+    assert f"{macro.name}(" in macro.example
+    ask(example.catalog.path, macro.example)
+    ask(empty, macro.example)
+
+
+def test_a_catalog_to_hand_out_has_the_macros_that_need_no_calls(example, tmp_path):
+    target = tmp_path / "metrics.duckdb"
+    example.catalog.export_marts(state.Manifest(), target)
+    names = {name for name, _ in ask(target, COMMENTS.replace("chorus", "metrics"))}
+    assert names == {macro.name for macro in MACROS if not macro.reads_calls}

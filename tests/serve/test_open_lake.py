@@ -1,11 +1,12 @@
-"""A lake that is kept open: its catalog is opened again when it was replaced or files are missing."""
+"""A lake that is kept open sees whole commits only, and is opened again when its catalog was replaced or files went."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -14,9 +15,10 @@ import pyarrow as pa
 import pytest
 
 from pipelines.errors import ChorusCallsError
-from pipelines.lake import layout
+from pipelines.lake import layout, state
 from pipelines.serve import open_lake
 from pipelines.serve.catalog import DuckDBCatalog
+from tests.support.rewritten_lake import FOLLOWING, RewrittenLake, judge, read_record, watched
 from tests.support.small_lake import SmallLake, at
 
 MONDAY = date(2026, 1, 5)
@@ -184,3 +186,65 @@ def test_importing_it_loads_no_data_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+READS = 30
+WAYS = (*FOLLOWING, "polars glob, open_days", "duckdb glob, unchanged")
+LONG = timedelta(hours=1)
+
+
+@pytest.fixture
+def rewritten_lake(tmp_path):
+    """A lake whose first versions have been unreferenced for longer than they are kept."""
+    made = RewrittenLake(tmp_path, days=3, size=20_000, keep=LONG)
+    for _ in range(3):
+        made.rewrite()
+    kept = state.load_manifest(made.storage)
+    kept.value.unreferenced = dict.fromkeys(kept.value.unreferenced, state.now() - 2 * LONG)
+    state.commit(made.storage, kept)
+    return made
+
+
+@pytest.mark.slow
+def test_readers_see_whole_commits_and_nothing_else(rewritten_lake):
+    old = len(state.load_manifest(rewritten_lake.storage).value.unreferenced)
+    tallies = watched(rewritten_lake, dict.fromkeys(WAYS, READS))
+    assert {(tally.way, tally.failures, *tally.examples) for tally in tallies} == {(way, 0) for way in WAYS}
+    assert {tally.reads for tally in tallies} == {READS}
+    assert rewritten_lake.versions_removed >= old > 0
+
+
+def observed(tmp_path, commits, generation, change):
+    """Judge one read that saw a commit, but for a change."""
+    seen = json.loads(json.dumps(commits[2]))
+    change(seen)
+    file = tmp_path / "seen.jsonl"
+    file.write_text(json.dumps({"generation": generation, "seen": seen, "retries": 0, "seconds": 0.1}) + "\n")
+    found = judge("duckdb manifest", 1, file, commits)
+    return found.errors, found.impossible, found.mixtures
+
+
+def test_the_judge_reports_what_is_wrong(tmp_path):
+    rewritten_lake = RewrittenLake(tmp_path, days=2, size=20_000, keep=LONG)
+    rewritten_lake.rewrite()
+    rewritten_lake.rewrite()
+    commits = read_record(rewritten_lake.record)
+    day = next(day for day, facts in commits[2]["calls"].items() if facts != commits[1]["calls"][day])
+
+    def doubled(seen):
+        seen["calls"][day][0] *= 2
+
+    def as_before(seen):
+        seen["calls"][day] = commits[1]["calls"][day]
+
+    assert observed(tmp_path, commits, 2, lambda _: None) == (0, 0, 0)
+    assert observed(tmp_path, commits, 2, doubled) == (0, 1, 0)
+    assert observed(tmp_path, commits, 2, lambda seen: seen["calls"].pop(day)) == (0, 1, 0)
+    assert observed(tmp_path, commits, 2, lambda seen: seen.pop("calls")) == (0, 1, 0)
+    assert observed(tmp_path, commits, 2, as_before) == (
+        0,
+        0,
+        1,
+    )
+    assert observed(tmp_path, commits, 1, lambda _: None) == (0, 0, 1)
+    assert judge("duckdb manifest", 5, tmp_path / "never-read.jsonl", commits).errors == 5

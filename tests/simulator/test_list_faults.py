@@ -27,7 +27,7 @@ def world_ids(world):
 
 
 def pages(text, *asked, order="newest", world=None):
-    """The ids of pages, and of the whole list before and after."""
+    """Return the ids of pages, and of the whole list before and after."""
     world = world or small_world()
     before = world_ids(world)
     with simulated_api(world, faults=parse_faults(text), order=order) as api:

@@ -1,18 +1,25 @@
-"""The endpoint as documented: key, bounds, envelopes, pages."""
+"""The endpoint as documented, and the simulate command that serves it."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import signal
 import socket
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from click.testing import CliRunner
 
+from pipelines.cli.simulate import simulate_command as command
+from pipelines.errors import ChorusCallsError
 from pipelines.simulator import Response, SimulatedApi
+from pipelines.simulator.faults import FAULTS
 from tests.support.simulated import KEY, START, simulated_api, small_world
 
 WITH_KEY = {"Authorization": f"Bearer {KEY}"}
@@ -87,7 +94,7 @@ def test_other_paths_and_methods_are_refused():
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 @pytest.mark.parametrize("limit", [7, 100])
-def test_pages_show_everything_exactly_once_while_the_world_stands_still(order, limit):
+def test_pages_show_everything_exactly_once_while_the_world_does_not_change(order, limit):
     world = small_world()
     expected = [json.loads(item)["id"] for item in world.items()]
     with simulated_api(world, order=order) as api:
@@ -160,7 +167,7 @@ def test_given_items_are_served_as_they_are():
     assert b'"total":3' in body
 
 
-def test_a_test_may_stand_between_request_and_answer():
+def test_a_test_may_intercept_request_and_answer():
     def hook(request, respond):
         return Response(200, b"\xff\xfe") if request.offset == 50 else respond(request)
 
@@ -207,7 +214,7 @@ def test_agents_and_phone_numbers_are_listed_by_pages_and_with_secrets():
     assert refused == 401
 
 
-def test_what_is_asked_of_the_other_lists_and_their_faults_stand_apart_from_the_calls():
+def test_what_is_asked_of_the_other_lists_and_their_faults_are_separate_from_the_calls():
     with simulated_api(items=[]) as api:
         api.directory["agents"].append(b'{"id":"a"}')
         api.directory_faults.append(lambda request, _: Response(418, str(request.number).encode()))
@@ -216,3 +223,66 @@ def test_what_is_asked_of_the_other_lists_and_their_faults_stand_apart_from_the_
     assert [(answer.status_code, answer.text) for answer in answers] == [(418, "1"), (418, "2")]
     assert [seen.path for seen in api.requests] == ["/v1/calls"]
     assert [(seen.path, seen.status) for seen in api.directory_requests] == [("/v1/agents", 418)] * 2
+
+
+def test_the_printed_lines_lead_to_the_calls_and_ctrl_c_ends_it():
+    words = ["simulate", "--port", "0", "--calls", "30", "--days", "2", "--key", "sk_mine", "--order", "oldest"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipelines.cli.main", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        lines = [process.stdout.readline() for _ in range(3)]
+        settings = dict(line.strip().removeprefix("export ").split("=") for line in lines[1:])
+        answer = requests.get(
+            f"{settings['CHORUS_API_URL']}/calls",
+            headers={"Authorization": f"Bearer {settings['CHORUS_API_KEY']}"},
+            timeout=10,
+        )
+        process.send_signal(signal.SIGINT)
+        rest, log = process.communicate(timeout=30)
+    assert answer.json()["pagination"]["total"] >= 30
+    assert process.returncode == 130
+    assert rest == ""
+    assert "GET /v1/calls 200" in log
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("words", [["--faults", "sharknado"], ["--order", "up"], ["--calls", "-1"], ["--days", "0"]])
+def test_wrong_options_are_wrong_usage(words):
+    assert CliRunner().invoke(command, words).exit_code == 2
+
+
+def test_an_unknown_fault_is_answered_with_the_known_ones():
+    output = CliRunner().invoke(command, ["--faults", "sharknado"]).output
+    assert "rate_limit" in output
+    assert "sharknado" in output
+
+
+def test_a_file_without_dialogues_is_wrong_usage(tmp_path):
+    file = tmp_path / "dialogues.jsonl"
+    file.write_text("nonsense", encoding="utf-8")
+    result = CliRunner().invoke(command, ["--dialogues", str(file)])
+    assert result.exit_code == 2
+    assert "line 1" in result.output
+
+
+def test_a_taken_port_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(command, ["--calls", "1", "--port", str(port)])
+    assert isinstance(result.exception, ChorusCallsError)
+    assert str(port) in result.exception.message
+
+
+def test_help_shows_an_example_and_each_fault_in_a_line():
+    lines = CliRunner().invoke(command, ["--help"]).output.splitlines()
+    assert any("chorus-calls simulate --calls" in line for line in lines)
+    assert all(any(line.strip().startswith(f"{name}: ") for line in lines) for name in FAULTS)
+
+
+def test_it_starts_without_the_heavy_libraries():
+    code = (
+        "import sys, pipelines.cli.simulate as s;"
+        "print(sorted({'dagster', 'polars', 'duckdb', 'pyarrow'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -148,7 +148,7 @@ class ChangingList:
 
 
 class Reading:
-    """Reads a list as a sync does: several requests at a time, their pages judged in order.
+    """Reads a list as a sync does: several requests at a time, their pages evaluated in order.
 
     Attributes:
         scan: The decision so far.
@@ -185,7 +185,7 @@ class Reading:
 
     @property
     def arrived(self) -> bool:
-        """Whether the page that is next has been answered."""
+        """Return whether the page that is next has been answered."""
         return self.scan.offset in self._coming
 
     def take(self) -> None:

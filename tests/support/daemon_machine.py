@@ -14,8 +14,8 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from assets._dagster import ACTIVE_RUN_STATUSES
 from assets.instance.home import VARIABLE, dagster_home
 from assets.jobs import extract_calls
 from tests.support.processes import eventually, free_port, left_of, running
@@ -31,7 +31,7 @@ UNWANTED = "agent-of-another-company"
 
 
 def reading_since(moved: Path) -> RunsFilter:
-    """Return which runs have read all calls, and began after the world moved."""
+    """Return which runs have read all calls, and began after the calls changed."""
     since = datetime.fromtimestamp(moved.stat().st_mtime, UTC)
     return RunsFilter(job_name=extract_calls.name, statuses=[DagsterRunStatus.SUCCESS], created_after=since)
 
@@ -45,7 +45,7 @@ class Machine:
         unfinished: The runs that are not over.
     """
 
-    unfinished = RunsFilter(statuses=NOT_FINISHED_STATUSES)
+    unfinished = RunsFilter(statuses=ACTIVE_RUN_STATUSES)
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         """Set the place up; nothing runs yet."""
@@ -89,7 +89,7 @@ class Machine:
         (self._folder / MOVED).write_text("")
 
     def works(self) -> bool:
-        """Return whether a run is at work."""
+        """Return whether a run is active."""
         return self.instance.get_runs_count(RunsFilter(statuses=[DagsterRunStatus.STARTED])) > 0
 
     def has_read(self) -> bool:

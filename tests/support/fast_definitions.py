@@ -12,9 +12,9 @@ from datetime import timedelta
 import dagster as dg
 import polars as pl
 from dagster import RunsFilter
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from assets import definitions
+from assets._dagster import ACTIVE_RUN_STATUSES
 from assets.automation import stale_days
 from assets.jobs import extract_calls, extract_config
 from assets.sensors import changed_days
@@ -37,12 +37,12 @@ def _audit(tables: DayTables) -> list[CheckResult]:
 
 @dg.sensor(job=extract_calls, minimum_interval_seconds=2, default_status=dg.DefaultSensorStatus.RUNNING)
 def extract_what_moved(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Ask for all pages until a run has read them that began after the world moved."""
-    unfinished = RunsFilter(job_name=extract_calls.name, statuses=NOT_FINISHED_STATUSES)
+    """Ask for all pages until a run has read them that began after the calls changed."""
+    unfinished = RunsFilter(job_name=extract_calls.name, statuses=ACTIVE_RUN_STATUSES)
     if context.instance.get_run_ids(unfinished, limit=1):
         return dg.SkipReason("An extract is queued or running.")
     if context.instance.get_run_ids(reading_since(MOVED), limit=1):
-        return dg.SkipReason("The world has not moved.")
+        return dg.SkipReason("The calls have not changed.")
     return dg.RunRequest(run_config=extract_config("FULL"))
 
 

@@ -112,7 +112,7 @@ _PLACES: Mapping[str, str] = MappingProxyType(
         "manifest just committed": "manifest.json",
         "catalog being made": ".chorus.duckdb.*",
         "catalog just made": "chorus.duckdb",
-        "links being swung": "calls/*/data.parquet",
+        "links being updated": "calls/*/data.parquet",
     }
 )
 PHASES = tuple(_PLACES)
@@ -178,7 +178,7 @@ def _unfinished(lake: Path) -> Iterator[Trace]:
         for table in TABLES:
             link = lake / table / folder.parent.name / "data.parquet"
             if not (link.exists() and link.samefile(folder / f"{table}.parquet")):
-                yield "manifest committed, links not swung", str(link)
+                yield "manifest committed, links not updated", str(link)
     if cut := state(lake, "state/scan.json").get("cut"):
         yield "pages landed, scan not at its end", str(cut)
 

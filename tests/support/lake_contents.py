@@ -180,7 +180,7 @@ class Readers:
         return self._counts[day, version]
 
     def _is_new(self, path: Path) -> bool:
-        """Whether a file is there, and changed since the last observation."""
+        """Return whether a file is there, and changed since the last observation."""
         try:
             there = path.stat()
         except FileNotFoundError:

@@ -237,7 +237,7 @@ class ModelledLake:
 
     @property
     def settings(self) -> TableSettings:
-        """The settings that shape tables, as the lake remembers them."""
+        """Return the settings that shape tables, as the lake remembers them."""
         return self.inputs[-1][1]
 
     def workspace(self, settings: TableSettings | None = None) -> Workspace:

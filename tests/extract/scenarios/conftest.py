@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from tests.support.program import program, serve
-from tests.support.small_lake import SmallLake
 
 __all__ = ["program", "serve"]
 
@@ -12,8 +11,3 @@ __all__ = ["program", "serve"]
 def short_waits(monkeypatch):
     """Back off from a hundredth of a second on."""
     monkeypatch.setattr("pipelines.extract.http.rate_limit._FIRST_WAIT", 0.01)
-
-
-@pytest.fixture
-def storage(tmp_path):
-    return SmallLake(tmp_path / "lake").storage

@@ -20,12 +20,12 @@ WHOLE = ("completed", 60.0, "2026-03-04T10:00:00+00:00")
 
 
 def written(call_id: str, fields: str) -> bytes:
-    """A call with fields as they are written here, in any JSON or none."""
+    """Return a call with fields as they are written here, in any JSON or none."""
     return f'{{"id":"{call_id}","createdAt":"{CREATED}","status":"completed","durationSeconds":60,{fields}}}'.encode()
 
 
 def synced(program: Program, serve, *items: bytes, rejected: int = 0, deep: bool = False):
-    """The rows of a sync of some items on one page with a good call, which lands whatever they are."""
+    """Return the rows of a sync of some items on one page with a good call, which lands whatever they are."""
     serve(items=[*items, call("good", cost=1.5, durationSeconds=60)])
     scan = program.sync()["scan"]
     assert scan["complete"]

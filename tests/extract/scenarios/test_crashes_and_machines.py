@@ -83,7 +83,7 @@ def assert_whole_now(program, world):
 
 
 def assert_whole(program, world):
-    """Every call has landed once and is in the tables, as if nothing had happened."""
+    """Assert that every call has landed once and is in the tables, as if nothing had happened."""
     assert landed_ids(storage()) == listed_ids(world)
     program.assert_tables_are_the_oracles()
 

@@ -34,7 +34,7 @@ ROWS = {
     20: ("a change behind the place of reading, or of an old call", 2),
     21: ("a call that is gone", 3),
     22: ("200 and something that is no page", 4),
-    23: ("a body that is cut off", 5),
+    23: ("a body that ends early", 5),
     24: ("gzip that is corrupt, or a bomb", 5),
     25: ("a body that comes byte by byte", 3),
     26: ("a connection that breaks, or is not to be had", 6),
@@ -54,7 +54,7 @@ ROWS = {
     40: ("nesting without end", 2),
     41: ("values of another kind; items that are no call", 2),
     42: ("a field that is new, gone, or of another type in all calls", 3),
-    43: ("a process that is killed or told to stop", 2),
+    43: ("a process that is killed or asked to stop", 2),
     44: ("a full disk, a lake that is read-only", 3),
     45: ("two syncs at once", 2),
 }
@@ -63,7 +63,7 @@ _TEST = re.compile(r"^def test_((?:\d\d_)+)", re.MULTILINE)
 
 
 def counted(texts):
-    """How many tests each number has."""
+    """Return how many tests each number has."""
     return Counter(
         int(number) for text in texts for numbers in _TEST.findall(text) for number in numbers[:-1].split("_")
     )
