@@ -6,11 +6,12 @@ import signal
 import sys
 
 from pipelines import workspace
-from pipelines.cli import build, main, sync
+from pipelines.cli import lake, main
 from pipelines.extract import sync as extraction
 from pipelines.materialize import days
+from pipelines.workflows import build, sync
 
-IMPORTED = (workspace, build, days, extraction, sync, workspace)
+IMPORTED = (workspace, lake, build, days, extraction, sync)
 
 if __name__ == "__main__":
     # A shell starts background jobs, and so perhaps these tests, with the signal ignored.
