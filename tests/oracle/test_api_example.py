@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from tests.oracle.compare import assert_same_rows
 from tests.oracle.examples import issues, only, tables
 from tests.oracle.items import Version
-from tests.oracle.names import SENT
+from tests.oracle.names import ANALYSIS_TEXTS, SENT
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import call_date, expected_lake
 
@@ -72,7 +72,7 @@ def test_the_call_is_one_row_with_every_field_and_null_for_fields_it_lacks():
     calls = of(EXAMPLE)["calls"]
     expected = (
         only(calls)
-        | dict.fromkeys(SENT["calls"])
+        | dict.fromkeys((*SENT["calls"], *ANALYSIS_TEXTS))
         | {
             "call_id": OWN_ID,
             "organization_id": "7bc05553-4b68-44e8-b7bc-37be63c6d9e9",
