@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines.flatten import day as flatten_day
 from tests.oracle.compare import assert_same_rows, assert_same_tables
-from tests.oracle.names import CORE_TABLES, INSTANT, INT, KEYS, NUM, OBJECTS, SENT, TEXT, api_name
+from tests.oracle.names import ANALYSIS_TEXTS, CORE_TABLES, INSTANT, INT, KEYS, NUM, OBJECTS, SENT, TEXT, api_name
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import expected_lake
 from tests.support.examples import examples
@@ -42,7 +42,10 @@ FIELDS: dict[str, tuple[Any, ...]] = {
     "analysis": NOT_OBJECTS,
 }
 # The columns that are one field, by the field: an invalid value changes no other of them.
-OWN_COLUMNS = {api_name(column): {column} for column in SENT["calls"]} | {"analysis": {"summary", "extractions"}}
+OWN_COLUMNS = {
+    **{api_name(column): {column} for column in SENT["calls"]},
+    "analysis": {*ANALYSIS_TEXTS, "extractions"},
+}
 AS_SENT = {column for columns in OWN_COLUMNS.values() for column in columns}
 # What legs take from their call, and so may change with it.
 INHERITED = {"organization_id", "agent_id", "phone_number_id", "direction", "seconds_to_transfer"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tests.oracle.names import CORE_TABLES, INSTANT, INT, NUM, OBJECTS, SENT, SPEAKERS, TEXT, api_name
+from tests.oracle.names import ANALYSIS_TEXTS, CORE_TABLES, INSTANT, INT, NUM, OBJECTS, SENT, SPEAKERS, TEXT, api_name
 from tests.oracle.source import Node, read_json
 from tests.oracle.values import (
     Issue,
@@ -169,11 +169,12 @@ def _read_parent(root: Node, notes: Notes) -> str | None:
 def _read_analysis(root: Node, notes: Notes) -> dict[str, Any]:
     place = Place("calls", ("summary", "extractions"), "$.analysis")
     analysis = object_value(member(root, "analysis"), place, notes)
-    summary, extractions = member(analysis, "summary"), member(analysis, "extractions")
-    return {
-        "summary": text_value(summary, Place("calls", ("summary",), "$.analysis.summary"), notes),
-        "extractions": object_value(extractions, Place("calls", ("extractions",), "$.analysis.extractions"), notes),
-    }
+    place = Place("calls", ("extractions",), "$.analysis.extractions")
+    fields: dict[str, Any] = {"extractions": object_value(member(analysis, "extractions"), place, notes)}
+    for column in ANALYSIS_TEXTS:
+        name = api_name(column)
+        fields[column] = text_value(member(analysis, name), Place("calls", (column,), f"$.analysis.{name}"), notes)
+    return fields
 
 
 def _read_transcript(node: Node | None, path: str, notes: Notes) -> list[Message] | None:

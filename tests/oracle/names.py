@@ -73,6 +73,9 @@ SENT: Mapping[str, tuple[str, ...]] = {
 }
 """The columns that are a field of the API by themselves, as it sends it with each call and with each leg."""
 
+ANALYSIS_TEXTS = ("summary",)
+"""The columns of calls that are a text of the API's analysis."""
+
 OBJECTS = ("context_variables", "metadata")
 """Those whose text is a JSON object."""
 

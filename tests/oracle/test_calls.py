@@ -26,7 +26,7 @@ from tests.oracle.examples import (
     tables,
 )
 from tests.oracle.items import Version
-from tests.oracle.names import SENT, SHIPPED_OUTCOMES
+from tests.oracle.names import ANALYSIS_TEXTS, SENT, SHIPPED_OUTCOMES
 from tests.oracle.rows import Shaping
 from tests.oracle.source import Node, read_json
 from tests.oracle.tables import call_date, expected_lake, usable_call_id
@@ -289,7 +289,7 @@ def test_the_call_is_one_row_with_every_field_and_null_for_fields_it_lacks():
     calls = of(API_CALL)["calls"]
     expected = (
         only(calls)
-        | dict.fromkeys(SENT["calls"])
+        | dict.fromkeys((*SENT["calls"], *ANALYSIS_TEXTS))
         | {
             "call_id": OWN_ID,
             "organization_id": "7bc05553-4b68-44e8-b7bc-37be63c6d9e9",

@@ -17,7 +17,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.oracle.items import Version
-from tests.oracle.names import CORE_TABLES, INSTANT, INT, NUM, OBJECTS, SENT, TEXT, api_name
+from tests.oracle.names import ANALYSIS_TEXTS, CORE_TABLES, INSTANT, INT, NUM, OBJECTS, SENT, TEXT, api_name
 from tests.oracle.rows import Shaping
 from tests.oracle.tables import call_date, usable_call_id
 from tests.support.json_text import SPELLINGS, Sent, Twice, to_json
@@ -143,7 +143,8 @@ def _transcript(random: Random, moment: datetime) -> list[dict[str, Any]]:
 
 
 def _analysis(random: Random, moment: datetime) -> dict[str, Any]:
-    return {"summary": _maybe(_text)(random, moment), "extractions": _maybe(_object)(random, moment)}
+    texts = {api_name(column): _maybe(_text)(random, moment) for column in ANALYSIS_TEXTS}
+    return {**texts, "extractions": _maybe(_object)(random, moment)}
 
 
 def _leg(random: Random, moment: datetime) -> dict[str, Any]:
