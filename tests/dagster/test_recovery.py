@@ -95,7 +95,6 @@ def test_the_days_of_a_run_that_failed_in_a_step_come_one_by_one(land, instance,
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("without_backoff")
-@pytest.mark.usefixtures("without_backoff")
 def test_a_day_that_always_fails_blocks_no_other_day_of_its_range(land, instance, workspace, monkeypatch):
     land(*days_after("2026-03-01", 3))
     healthy = CoreBuilder.build

@@ -28,24 +28,24 @@ from pipelines.materialize.days import build_days as build_on_command_line
 @pytest.fixture(scope="module")
 def stored():
     # A schedule opens its instance from the place where it is kept, so one that forgets will not do.
-    with dg.instance_for_test() as instance:
-        yield instance
+    with dg.instance_for_test() as shared_instance:
+        yield shared_instance
 
 
 @pytest.fixture
-def instance(stored):
+def shared_instance(stored):
     yield stored
     for run in stored.get_runs():
         stored.delete_run(run.run_id)
 
 
 @pytest.fixture
-def tick(workspace, instance, monkeypatch):  # noqa: ARG001 - keeps the settings of this machine out
+def tick(workspace, shared_instance, monkeypatch):  # noqa: ARG001 - keeps the settings of this machine out
     """Let a schedule come due: the mode it asks for, or why it asks for none."""
     monkeypatch.setenv("CHORUS_API_KEY", "sk_test_only")
 
     def evaluate(schedule):
-        context = dg.build_schedule_context(instance=instance, repository_def=defs.get_repository_def())
+        context = dg.build_schedule_context(instance=shared_instance, repository_def=defs.get_repository_def())
         data = schedule.evaluate_tick(context)
         if not data.run_requests:
             return data.skip_message
@@ -69,15 +69,15 @@ def test_without_a_key_nothing_is_asked(tick, monkeypatch):
 
 
 @pytest.mark.parametrize("status", [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING])
-def test_no_queue_of_hourly_extracts_grows_behind_a_long_one(tick, instance, status):
-    create_run_for_test(instance, job_name="extract_calls", status=status)
+def test_no_queue_of_hourly_extracts_grows_behind_a_long_one(tick, shared_instance, status):
+    create_run_for_test(shared_instance, job_name="extract_calls", status=status)
     assert tick(hourly_extract) == "An extract is queued or running."
     assert tick(nightly_full_extract) == "FULL", "a night without a full extract would miss deletions"
 
 
-def test_runs_that_are_over_or_of_other_jobs_do_not_hold_it_back(tick, instance):
-    create_run_for_test(instance, job_name="extract_calls", status=DagsterRunStatus.SUCCESS)
-    create_run_for_test(instance, job_name="build_days", status=DagsterRunStatus.STARTED)
+def test_runs_that_are_over_or_of_other_jobs_do_not_hold_it_back(tick, shared_instance):
+    create_run_for_test(shared_instance, job_name="extract_calls", status=DagsterRunStatus.SUCCESS)
+    create_run_for_test(shared_instance, job_name="build_days", status=DagsterRunStatus.STARTED)
     assert tick(hourly_extract) == "RECENT"
 
 

@@ -239,7 +239,7 @@ FICTITIOUS = re.compile(
 
 @pytest.fixture(scope="module")
 def company_calls():
-    world = World(company_calls=3000, days=28, start=START)
+    world = World(calls=3000, days=28, start=START)
     return [json.loads(item) for item in world.items(START + timedelta(days=2))]
 
 
