@@ -97,7 +97,7 @@ def build_command(
     elif report.built or report.reused:
         click.echo(build.sentence(report))
     else:
-        click.echo(f"Nothing to build: no such day {'has landed' if all_days else 'is stale'}.")
+        click.echo(f"Nothing to build: no day {'has landed' if all_days else 'is stale'}.")
     build.raise_refused(report, say)
 
 

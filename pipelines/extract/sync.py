@@ -16,8 +16,9 @@ from pipelines.extract.http.prefetch import Prefetcher
 from pipelines.extract.landing.items import SeenItem
 from pipelines.extract.landing.landing import Landing, require_landing_log
 from pipelines.extract.landing.tombstones import DEFAULT_GUARD, DeletionDetector, DeletionGuard, Refusal, tombstones
+from pipelines.extract.scan import Scan
 from pipelines.extract.scan.ordered import OrderedScan, Phase
-from pipelines.extract.scan.state import Checkpoint, Ending, Order, PageSeen, Scan
+from pipelines.extract.scan.state import Checkpoint, Ending, Order, PageSeen
 from pipelines.extract.scan.unordered import UnorderedScan
 from pipelines.extract.scan_report import FULL, INCREMENTAL, PageProgress, ScanReport, record_scan
 from pipelines.extract.sync_state import SyncState, load_sync_state, watermark

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from pipelines.extract.scan.state import Checkpoint, Order, Scan
+from pipelines.extract.scan.state import Checkpoint, Order, ScanState
 from pipelines.lake import layout, state
 from pipelines.lake.state import FORMAT, Stored
 from pipelines.lake.storage import Storage
@@ -40,7 +40,7 @@ def load_sync_state(storage: Storage) -> Stored[SyncState]:
     return state.load(storage, layout.SCAN, SyncState, SyncState())
 
 
-def watermark(scan: Scan, start: Checkpoint) -> datetime | None:
+def watermark(scan: ScanState, start: Checkpoint) -> datetime | None:
     """Return when the newest call was created that a scan knew when it began: all calls up to it have been seen.
 
     Args:

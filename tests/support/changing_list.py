@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from pipelines.extract.scan import Scan
 from pipelines.extract.scan.ordered import OrderedScan
-from pipelines.extract.scan.state import PageSeen, Scan
+from pipelines.extract.scan.state import PageSeen
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 NEWEST, OLDEST, MIXED, SHUFFLED = "newest first", "oldest first", "stable, without order", "shuffled at each request"

@@ -17,7 +17,7 @@ from itertools import takewhile
 import msgspec
 from msgspec.structs import replace
 
-from pipelines.extract.scan.state import Checkpoint, Ending, Order, PageSeen, Run, Scan
+from pipelines.extract.scan.state import Checkpoint, Ending, Order, PageSeen, Run, ScanState
 
 OVERLAP = 10
 """Calls of the run that the next page repeats: as many may vanish between two requests and still be noticed by ids."""
@@ -79,7 +79,7 @@ class HeadRounds(msgspec.Struct, frozen=True):
     keys: frozenset[str] = frozenset()
 
 
-class OrderedScan(Scan, frozen=True):
+class OrderedScan(ScanState, frozen=True):
     """A scan that joins pages into a run.
 
     Attributes:
@@ -106,17 +106,17 @@ class OrderedScan(Scan, frozen=True):
 
     @property
     def save_interval(self) -> int:
-        """See Scan."""
+        """Pages after which the scan is saved."""
         pages = (self.total or 0) // max(self.widest, 1)
         return min(max(pages // 50, _MIN_SAVE_INTERVAL), _MAX_SAVE_INTERVAL)
 
     @property
     def needs_unordered(self) -> bool:
-        """See Scan."""
+        """Whether only an unordered scan can read this list."""
         return self.clearly_unordered
 
     def next_offsets(self, most: int) -> list[int]:
-        """See Scan: one page behind the other, as long as pages join. Their number doubles with each that joined."""
+        """Return offsets one page behind the other while pages join; their number doubles with each that joined."""
         if self.phase is not Phase.WALK or not self.streak.joined or self.streak.end_shown:
             return [self.offset]
         stride = _stride(self.widest)
@@ -133,7 +133,7 @@ class OrderedScan(Scan, frozen=True):
         return self.total
 
     def after(self, page: PageSeen) -> OrderedScan:
-        """See Scan."""
+        """Return the scan after one more page."""
         scan = self.observe(page)
         if scan.phase is Phase.SEEK:
             scan = _seek(scan, page)

@@ -127,8 +127,11 @@ class Checkpoint(msgspec.Struct, frozen=True):
     edge: datetime | None = None
 
 
-class Scan(msgspec.Struct, frozen=True):
+class ScanState(msgspec.Struct, frozen=True):
     """One reading of the list: what its pages have shown so far, and what it asks for next.
+
+    Each kind of scan adds `after(page)`, which returns the scan after one more page, and `next_offsets(most)`, which
+    returns the next offset and behind it up to `most - 1` offsets that are worth prefetching.
 
     Attributes:
         offset: The offset of the next page, of which `limit` items are requested.
@@ -163,14 +166,6 @@ class Scan(msgspec.Struct, frozen=True):
     empty: int = 0
     chain_breaks: int = 0
     run: Run = Run()
-
-    def after(self, page: PageSeen) -> Self:
-        """Return the scan after one more page."""
-        raise NotImplementedError
-
-    def next_offsets(self, most: int) -> list[int]:
-        """Return the next offset, and behind it up to `most - 1` offsets that are worth prefetching."""
-        raise NotImplementedError
 
     def take_checkpoint(self, start: Checkpoint) -> Checkpoint | None:
         """Return the state from which a later scan can resume.

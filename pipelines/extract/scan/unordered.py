@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from pipelines.extract.scan.state import Ending, PageSeen, Scan
+from pipelines.extract.scan.state import Ending, PageSeen, ScanState
 
 MAX_PASSES = 40
 """If a list is shuffled for each request, every pass misses a third of what is left: 25 passes find all of millions."""
@@ -23,7 +23,7 @@ _MAX_PAGES_BEYOND = 30
 """Pages behind the known end that may still show items."""
 
 
-class UnorderedScan(Scan, frozen=True):
+class UnorderedScan(ScanState, frozen=True):
     """Passes over a list so far, and what to ask for next.
 
     Attributes:
@@ -40,13 +40,13 @@ class UnorderedScan(Scan, frozen=True):
     shrank: bool = False
 
     def next_offsets(self, most: int) -> list[int]:
-        """See Scan: up to the end of the list."""
+        """Return the offsets of the next pages, up to the end of the list."""
         width, end = self.widest, self.total or 0
         more = range(self.offset + width, end, width) if width and not self.empty else ()
         return [self.offset, *more][:most]
 
     def after(self, page: PageSeen) -> UnorderedScan:
-        """See Scan."""
+        """Return the scan after one more page."""
         total = self.total if page.total is None else page.total
         change = 0 if total is None or self.total is None else total - self.total
         scan = replace(
