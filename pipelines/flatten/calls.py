@@ -11,13 +11,14 @@ import pyarrow as pa
 
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.columns import (
-    Note,
     cost_per_minute,
     personal_columns,
     seconds_between,
+    text_fields,
+    values_as_sent,
 )
-from pipelines.flatten.decode import OBJECT_PATHS, Analysis, Call, Chunk, text_fields, values_as_sent
-from pipelines.flatten.issues import INVALID, MISSING, UNKNOWN, Problem
+from pipelines.flatten.decode import OBJECT_PATHS, Analysis, Call, Chunk
+from pipelines.flatten.issues import INVALID, MISSING, UNKNOWN, Note, Problem
 from pipelines.flatten.settings import FlattenSettings
 from pipelines.flatten.source import source_at
 

@@ -8,22 +8,51 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Struct
 
 from pipelines.api_values import parse_instant
-from pipelines.flatten.issues import INCONSISTENT, INVALID
+from pipelines.flatten.decode import INTEGER, MEASURE, TEXT, Call, Leg, is_time
+from pipelines.flatten.issues import INCONSISTENT, INVALID, Note
 from pipelines.flatten.settings import FlattenSettings
-
-Note = Callable[[int, str, str], None]
-"""Records a bad value: its position in the column, the kind of the problem, and a message."""
 
 _INSTANT = pa.timestamp("us", "UTC")
 # One day inside the limits of the calendar: a time that an offset moves across them is not valid for every reader.
 _FIRST: int = pa.scalar(datetime(1, 1, 2, tzinfo=UTC), _INSTANT).value
 _LAST: int = pa.scalar(datetime(9999, 12, 30, tzinfo=UTC), _INSTANT).value
 _DECIMAL = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+
+
+def text_fields(kind: type[Struct]) -> tuple[str, ...]:
+    """Return the fields of a call, leg or analysis that are plain text: neither its id nor a time."""
+    fields = msgspec.structs.fields(kind)
+    return tuple(f.name for f in fields if f.type == TEXT and f.name != "id" and not is_time(f))
+
+
+def values_as_sent(
+    kind: type[Call | Leg], records: Sequence[Call | Leg], note: Callable[[str], Note]
+) -> dict[str, pa.Array]:
+    """Return the columns that are a measure, a whole number or a time as sent.
+
+    Args:
+        kind: Whose fields to take.
+        records: Calls and legs that have these fields.
+        note: Gives each column the function that records its bad values.
+    """
+    columns: dict[str, pa.Array] = {}
+    for field in msgspec.structs.fields(kind):
+        name, read = field.name, attrgetter(field.name)
+        if field.type == MEASURE:
+            columns[name] = measures([read(record) for record in records], note(name))
+        elif field.type == INTEGER:
+            columns[name] = pa.array([read(record) for record in records], pa.int64())
+        elif is_time(field):
+            columns[name] = instants([read(record) for record in records], note(name))
+    return columns
 
 
 def silent(position: int, kind: str, message: str) -> None:

@@ -6,12 +6,11 @@ value costs its field and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from operator import attrgetter
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeVar
 
@@ -21,8 +20,7 @@ import pyarrow as pa
 from msgspec import Meta, Raw, Struct
 from msgspec.structs import FieldInfo
 
-from pipelines.flatten.columns import Note, instants, measures
-from pipelines.flatten.issues import INCONSISTENT, INVALID, Issues, Origin, Problem
+from pipelines.flatten.issues import INCONSISTENT, INVALID, Issues, Note, Origin, Problem
 from pipelines.flatten.source import JsonPath, elements, members, scalar_of
 from pipelines.json_source import UNREADABLE, storable
 
@@ -129,42 +127,15 @@ OBJECT_PATHS: Mapping[str, JsonPath] = MappingProxyType(
     }
 )
 """The columns of free-form objects, each with its path in a call."""
-_TEXT, _MEASURE, _INTEGER = str | None, float | str | None, Int64 | None
+TEXT, MEASURE, INTEGER = str | None, float | str | None, Int64 | None
 _INT64 = range(-(2**63), 2**63)
 _ESCAPED_NUL = "\\u0000"
 T = TypeVar("T", Call, Leg)
 
 
-def text_fields(kind: type[Struct]) -> tuple[str, ...]:
-    """Return the fields of a call, leg or analysis that are plain text: neither its id nor a time."""
-    fields = msgspec.structs.fields(kind)
-    return tuple(f.name for f in fields if f.type == _TEXT and f.name != "id" and not _is_time(f))
-
-
-def values_as_sent(
-    kind: type[Call | Leg], records: Sequence[Call | Leg], note: Callable[[str], Note]
-) -> dict[str, pa.Array]:
-    """Return the columns that are a measure, a whole number or a time as sent.
-
-    Args:
-        kind: Whose fields to take.
-        records: Calls and legs that have these fields.
-        note: Gives each column the function that records its bad values.
-    """
-    columns: dict[str, pa.Array] = {}
-    for field in msgspec.structs.fields(kind):
-        name, read = field.name, attrgetter(field.name)
-        if field.type == _MEASURE:
-            columns[name] = measures([read(record) for record in records], note(name))
-        elif field.type == _INTEGER:
-            columns[name] = pa.array([read(record) for record in records], pa.int64())
-        elif _is_time(field):
-            columns[name] = instants([read(record) for record in records], note(name))
-    return columns
-
-
-def _is_time(field: FieldInfo) -> bool:
-    return field.type == _TEXT and field.name.endswith("_at")
+def is_time(field: FieldInfo) -> bool:
+    """Return whether a field of a call or leg is a time."""
+    return field.type == TEXT and field.name.endswith("_at")
 
 
 class FieldDecoder:
@@ -202,12 +173,12 @@ class FieldDecoder:
             source = fields.get(field.encode_name)
             if column == "leg_id" and source is not None and source.startswith(("{", "[")):
                 continue  # no usable id: an issue is recorded when the leg gets another id
-            if field.type == _TEXT:
-                decode = self._time if _is_time(field) else self._text
+            if field.type == TEXT:
+                decode = self._time if is_time(field) else self._text
                 setattr(record, field.name, decode(source, here, table, column))
-            elif field.type == _MEASURE:
+            elif field.type == MEASURE:
                 setattr(record, field.name, self._measure(source, here, table, column))
-            elif field.type == _INTEGER:
+            elif field.type == INTEGER:
                 setattr(record, field.name, self._integer(source, here, table, column))
         return record
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,6 +20,8 @@ INCONSISTENT = "inconsistent"
 UNKNOWN = "unknown_value"
 REJECTED = "rejected_item"
 RAW_VALUE_LENGTH = 1_000
+Note = Callable[[int, str, str], None]
+"""Records a bad value: its position in the column, the kind of the problem, and a message."""
 _PERSONAL = {table: personal_columns(table) for table in TABLES}
 
 

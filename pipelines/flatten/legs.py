@@ -12,15 +12,16 @@ import pyarrow.compute as pc
 from pipelines.api_values import parse_instant
 from pipelines.dictionary.schemas import arrow_schema
 from pipelines.flatten.columns import (
-    Note,
     cost_per_minute,
     instants,
     personal_columns,
     seconds_between,
     silent,
+    text_fields,
+    values_as_sent,
 )
-from pipelines.flatten.decode import Call, Chunk, Leg, text_fields, values_as_sent
-from pipelines.flatten.issues import INCONSISTENT, MISSING, UNKNOWN, Origin, Problem
+from pipelines.flatten.decode import Call, Chunk, Leg
+from pipelines.flatten.issues import INCONSISTENT, MISSING, UNKNOWN, Note, Origin, Problem
 from pipelines.flatten.leg_index import DayIndex, Item, Parent, ResolvedLeg
 from pipelines.flatten.settings import FlattenSettings, OutcomeMaps
 from pipelines.flatten.source import JsonPath
