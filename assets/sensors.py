@@ -21,7 +21,7 @@ from assets.resources import LakeResource, expected_failures
 from pipelines.errors import ChorusCallsError
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.state import load_landed, load_manifest
-from pipelines.privacy.forget import finish_erasures
+from pipelines.privacy.pending import finish_erasures
 from pipelines.settings import load_alert_settings
 from pipelines.workspace import Workspace
 

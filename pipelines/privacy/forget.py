@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pipelines.api_values import Number
 from pipelines.errors import ChorusCallsError
 from pipelines.json_source import storable
-from pipelines.lake.locks import exclusive_access, try_exclusive_access
-from pipelines.lake.storage import LakeBusyError
+from pipelines.lake.locks import exclusive_access
 from pipelines.privacy.rewrite import Erased, apply_suppression_list, find_listed, open_suppression_list
 from pipelines.privacy.search import Proof, SearchTerms, prove
-from pipelines.suppression.suppression_list import SuppressionList, customers_number, load_suppression_list
+from pipelines.suppression.suppression_list import SuppressionList, customers_number
 from pipelines.workspace import Workspace
 
 
@@ -117,31 +116,12 @@ def forget_listed(workspace: Workspace, notify: Callable[[str], None]) -> Erasur
     The list holds only hashes, so the search afterwards is for the ids and numbers that were still found in raw.
     """
     with exclusive_access(workspace.storage, notify):
-        erased, terms = _erase_listed(workspace, notify)
+        erased, terms = erase_listed(workspace, notify)
         return ErasureResult(erased, prove(workspace, terms, notify))
 
 
-def finish_erasures(workspace: Workspace, notify: Callable[[str], None]) -> None:
-    """Finish interrupted erasures, unless a sync or a build is running.
-
-    Raises:
-        ChorusCallsError: They cannot be finished, or readers have lost a day by it.
-    """
-    if load_suppression_list(workspace.storage).pending is None:
-        return
-    try:
-        with try_exclusive_access(workspace.storage):
-            if load_suppression_list(workspace.storage).pending is None:  # another process has finished them
-                return
-            notify("An erasure is listed and not finished; finishing it.")
-            erased, _ = _erase_listed(workspace, notify)
-    except LakeBusyError:
-        notify("An erasure is not finished, since the lake is in use. Run `chorus-calls forget --listed`.")
-        return
-    require_all_days(erased)
-
-
-def _erase_listed(workspace: Workspace, notify: Callable[[str], None]) -> tuple[Erased, SearchTerms]:
+def erase_listed(workspace: Workspace, notify: Callable[[str], None]) -> tuple[Erased, SearchTerms]:
+    """Erase what is listed, for a caller that has the lake exclusively; also return what it searched for."""
     suppressed, terms = open_suppression_list(workspace), SearchTerms()
     matches = find_listed(workspace, suppressed, terms, notify)
     return apply_suppression_list(workspace, suppressed, matches, terms, notify), terms

@@ -13,7 +13,7 @@ from pipelines.lake import state
 from pipelines.lake.identity import require_same_settings
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.materialize.days import BuildReport, build_days, days_to_build
-from pipelines.privacy.forget import finish_erasures
+from pipelines.privacy.pending import finish_erasures
 from pipelines.workspace import Workspace
 
 

@@ -15,7 +15,7 @@ from pipelines.lake.identity import require_same_settings
 from pipelines.lake.maintenance.reconcile import reconcile
 from pipelines.lake.storage import LakeBusyError
 from pipelines.materialize.days import BuildReport, days_to_build
-from pipelines.privacy.forget import finish_erasures
+from pipelines.privacy.pending import finish_erasures
 from pipelines.workflows.build import Progress, build, no_progress, repair, sentence
 from pipelines.workspace import Workspace
 
