@@ -39,7 +39,7 @@ class Audit(msgspec.Struct, frozen=True):
     checks_version: int
     bytes: dict[str, int]
     rows: dict[str, int]
-    results: list[CheckRecord] = msgspec.field(name="results")
+    results: list[CheckRecord] = msgspec.field(name="verdicts")
 
     @property
     def passed(self) -> bool:

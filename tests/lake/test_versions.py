@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -106,6 +107,14 @@ def test_a_version_is_complete_once_its_audit_is_written(lake):
     assert written.rows == {**dict.fromkeys(TABLES, 0), "calls": 2}
     assert not written.passed
     assert written.failed == verdicts[1:]
+
+
+def test_an_audit_is_that_of_lakes_that_exist(lake):
+    record = {"check": "keys", "table": "calls", "passed": False, "rows": 2, "detail": "two"}
+    write_audit(lake.storage, DAY, "v1", 3, [CheckRecord("keys", "calls", passed=False, rows=2, detail="two")])
+    written = json.loads(lake.storage.read(f"{layout.version_folder(DAY, 'v1')}/{layout.AUDIT}"))
+    assert set(written) == {"checks_version", "bytes", "rows", "verdicts"}
+    assert written["verdicts"] == [record]
 
 
 @pytest.mark.parametrize("harm", ["missing", "shorter"])
